@@ -1,0 +1,125 @@
+"""Every error that edgevision raises on purpose, under one root.
+
+    EdgeVisionError
+    ├── ConfigError               an option, recipe or specification that makes no sense       (exit status 2)
+    ├── InputError                an image or tensor of the wrong kind, shape or dtype
+    │   └── DatasetError          a data set that is missing, empty or damaged
+    ├── OutputError               a result that could not be written: no space, no permission
+    ├── ArtifactError             not a model of ours, damaged, or of a newer schema
+    ├── IncompatibleModelError    a sound model that a runtime or device refuses
+    ├── ConversionError           a converter gave up, or made something other than asked
+    ├── CalibrationError          no calibration data, or useless data
+    ├── BackendUnavailableError   a package is not installed, or does not load
+    ├── DeviceNotFoundError       no such hardware here
+    └── InferenceError            a runtime failed on a model that it had loaded
+
+A message says what is wrong, what was got, what is allowed, and what to do next; it fits on a line or two, and the
+command line prints it as it is. Errors of other people's libraries are chained with ``raise … from``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class EdgeVisionError(Exception):
+    """Root of edgevision's errors.
+
+    Attributes:
+        what: What went wrong, as one clause.
+        got: The offending value, or None.
+        allowed: What would have been accepted, in order; empty when there is no such list.
+        next_step: What the reader can do about it, or None.
+        exit_code: Exit status of a command that ends with this error.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        got: object = None,
+        allowed: Iterable[object] | str | None = None,
+        next_step: str | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.got = got
+        self.allowed = (allowed,) if isinstance(allowed, str) else tuple(str(item) for item in allowed or ())
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        parts = [self.what if self.got is None else f"{self.what}: got {self.got}"]
+        if self.allowed:
+            parts.append("allowed: " + ", ".join(self.allowed) + self._suggestion())
+        if self.next_step:
+            parts.append(self.next_step)
+        return "; ".join(parts)
+
+    def _suggestion(self) -> str:
+        if not isinstance(self.got, str) or len(self.allowed) < 2:
+            return ""
+        from difflib import get_close_matches
+
+        nearest = get_close_matches(self.got.lower(), self.allowed, n=1)
+        return f" (did you mean {nearest[0]}?)" if nearest else ""
+
+
+class ConfigError(EdgeVisionError):
+    """An option, recipe or specification that makes no sense."""
+
+    exit_code = 2
+
+
+class InputError(EdgeVisionError):
+    """An image or tensor of the wrong kind, shape or dtype."""
+
+
+class DatasetError(InputError):
+    """A data set that is missing, empty or damaged."""
+
+
+class OutputError(EdgeVisionError):
+    """A result that could not be written: no space, no permission, something in the way."""
+
+
+class ArtifactError(EdgeVisionError):
+    """A file or directory that is not a model of ours, is damaged, or has a newer schema."""
+
+
+class IncompatibleModelError(EdgeVisionError):
+    """A sound model that a runtime or a device refuses."""
+
+
+class ConversionError(EdgeVisionError):
+    """A converter gave up, or made something other than what was asked for."""
+
+
+class CalibrationError(EdgeVisionError):
+    """No calibration data, or data that cannot calibrate anything."""
+
+
+class BackendUnavailableError(EdgeVisionError):
+    """A package that this step needs is not installed, or does not load."""
+
+
+class DeviceNotFoundError(EdgeVisionError):
+    """The hardware that was asked for is not here."""
+
+
+class InferenceError(EdgeVisionError):
+    """A runtime failed on a model that it had loaded."""
+
+
+def check_choice(what: str, got: object, allowed: Iterable[object]) -> None:
+    """Raise ConfigError, naming the nearest match, unless ``got`` is among ``allowed``.
+
+    >>> check_choice("resize", "strech", ["stretch", "letterbox"])
+    Traceback (most recent call last):
+        ...
+    edgevision.errors.ConfigError: resize: got strech; allowed: stretch, letterbox (did you mean stretch?)
+    """
+    choices = tuple(allowed)
+    if got not in choices:
+        raise ConfigError(what, got=repr(got) if got is None or got == "" else got, allowed=choices)

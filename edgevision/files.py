@@ -1,0 +1,197 @@
+"""Writing results so that a killed program leaves the old one or the new one, and measuring what was written."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgevision.errors import ConfigError, OutputError
+
+OUR_DIRECTORIES = ("manifest.json", "report.json")
+"""A directory with one of these files in it was made by edgevision, and may be replaced."""
+
+_CHUNK = 1 << 20
+_REASONS = {
+    errno.ENOSPC: "no space left on the disk",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+    errno.EROFS: "the file system is read-only",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ENOTDIR: "a file is where a directory should be",
+    errno.EEXIST: "a file is where a directory should be",
+}
+
+
+@contextmanager
+def atomic_directory(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Give an empty directory to fill, and move it to ``path`` when the block ends well.
+
+    The directory stands beside ``path`` under a hidden name. Its files are flushed to the disk before the one
+    step that puts it in place (with ``overwrite``, an exchange with the old directory), so that whoever is killed
+    in between leaves the old state. When the block raises, nothing is left.
+
+    Raises:
+        ConfigError: ``path`` has something in it and ``overwrite`` is False; or it holds something that edgevision
+            did not make, which is never replaced.
+        OutputError: No space, no permission, or something in the way.
+    """
+    target = Path(path).expanduser().resolve()
+    _check_replaceable(target, overwrite)
+    with _mapped(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _sibling(target)
+        temporary.mkdir()
+    try:
+        with _mapped(target, within=temporary):
+            yield temporary
+        with _mapped(target):
+            _sync_tree(temporary)
+            _check_replaceable(target, overwrite)
+            _put_in_place(temporary, target)
+            _sync(target.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def atomic_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Give the path of a file to write (same suffix), and move it to ``path`` when the block ends well.
+
+    Raises:
+        ConfigError: ``path`` exists and ``overwrite`` is False.
+        OutputError: No space, no permission, or something in the way.
+    """
+    target = Path(path).expanduser().resolve()
+    if target.is_dir():
+        raise ConfigError(f"{target} is a directory, not a file", next_step="name another place")
+    if target.exists() and not overwrite:
+        raise _exists(target)
+    with _mapped(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _sibling(target)
+    try:
+        with _mapped(target, within=temporary):
+            temporary.touch(exist_ok=False)
+            yield temporary
+        with _mapped(target):
+            _sync(temporary)
+            os.replace(temporary, target)
+            _sync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256_file(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def deflated_bytes(paths: Iterable[str | Path]) -> int:
+    """Return how many bytes the files take when each is deflated (zlib, level 9): what a download would weigh."""
+    total = 0
+    for path in paths:
+        deflate = zlib.compressobj(9)
+        with open(path, "rb") as file:
+            while chunk := file.read(_CHUNK):
+                total += len(deflate.compress(chunk))
+        total += len(deflate.flush())
+    return total
+
+
+def _exists(target: Path) -> ConfigError:
+    return ConfigError(f"{target} exists", next_step="name another place, or pass --overwrite (overwrite=True)")
+
+
+def _check_replaceable(target: Path, overwrite: bool) -> None:
+    if not os.path.lexists(target):
+        return
+    if not target.is_dir():
+        raise ConfigError(f"{target} is a file, not a directory", next_step="name another place")
+    with _mapped(target):
+        names = set(os.listdir(target))
+    if not names:
+        return
+    if not names.intersection(OUR_DIRECTORIES):
+        raise ConfigError(
+            f"{target} holds something that edgevision did not make", next_step="name another or an empty directory"
+        )
+    if not overwrite:
+        raise _exists(target)
+
+
+@contextmanager
+def _mapped(target: Path, within: Path | None = None) -> Iterator[None]:
+    """Turn the OSErrors of writing into OutputError; in a caller's block, only those that concern ``within``."""
+    try:
+        yield
+    except OSError as exc:
+        disk = exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+        ours = within is None or (exc.filename is not None and str(exc.filename).startswith(str(within)))
+        if not (disk or ours):
+            raise
+        reason = _REASONS.get(exc.errno or 0) or exc.strerror or str(exc)
+        raise OutputError(f"cannot write {target}: {reason}", next_step="nothing was written") from exc
+
+
+def _sibling(target: Path) -> Path:
+    return target.with_name(f".{secrets.token_hex(4)}.tmp.{target.name}")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as exc:  # some file systems cannot flush a directory
+        if not path.is_dir() or exc.errno not in (errno.EINVAL, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _sync_tree(root: Path) -> None:
+    for folder, _, names in os.walk(root, topdown=False):
+        for name in names:
+            _sync(Path(folder, name))
+        _sync(Path(folder))
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    try:
+        os.rename(temporary, target)  # also replaces an empty directory
+        return
+    except OSError as exc:
+        if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    if _exchange(temporary, target):
+        return
+    old = _sibling(target)  # a file system without exchange: two steps, the old state kept until the second is done
+    os.rename(target, old)
+    try:
+        os.rename(temporary, target)
+    except OSError:
+        os.rename(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Swap two directories in one step (renameat2 with RENAME_EXCHANGE, Linux 3.15); False where there is none."""
+    at_cwd, exchange = -100, 2
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    return bool(renameat2(at_cwd, os.fsencode(first), at_cwd, os.fsencode(second), exchange) == 0)

@@ -1,0 +1,137 @@
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import zlib
+
+import pytest
+
+from edgevision.errors import ConfigError, OutputError
+from edgevision.files import atomic_directory, atomic_file, deflated_bytes, sha256_file
+
+
+def fill(path, text):
+    (path / "manifest.json").write_text(text)
+
+
+def test_a_directory_appears_whole(tmp_path):
+    out = tmp_path / "a" / "b"
+    with atomic_directory(out) as folder:
+        fill(folder, "new")
+        assert not out.exists()
+    assert (out / "manifest.json").read_text() == "new"
+    assert os.listdir(tmp_path / "a") == ["b"]
+
+
+def test_an_existing_directory_needs_overwrite_and_is_replaced_whole(tmp_path):
+    with atomic_directory(tmp_path / "out") as folder:
+        fill(folder, "old")
+        (folder / "extra").touch()
+    with pytest.raises(ConfigError, match=r"exists; .*--overwrite"), atomic_directory(tmp_path / "out"):
+        pytest.fail("the block does not run")
+    with atomic_directory(tmp_path / "out", overwrite=True) as folder:
+        fill(folder, "new")
+    assert os.listdir(tmp_path) == ["out"]
+    assert os.listdir(tmp_path / "out") == ["manifest.json"]
+    assert (tmp_path / "out" / "manifest.json").read_text() == "new"
+
+
+def test_without_exchange_two_renames_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("edgevision.files._exchange", lambda first, second: False)
+    for text in ("old", "new"):
+        with atomic_directory(tmp_path / "out", overwrite=True) as folder:
+            fill(folder, text)
+    assert os.listdir(tmp_path) == ["out"]
+    assert (tmp_path / "out" / "manifest.json").read_text() == "new"
+
+
+def test_other_peoples_directories_are_never_replaced(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").touch()
+    with pytest.raises(ConfigError, match="did not make"), atomic_directory(tmp_path / "photos", overwrite=True):
+        pytest.fail("the block does not run")
+    assert (tmp_path / "photos" / "cat.png").exists()
+
+
+def test_an_empty_directory_may_be_filled(tmp_path):
+    (tmp_path / "out").mkdir()
+    with atomic_directory(tmp_path / "out") as folder:
+        fill(folder, "new")
+    assert (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_failing_block_leaves_the_old_state_and_nothing_else(tmp_path):
+    with atomic_directory(tmp_path / "out") as folder:
+        fill(folder, "old")
+    (tmp_path / "file.json").write_text("old")
+    with pytest.raises(KeyError), atomic_directory(tmp_path / "out", overwrite=True) as folder:
+        fill(folder, "half")
+        raise KeyError
+    with pytest.raises(KeyError), atomic_file(tmp_path / "file.json", overwrite=True) as file:
+        file.write_text("half")
+        raise KeyError
+    assert sorted(os.listdir(tmp_path)) == ["file.json", "out"]
+    assert (tmp_path / "out" / "manifest.json").read_text() == "old"
+    assert (tmp_path / "file.json").read_text() == "old"
+
+
+@pytest.mark.parametrize("moment", ["filling", "_sync_tree", "_put_in_place"])
+def test_a_killed_process_leaves_the_old_directory(tmp_path, moment):
+    with atomic_directory(tmp_path / "out") as folder:
+        fill(folder, "old")
+    program = textwrap.dedent("""
+        import os, signal, sys
+        from edgevision import files
+        die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        if sys.argv[2] != "filling":
+            setattr(files, sys.argv[2], die)
+        with files.atomic_directory(sys.argv[1], overwrite=True) as folder:
+            (folder / "manifest.json").write_text("half")
+            if sys.argv[2] == "filling":
+                die()
+    """)
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "out"), moment], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (tmp_path / "out" / "manifest.json").read_text() == "old"
+
+
+def test_a_file_keeps_its_suffix_while_written(tmp_path):
+    with atomic_file(tmp_path / "sub" / "model.keras") as file:
+        assert file.suffix == ".keras"
+        file.write_text("new")
+    assert (tmp_path / "sub" / "model.keras").read_text() == "new"
+    with pytest.raises(ConfigError, match="exists"), atomic_file(tmp_path / "sub" / "model.keras"):
+        pytest.fail("the block does not run")
+    with pytest.raises(ConfigError, match="is a directory"), atomic_file(tmp_path / "sub", overwrite=True):
+        pytest.fail("the block does not run")
+
+
+def test_a_full_disk_is_one_clear_line(tmp_path):
+    full_disk = pytest.raises(OutputError, match="no space left on the disk")
+    with full_disk, atomic_directory(tmp_path / "out"), open("/dev/full", "w") as full:
+        full.write("x")
+    assert os.listdir(tmp_path) == []
+
+
+def test_something_in_the_way(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="a file is where"), atomic_directory(tmp_path / "file" / "out"):
+        pytest.fail("the block does not run")
+    with pytest.raises(OutputError, match="a file is where"), atomic_file(tmp_path / "file" / "out.json"):
+        pytest.fail("the block does not run")
+    with pytest.raises(ConfigError, match="is a file"), atomic_directory(tmp_path / "file", overwrite=True):
+        pytest.fail("the block does not run")
+
+
+def test_errors_of_reading_are_not_called_errors_of_writing(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_directory(tmp_path / "out"):
+        (tmp_path / "missing").read_bytes()
+
+
+def test_measures(tmp_path):
+    text = b"edgevision " * 200_000
+    (tmp_path / "a").write_bytes(text)
+    assert sha256_file(tmp_path / "a") == hashlib.sha256(text).hexdigest()
+    assert deflated_bytes([tmp_path / "a", tmp_path / "a"]) == 2 * len(zlib.compress(text, 9))
