@@ -1,0 +1,62 @@
+# edgevision: every command a developer, a user of the checkout, or CI runs. `make help` lists them.
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types link-tree coverage doctest wheel-test cli-reference cli-reference-check proof clean
+
+PYTHON := .venv/bin/python
+# Workers for the tests: as many as cores, two at most (each may hold a TensorFlow).
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$(( n > 2 ? 2 : n )))
+PYTEST := $(PYTHON) -m pytest -q
+SUITE := -n $(WORKERS) --dist loadfile -m "not wheel and not timing" --durations 10
+ARGS ?=
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 22
+
+setup:  ## make .venv with everything the commands below need (does nothing when it is there)
+	@bash scripts/setup.sh
+
+demo: setup  ## the whole way on shipped images: prune, quantize, export, verify, benchmark, report
+	@.venv/bin/edgevision demo $(ARGS)
+
+test: setup  ## the test suite
+	@$(PYTEST) $(SUITE) $(ARGS)
+	@$(PYTEST) -m timing
+
+check: setup lint types coverage wheel-test cli-reference-check  ## all that must hold before a change lands
+
+lint: setup  ## ruff
+	@$(PYTHON) -m ruff check .
+
+types: setup link-tree  ## mypy --strict
+	@cd .typing && ../$(PYTHON) -m mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache -p edgevision
+
+# The four folders as the one package that they are installed as: type checkers do not read package-dir.
+link-tree:
+	@rm -rf .typing && mkdir -p .typing/edgevision
+	@ln -s ../../edgevision/* .typing/edgevision/
+	@for folder in converters runtimes devices; do ln -s ../../$$folder .typing/edgevision/$$folder; done
+
+coverage: setup  ## the test suite with coverage
+	@$(PYTEST) $(SUITE) --cov --cov-report term --cov-report html:runs/coverage $(ARGS)
+
+doctest: setup  ## the examples in docstrings
+	@$(PYTEST) tests/packaging/test_doctests.py
+
+wheel-test: setup  ## build the wheel through the sdist and try it in a fresh environment
+	@$(PYTEST) -m wheel tests/packaging
+
+cli-reference: setup  ## write docs/cli.md
+	@$(PYTHON) scripts/cli_reference.py
+
+cli-reference-check: setup  ## docs/cli.md says what --help says
+	@$(PYTHON) scripts/cli_reference.py --check
+
+proof: setup  ## measure again what takes long, for docs/results.md
+	@$(PYTHON) benchmarks/proof.py $(ARGS)
+
+clean:  ## remove what the commands above made
+	rm -rf .venv .typing build dist runs .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
