@@ -1,7 +1,7 @@
 # edgevision: every command a developer, a user of the checkout, or CI runs. `make help` lists them.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types link-tree coverage doctest wheel-test cli-reference cli-reference-check proof clean
+.PHONY: help setup demo test check lint types coverage doctest wheel-test cli-reference cli-reference-check proof clean
 
 PYTHON := .venv/bin/python
 # Workers for the tests: as many as cores, two at most (each may hold a TensorFlow).
@@ -30,14 +30,8 @@ check: setup lint types coverage wheel-test cli-reference-check  ## all that mus
 lint: setup  ## ruff
 	@$(PYTHON) -m ruff check .
 
-types: setup link-tree  ## mypy --strict
-	@cd .typing && ../$(PYTHON) -m mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache -p edgevision
-
-# The four folders as the one package that they are installed as: type checkers do not read package-dir.
-link-tree:
-	@rm -rf .typing && mkdir -p .typing/edgevision
-	@ln -s ../../edgevision/* .typing/edgevision/
-	@for folder in converters runtimes devices; do ln -s ../../$$folder .typing/edgevision/$$folder; done
+types: setup  ## mypy --strict
+	@bash scripts/types.sh
 
 coverage: setup  ## the test suite with coverage
 	@$(PYTEST) $(SUITE) --cov --cov-report term --cov-report html:runs/coverage $(ARGS)
