@@ -1,0 +1,149 @@
+"""From an image of any size to the pixels that a model sees, and the way back for what the model finds.
+
+Filters, each defined to the last bit:
+
+* ``bilinear``: Pillow's ``BILINEAR`` (a triangle as wide as the reduction, so antialiased; 8-bit between passes).
+* ``area``: Pillow's ``BOX`` (the mean of the covered pixels).
+* ``nearest``: source index ``(2i + 1) · n_in // (2 · n_out)``.
+* ``linear_fixed``: two taps, integers only, no antialiasing: what firmware computes. For output index ``i`` along
+  an axis of ``n_in`` source pixels, the position in 1/256 pixels, from half-pixel centres, is
+  ``p = clip((256 · ((2i + 1) · n_in - n_out) + n_out) // (2 · n_out), 0, 256 · (n_in - 1))``
+  (floor division); its taps are ``p >> 8`` and the next index (the last one repeats), the weight of the second
+  is ``f = p & 255``. With taps ``a b`` above ``c d`` the result is
+  ``((a · (256 - fx) + b · fx) · (256 - fy) + (c · (256 - fx) + d · fx) · fy + 32768) >> 16``.
+  Everything fits in 32 bits while ``n_in · n_out`` stays under 2^22.
+
+An image that already has the size is returned as it is, whatever the filter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from edgevision.tensors import Array
+
+RESIZES = ("stretch", "letterbox", "center_crop")
+FILTERS = ("bilinear", "area", "linear_fixed", "nearest")
+
+_PILLOW = {"bilinear": Image.Resampling.BILINEAR, "area": Image.Resampling.BOX}
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the pixels that a model saw lie in the source image: ``target = source · scale + offset``.
+
+    Coordinates are continuous, in pixels, from the outer corner of the top left pixel; pairs are (y, x).
+
+    Attributes:
+        source: Height and width of the source image.
+        target: Height and width of the model's image.
+        scale: Target pixels per source pixel.
+        offset: Where the source image's corner lies in the target; negative when it was cropped.
+    """
+
+    source: tuple[int, int]
+    target: tuple[int, int]
+    scale: tuple[float, float]
+    offset: tuple[float, float]
+
+    def to_source(self, boxes: Array) -> Array:
+        """Map boxes (N, 4) of x1, y1, x2, y2 from target to source pixels, clipped to the image; float64."""
+        scale, offset = np.array(self.scale[::-1] * 2), np.array(self.offset[::-1] * 2)
+        limit = np.array(self.source[::-1] * 2, dtype=np.float64)
+        mapped: Array = np.clip((np.asarray(boxes, dtype=np.float64) - offset) / scale, 0.0, limit)
+        return mapped
+
+    def to_target(self, boxes: Array) -> Array:
+        """Map boxes (N, 4) of x1, y1, x2, y2 from source to target pixels, not clipped; float64."""
+        scale, offset = np.array(self.scale[::-1] * 2), np.array(self.offset[::-1] * 2)
+        mapped: Array = np.asarray(boxes, dtype=np.float64) * scale + offset
+        return mapped
+
+
+def fit(image: Array, height: int, width: int, how: str, filter_: str, pad_value: int = 0) -> tuple[Array, Geometry]:
+    """Bring an image to a size.
+
+    Args:
+        image: uint8 HWC.
+        height: Wanted height.
+        width: Wanted width.
+        how: ``stretch`` (each axis by itself), ``letterbox`` (the whole image, its proportions kept, centred on
+            ``pad_value``) or ``center_crop`` (the largest centred part with the wanted proportions).
+        filter_: One of ``FILTERS``.
+        pad_value: Grey level around a letterboxed image, 0 to 255.
+
+    Returns:
+        The pixels, uint8 (height, width, C), and the geometry. The pixels are ``image`` itself when it had the size.
+    """
+    source, target = (image.shape[0], image.shape[1]), (height, width)
+    if source == target:
+        return image, Geometry(source, target, (1.0, 1.0), (0.0, 0.0))
+    if how == "letterbox":
+        return _letterbox(image, source, target, filter_, pad_value)
+    if how == "center_crop":
+        return _center_crop(image, source, target, filter_)
+    scale = (height / source[0], width / source[1])
+    return resample(image, height, width, filter_), Geometry(source, target, scale, (0.0, 0.0))
+
+
+def _letterbox(
+    image: Array, source: tuple[int, int], target: tuple[int, int], filter_: str, pad_value: int
+) -> tuple[Array, Geometry]:
+    factor = min(target[0] / source[0], target[1] / source[1])
+    height = max(1, min(target[0], round(source[0] * factor)))
+    width = max(1, min(target[1], round(source[1] * factor)))
+    top, left = (target[0] - height) // 2, (target[1] - width) // 2
+    canvas = np.full((*target, image.shape[2]), pad_value, dtype=np.uint8)
+    canvas[top : top + height, left : left + width] = resample(image, height, width, filter_)
+    scale = (height / source[0], width / source[1])
+    return canvas, Geometry(source, target, scale, (float(top), float(left)))
+
+
+def _center_crop(
+    image: Array, source: tuple[int, int], target: tuple[int, int], filter_: str
+) -> tuple[Array, Geometry]:
+    factor = max(target[0] / source[0], target[1] / source[1])
+    height = max(1, min(source[0], round(target[0] / factor)))
+    width = max(1, min(source[1], round(target[1] / factor)))
+    top, left = (source[0] - height) // 2, (source[1] - width) // 2
+    part = image[top : top + height, left : left + width]
+    scale = (target[0] / height, target[1] / width)
+    geometry = Geometry(source, target, scale, (-top * scale[0], -left * scale[1]))
+    return resample(part, target[0], target[1], filter_), geometry
+
+
+def resample(image: Array, height: int, width: int, filter_: str) -> Array:
+    """Resample a uint8 HWC image to (height, width); the same array when it has that size already."""
+    if image.shape[:2] == (height, width):
+        return image
+    if filter_ == "linear_fixed":
+        return _linear_fixed(image, height, width)
+    if filter_ == "nearest":
+        rows, columns = (_nearest_index(n, m) for n, m in ((image.shape[0], height), (image.shape[1], width)))
+        return np.ascontiguousarray(image[rows[:, None], columns])
+    resized = Image.fromarray(np.ascontiguousarray(image)).resize((width, height), _PILLOW[filter_])
+    return np.asarray(resized)
+
+
+def _nearest_index(n_in: int, n_out: int) -> Array:
+    return (2 * np.arange(n_out, dtype=np.int64) + 1) * n_in // (2 * n_out)
+
+
+def _taps(n_in: int, n_out: int) -> tuple[Array, Array, Array]:
+    centres = (2 * np.arange(n_out, dtype=np.int64) + 1) * n_in - n_out
+    position = np.clip((256 * centres + n_out) // (2 * n_out), 0, 256 * (n_in - 1))
+    first = position >> 8
+    return first, np.minimum(first + 1, n_in - 1), (position & 255).astype(np.uint32)
+
+
+def _linear_fixed(image: Array, height: int, width: int) -> Array:
+    upper, lower, fy = _taps(image.shape[0], height)
+    left, right, fx = _taps(image.shape[1], width)
+    fx, fy = fx[:, None], fy[:, None, None]
+    rows = image.astype(np.uint32)
+    across = rows[:, left] * (256 - fx) + rows[:, right] * fx
+    total: Array = (across[upper] * (256 - fy) + across[lower] * fy + 32768) >> 16
+    return total.astype(np.uint8)

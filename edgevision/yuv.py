@@ -1,0 +1,72 @@
+"""Camera frames in YUV to RGB.
+
+Standard and range are stated by the source, never guessed: ITU-R BT.601-7 or BT.709-6; limited (luma 16 to 235) or full
+(0 to 255). Each chroma sample is repeated over the pixels that it covers. The arithmetic is 16-bit fixed point, rounded
+half up, and clipped, so that every implementation gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgevision.errors import InputError, check_choice
+from edgevision.tensors import Array
+
+MATRICES = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
+"""Name -> luma weights of red and blue."""
+
+
+def yuv444_to_rgb(y: Array, u: Array, v: Array, *, matrix: str, full_range: bool) -> Array:
+    """Convert three uint8 planes (H, W) to uint8 RGB (H, W, 3).
+
+    Args:
+        y: Luma.
+        u: Blue difference (Cb), 128 for none.
+        v: Red difference (Cr), 128 for none.
+        matrix: ``bt601`` or ``bt709``.
+        full_range: Whether luma covers 0 to 255 (JPEG, most USB cameras), else 16 to 235.
+
+    Raises:
+        InputError: The planes are not uint8, or differ in shape.
+        ConfigError: An unknown matrix.
+    """
+    check_choice("YUV matrix", matrix, MATRICES)
+    for plane in (y, u, v):
+        if plane.dtype != np.uint8 or plane.ndim != 2 or plane.shape != y.shape:
+            raise InputError("YUV plane", got=f"{plane.dtype} {list(plane.shape)}", allowed=f"uint8 {list(y.shape)}")
+    red, blue = MATRICES[matrix]
+    green = 1.0 - red - blue
+    luma_gain, chroma_gain, black = (1.0, 1.0, 0) if full_range else (255 / 219, 255 / 224, 16)
+    luma = _fixed(luma_gain) * (y.astype(np.int32) - black) + (1 << 15)
+    cb, cr = u.astype(np.int32) - 128, v.astype(np.int32) - 128
+    r = luma + _fixed(2 * (1 - red) * chroma_gain) * cr
+    g = luma - _fixed(2 * (1 - red) * red / green * chroma_gain) * cr
+    g -= _fixed(2 * (1 - blue) * blue / green * chroma_gain) * cb
+    b = luma + _fixed(2 * (1 - blue) * chroma_gain) * cb
+    return np.clip(np.stack([r, g, b], axis=-1) >> 16, 0, 255).astype(np.uint8)
+
+
+def nv12_to_rgb(y: Array, uv: Array, *, matrix: str, full_range: bool) -> Array:
+    """Convert NV12, luma (H, W) and chroma (⌈H/2⌉, ⌈W/2⌉, 2) as Cb, Cr, to uint8 RGB (H, W, 3)."""
+    if uv.ndim != 3 or uv.shape[2] != 2:
+        raise InputError("NV12 chroma", got=list(uv.shape), allowed="[H/2, W/2, 2]")
+    return i420_to_rgb(y, uv[..., 0], uv[..., 1], matrix=matrix, full_range=full_range)
+
+
+def i420_to_rgb(y: Array, u: Array, v: Array, *, matrix: str, full_range: bool) -> Array:
+    """Convert I420, luma (H, W), Cb and Cr (⌈H/2⌉, ⌈W/2⌉), to uint8 RGB (H, W, 3)."""
+    height, width = y.shape
+    full = [np.repeat(np.repeat(plane, 2, axis=0), 2, axis=1)[:height, :width] for plane in (u, v)]
+    return yuv444_to_rgb(y, full[0], full[1], matrix=matrix, full_range=full_range)
+
+
+def yuyv_to_rgb(packed: Array, *, matrix: str, full_range: bool) -> Array:
+    """Convert YUYV (YUY2), uint8 (H, W, 2) with W even, bytes Y0 Cb Y1 Cr, to uint8 RGB (H, W, 3)."""
+    if packed.ndim != 3 or packed.shape[2] != 2 or packed.shape[1] % 2:
+        raise InputError("YUYV frame", got=list(packed.shape), allowed="[H, even W, 2]")
+    u, v = (np.repeat(packed[:, start::2, 1], 2, axis=1) for start in (0, 1))
+    return yuv444_to_rgb(packed[..., 0], u, v, matrix=matrix, full_range=full_range)
+
+
+def _fixed(value: float) -> int:
+    return round(value * 65536)
