@@ -1,0 +1,5 @@
+"""``python -m edgevision``: the command line."""
+
+from edgevision.cli import main
+
+main()

@@ -1,0 +1,124 @@
+"""The command ``edgevision``: which commands there are, and how any of them runs and ends.
+
+A command is one file and one row here. ``--help`` and the import of this module load click and nothing else; a
+command's file is loaded when the command is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import click
+
+from edgevision.cli.failures import report
+from edgevision.cli.quiet import Settings
+
+Rows = Mapping[str, Mapping[str, tuple[str, str]]]
+
+COMMANDS: Rows = {
+    "Make it small": {},
+    "Prove it": {},
+    "Fit it to a device": {},
+    "Run it": {},
+}
+"""Section -> command -> (where it is, "module:attribute"; what it does, one line)."""
+
+
+class Application(click.Group):
+    """A group that loads its commands when they are asked for, and turns every error into a line and a status."""
+
+    def __init__(self, rows: Rows, **settings: Any) -> None:
+        """Make a group of the commands in ``rows``."""
+        super().__init__(**settings)
+        self.sections = rows
+        self._rows = {name: row for section in rows.values() for name, row in section.items()}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the rows."""
+        return [*self._rows, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command by its name; None when there is none."""
+        if cmd_name not in self._rows:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._rows[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that ``args`` begin with; an unknown one is a usage error that names the nearest."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            names = self.list_commands(ctx)
+            nearest = get_close_matches(args[0], names, n=1)
+            hint = f"did you mean {nearest[0]}?" if nearest else f"allowed: {', '.join(names)}"
+            raise click.UsageError(f"no command {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands of ``--help`` by section, from the rows alone."""
+        for section, rows in self.sections.items():
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl([(name, text) for name, (_, text) in rows.items()])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command line; leaves the process with its exit status, or returns it if not ``standalone_mode``.
+
+        Without ``args``, those of the process are run, and the process counts as ours: see ``edgevision.cli.quiet``.
+        """
+        settings = extra.setdefault("obj", Settings(own_process=args is None))
+        if settings.own_process:
+            signal.signal(signal.SIGTERM, _terminated)
+        try:
+            status = super().main(args, prog_name or self.name, complete_var, False, **extra) or 0
+        except BaseException as error:
+            status = report(error, settings)
+        if standalone_mode:
+            sys.exit(status)
+        return status
+
+
+def _terminated(signum: int, frame: object) -> None:
+    raise SystemExit(128 + signum)  # so that whatever was being written is cleaned up
+
+
+def _show_versions(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from edgevision.cli.versions import versions
+
+        click.echo(versions())
+        ctx.exit()
+
+
+main = Application(
+    COMMANDS,
+    name="edgevision",
+    help="Make a vision model small, prove that it still works, and run it on the device.",
+    epilog="edgevision COMMAND --help shows a command's options and an example.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_versions,
+            help="Show the versions of edgevision and of what it runs on.",
+        )
+    ],
+    no_args_is_help=True,
+)

@@ -1,0 +1,59 @@
+"""How a command ends when it does not end well: one or two lines on stderr, and an exit status that means something.
+
+0 done · 1 failure · 2 usage · 3 a check did not hold · 130 interrupted
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from edgevision.cli.quiet import Settings
+from edgevision.errors import EdgeVisionError
+
+FAILURE, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def report(error: BaseException, settings: Settings) -> int:
+    """Print what ``error`` means to the user and return the exit status.
+
+    Raises:
+        SystemExit: ``error`` itself, when it is one.
+    """
+    if isinstance(error, SystemExit):
+        raise error
+    if settings.debug and not isinstance(error, click.exceptions.NoArgsIsHelpError):
+        traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return USAGE
+    message, status = _describe(error)
+    click.echo(f"edgevision: {message}", err=True)
+    return status
+
+
+def _describe(error: BaseException) -> tuple[str, int]:
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return "interrupted; nothing was half-written", INTERRUPTED
+    if isinstance(error, click.UsageError):
+        return f"error: {_usage(error)}", USAGE
+    if isinstance(error, click.ClickException):
+        return f"error: {error.format_message()}", error.exit_code
+    if isinstance(error, EdgeVisionError):
+        return f"error: {error}", error.exit_code
+    if isinstance(error, MemoryError):
+        return "error: not enough memory; try fewer images at once, or a smaller model", FAILURE
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"error: {place}{error.strerror}", FAILURE
+    text = next(iter(str(error).splitlines()), "")
+    return f"error: {type(error).__name__}: {text}; this is a bug; --debug shows the traceback", FAILURE
+
+
+def _usage(error: click.UsageError) -> str:
+    text = error.format_message().rstrip(".")
+    text = text[:1].lower() + text[1:]
+    help_command = f"{error.ctx.command_path} --help" if error.ctx else "edgevision --help"
+    return f"{text}; see {help_command}"

@@ -1,0 +1,96 @@
+"""Arguments and options that several commands share, so that the same thing has the same name everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from edgevision.errors import check_choice
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+Decorator = Callable[[Decorated], Decorated]
+
+
+class Choice(click.Choice):  # type: ignore[type-arg]
+    """One of several words; an unknown one is answered with the nearest."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return ``value`` if it is one of the words; raises ConfigError."""
+        name = param.opts[0] if param is not None and param.opts else "value"
+        check_choice(name, value, self.choices)
+        return value
+
+
+class Threads(click.ParamType):  # type: ignore[type-arg]
+    """A number of threads, or ``all``, which is None."""
+
+    name = "threads"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Return what stands for the value in the help."""
+        return "N|all"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """Return the number, None for ``all``; a usage error for anything else."""
+        if isinstance(value, int):
+            return value
+        if value == "all":
+            return None
+        if not str(value).isdigit() or int(value) < 1:
+            self.fail(f"got {value}; allowed: 1 or more, or all", param, ctx)
+        return int(value)
+
+
+def model_argument(name: str = "model") -> Decorator[Decorated]:
+    """``MODEL``: an artifact directory, or what else a command takes as a model."""
+    return click.argument(name, type=click.Path(path_type=Path))
+
+
+def out_option(default: str) -> Decorator[Decorated]:
+    """``--out DIR``: the folder that results are written into."""
+    return click.option(
+        "--out", default=default, show_default=True, metavar="DIR", type=click.Path(path_type=Path),
+        help="Folder to write the result into.",
+    )  # fmt: skip
+
+
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a result that is already there.")
+
+
+def data_options(*, split: str, required: bool = False, default: str | None = None) -> Decorator[Decorated]:
+    """``--data LOCATION --split NAME``: a dataset, and which part of it."""
+
+    def decorate(function: Decorated) -> Decorated:
+        function = click.option("--split", default=split, show_default=True, help="Part of the dataset.")(function)
+        return click.option(
+            "--data", required=required, default=default, show_default=default is not None, metavar="LOCATION",
+            help="Labelled images: a folder, zip or tar.gz; 'cifar10'; or 'sample', which comes with edgevision.",
+        )(function)  # fmt: skip
+
+    return decorate
+
+
+def runtime_options(*, several: bool = False) -> Decorator[Decorated]:
+    """``--runtime NAME --device DEVICE --threads N``: what runs the model, and where."""
+
+    def decorate(function: Decorated) -> Decorated:
+        function = click.option(
+            "--threads", type=Threads(), default=1, show_default=True, help="Threads that the runtime may use."
+        )(function)
+        function = click.option("--device", default="cpu", show_default=True, help="Where it runs.")(function)
+        if several:
+            return click.option(
+                "--runtime", "runtimes", multiple=True, metavar="NAME",
+                help="What runs it; may be given several times. By default every runtime here that can.",
+            )(function)  # fmt: skip
+        return click.option(
+            "--runtime", metavar="NAME", help="What runs it. By default the first runtime here that can."
+        )(function)
+
+    return decorate
+
+
+seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn at random.")

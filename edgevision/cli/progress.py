@@ -1,0 +1,67 @@
+"""One line on a terminal that says what is going on, for what takes longer than a second."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import TextIO
+
+APPEARS_AFTER_S = 1.0
+REFRESH_S = 0.2
+_BAR_WIDTH = 24
+
+
+class ProgressLine:
+    """A progress callback ``(done, total)`` that draws itself while its block runs; silent where no terminal is."""
+
+    def __init__(self, what: str, stream: TextIO) -> None:
+        """Prepare a line that says ``what`` on ``stream``."""
+        self._what = what
+        self._stream = stream
+        self._count: tuple[int, int] | None = None
+        self._start = time.monotonic()
+        self._finished = threading.Event()
+        self._thread = threading.Thread(target=self._draw_until_finished, daemon=True)
+        self._drawn = False
+
+    def __call__(self, done: int, total: int) -> None:
+        """Say that ``done`` of ``total`` steps are behind us."""
+        self._count = (done, total)
+
+    def say(self, what: str) -> None:
+        """Say what is going on now; the count starts again."""
+        self._what, self._count = what, None
+
+    def __enter__(self) -> ProgressLine:
+        if self._stream.isatty():
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._finished.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._drawn:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
+    def text(self) -> str:
+        """Return the line as it would be drawn now."""
+        seconds = f"{time.monotonic() - self._start:.0f} s"
+        if self._count is None:
+            return f"{self._what} … {seconds}"
+        done, total = self._count
+        filled = _BAR_WIDTH * done // max(total, 1)
+        bar = "█" * filled + "░" * (_BAR_WIDTH - filled)
+        return f"{self._what} {bar} {done}/{total} {seconds}"
+
+    def _draw_until_finished(self) -> None:
+        wait_s = APPEARS_AFTER_S
+        while not self._finished.wait(wait_s):
+            wait_s = REFRESH_S
+            self._drawn = True
+            self._stream.write(f"\r\x1b[K{self.text()}")
+            self._stream.flush()
