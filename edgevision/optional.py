@@ -13,6 +13,7 @@ from edgevision.errors import BackendUnavailableError
 EXTRA_OF = {
     "tensorflow": "train",
     "tf_keras": "train",
+    "h5py": "train",
     "tensorflow_model_optimization": "train",
     "nncf": "compress",
     "ai_edge_quantizer": "compress",
