@@ -14,7 +14,7 @@ EXTRA_OF = {
     "tensorflow": "train",
     "tf_keras": "train",
     "h5py": "train",
-    "tensorflow_model_optimization": "train",
+    "tensorflow_model_optimization": "compress",
     "nncf": "compress",
     "ai_edge_quantizer": "compress",
     "optuna": "compress",

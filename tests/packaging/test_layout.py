@@ -47,9 +47,7 @@ def test_every_data_file_of_the_package_is_declared(repository):
     for name in filter(None, tracked):
         if name.endswith(".py"):
             continue
-        declared = [
-            f"{folders[package]}/{pattern}" for package, globs in patterns.items() for pattern in globs
-        ]
+        declared = [f"{folders[package]}/{pattern}" for package, globs in patterns.items() for pattern in globs]
         if not any(fnmatch.fnmatch(name, pattern.replace("/**/", "/")) for pattern in declared):
             missing.append(name)
     assert missing == []

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-HOST = re.compile(r"https?://|git\+|file:|--(extra-)?index-url|--find-links|\b[\w-]+(\.[\w-]+)*\.(com|org|net|io|dev|ai)\b")
+HOST = re.compile(
+    r"https?://|git\+|file:|--(extra-)?index-url|--find-links|\b[\w-]+(\.[\w-]+)*\.(com|org|net|io|dev|ai)\b"
+)
 
 
 BUILD_FILES = ("constraints.txt", "Makefile", ".ci/run", "MANIFEST.in", "pyproject.toml")

@@ -1,0 +1,106 @@
+"""What a model file is, by its first bytes, before any vendor's code reads it."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from pathlib import Path
+
+from edgevision.errors import ArtifactError
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_KNOWN = (
+    "TFLite (.tflite)",
+    "OpenVINO IR (.xml beside .bin)",
+    "ONNX (.onnx)",
+    "Keras (.keras, .h5)",
+    "TensorRT engine",
+)
+
+
+def detect_format(path: str | Path) -> str:
+    """Return the format of a model file: tflite, edgetpu, vela, openvino, onnx, keras or tensorrt.
+
+    Raises:
+        ArtifactError: There is no such file, it is none of these, or it is damaged.
+    """
+    path = Path(path)
+    head = _head(path)
+    if head[4:8] == b"TFL3":
+        return _tflite_kind(path, head)
+    if head.startswith(_HDF5):
+        return "keras"
+    if head.startswith(b"PK"):
+        return _check_keras_zip(path)
+    if head.startswith(b"ftrt"):
+        return "tensorrt"
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<?xml", b"<net")):
+        return _check_ir(path)
+    if path.suffix == ".onnx" and head[:1] == b"\x08":
+        return "onnx"
+    raise ArtifactError(f"{path}: not a model file that is known here", got=_shown(head), allowed=_KNOWN)
+
+
+def check_format(path: str | Path, format_: str) -> None:
+    """Raise ArtifactError unless the model file is, by its content, of this format ("c" is not looked into)."""
+    if format_ == "c":
+        return
+    found = detect_format(path)
+    if found != format_:
+        raise ArtifactError(f"{path}: not a model of the stated format", got=found, allowed=format_)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            head = file.read(64)
+    except FileNotFoundError as exc:
+        raise ArtifactError(f"{path}: no such file") from exc
+    except IsADirectoryError as exc:
+        raise ArtifactError(f"{path}: a directory, not a model file", allowed=_KNOWN) from exc
+    except (OSError, ValueError) as exc:
+        raise ArtifactError(f"{path}: cannot be read ({getattr(exc, 'strerror', None) or exc})") from exc
+    if not head:
+        raise ArtifactError(f"{path}: an empty file")
+    return head
+
+
+def _shown(head: bytes) -> str:
+    return f"a file that starts with {head[:8]!r}"
+
+
+def _tflite_kind(path: Path, head: bytes) -> str:
+    """Check that the flatbuffer's root table and its vtable lie inside the file; tell whose operators are in it."""
+    data = path.read_bytes()
+    root = struct.unpack_from("<I", head)[0]
+    inside = 8 <= root <= len(data) - 4
+    if inside:
+        vtable = root - struct.unpack_from("<i", data, root)[0]
+        inside = 8 <= vtable <= len(data) - 4 and vtable + struct.unpack_from("<H", data, vtable)[0] <= len(data)
+    if not inside:
+        raise ArtifactError(f"{path}: a damaged TFLite model", got=f"root table outside the {len(data)} bytes")
+    if b"edgetpu-custom-op" in data:
+        return "edgetpu"
+    return "vela" if b"ethos-u" in data else "tflite"
+
+
+def _check_keras_zip(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as exc:
+        raise ArtifactError(f"{path}: a damaged zip file", got=str(exc)) from exc
+    if "config.json" not in names:
+        raise ArtifactError(f"{path}: a zip file, but not a .keras model", got=", ".join(names[:3]) or "nothing in it")
+    return "keras"
+
+
+def _check_ir(path: Path) -> str:
+    data = path.read_bytes()
+    if b"<net" not in data:
+        raise ArtifactError(f"{path}: XML, but not an OpenVINO model", allowed=_KNOWN)
+    if not data.rstrip().endswith(b"</net>"):
+        raise ArtifactError(f"{path}: an OpenVINO model that was cut off", got=f"{len(data)} bytes, no closing </net>")
+    if not path.with_suffix(".bin").is_file():
+        raise ArtifactError(f"{path}: no weights beside it", next_step=f"put {path.with_suffix('.bin').name} there")
+    return "openvino"
