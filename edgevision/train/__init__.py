@@ -1,0 +1,1 @@
+"""Training on GPU or CPU: networks, the loop, checkpoints and evaluation."""

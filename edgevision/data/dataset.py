@@ -1,0 +1,112 @@
+"""Labelled images as raw samples: what every dataset of edgevision looks like, however it is stored."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from edgevision.errors import DatasetError
+
+if TYPE_CHECKING:
+    from edgevision.tensors import Array
+
+
+class ImageDataset(ABC):
+    """A sequence of labelled images, raw: no resizing, no normalisation.
+
+    Attributes:
+        labels: class names; ``targets`` index into them.
+        targets: class of each image, int64, shape (N,).
+    """
+
+    labels: tuple[str, ...]
+    targets: Array
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @abstractmethod
+    def image(self, index: int) -> Array:
+        """Return image ``index`` as uint8 RGB, shape (height, width, 3)."""
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """Return where image ``index`` comes from: a path, or a position in an archive."""
+
+    def subset(self, indices: Sequence[int]) -> ImageDataset:
+        """Return the images at ``indices``, in that order."""
+        return _Subset(self, indices)
+
+    def balanced(self, count: int, seed: int = 0) -> ImageDataset:
+        """Return ``count`` images drawn without replacement, each class as equally as ``count`` allows.
+
+        Raises:
+            DatasetError: a class has too few images.
+        """
+        import numpy as np
+
+        rng = np.random.default_rng(seed)
+        classes = len(self.labels)
+        chosen = []
+        for target in range(classes):
+            wanted = count // classes + (target < count % classes)
+            members = np.flatnonzero(self.targets == target)
+            if len(members) < wanted:
+                raise DatasetError(
+                    f"class {self.labels[target]!r} has too few images for a balanced draw of {count}",
+                    got=len(members),
+                    next_step=f"ask for at most {len(members) * classes} images",
+                )
+            chosen.append(rng.choice(members, wanted, replace=False))
+        return self.subset(np.sort(np.concatenate(chosen)).tolist())
+
+
+class ArrayDataset(ImageDataset):
+    """Images of one size, held in memory."""
+
+    def __init__(self, pixels: Array, targets: Array, labels: Sequence[str], origin: str) -> None:
+        """Wrap uint8 RGB ``pixels`` (N, height, width, 3) with integer ``targets`` (N,)."""
+        import numpy as np
+
+        if pixels.ndim != 4 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8:
+            raise DatasetError(
+                "images must be uint8 of shape (N, height, width, 3)", got=f"{pixels.dtype} {pixels.shape}"
+            )
+        if len(pixels) != len(targets):
+            raise DatasetError(f"{origin}: {len(pixels)} images but {len(targets)} labels")
+        if len(pixels) == 0:
+            raise DatasetError(f"{origin} holds no image", next_step="name a dataset with images")
+        if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < len(labels):
+            raise DatasetError(
+                f"{origin}: a label lies outside the {len(labels)} classes",
+                got=f"{targets.min()}..{targets.max()}",
+            )
+        self.pixels = pixels
+        self.targets = np.asarray(targets, np.int64)
+        self.labels = tuple(labels)
+        self.origin = origin
+
+    def image(self, index: int) -> Array:
+        """Return image ``index`` as uint8 RGB, shape (height, width, 3)."""
+        return self.pixels[index]
+
+    def name(self, index: int) -> str:
+        """Return the origin with the image's position, ``cifar10_test.zip#17``."""
+        return f"{self.origin}#{index}"
+
+
+class _Subset(ImageDataset):
+    def __init__(self, parent: ImageDataset, indices: Sequence[int]) -> None:
+        import numpy as np
+
+        self._parent = parent
+        self._indices = np.asarray(indices, np.int64)
+        self.labels = parent.labels
+        self.targets = parent.targets[self._indices]
+
+    def image(self, index: int) -> Array:
+        return self._parent.image(int(self._indices[index]))
+
+    def name(self, index: int) -> str:
+        return self._parent.name(int(self._indices[index]))
