@@ -1,0 +1,127 @@
+"""From a location, as a user types it, to a dataset."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from importlib import resources
+from pathlib import Path
+
+from edgevision.data import cifar10
+from edgevision.data.dataset import ImageDataset
+from edgevision.data.folders import FolderDataset, ZipDataset
+from edgevision.data.mosaic import is_mosaic, read_mosaic
+from edgevision.errors import DatasetError, check_choice
+
+SPLITS = ("train", "test")
+_DIRECTORIES = {"train": ("train", "training"), "test": ("test", "testing", "val", "validation")}
+_FORMS = (
+    "a folder or zip with a directory per class (below train/ and test/ where it is split), a mosaic archive, "
+    "the CIFAR-10 batches folder or tar.gz, 'sample' (real images shipped with edgevision), 'cifar10' (downloads)"
+)
+
+
+def open_dataset(location: str | Path, split: str | None = None, *, default: str = "test") -> ImageDataset:
+    """Open the labelled images at ``location``.
+
+    Args:
+        location: a path, ``sample`` or ``cifar10``.
+        split: ``train`` or ``test``; None takes ``default`` where the location is split, and all images where not.
+        default: the split to prefer.
+
+    Raises:
+        DatasetError: nothing there, nothing readable in it, or no such split.
+        ConfigError: ``split`` is not one of `SPLITS`.
+    """
+    if split is not None:
+        check_choice("split", split, SPLITS)
+    if location == "sample":
+        return sample(split or default)
+    if location == "cifar10" and not Path(location).exists():
+        return cifar10.download(split or default)
+    path = Path(location)
+    if path.is_dir():
+        return _open_folder(path, split, default)
+    if not path.exists():
+        raise DatasetError(f"no dataset at {path}", allowed=_FORMS, next_step="check the path")
+    try:
+        return _open_file(path, split, default)
+    except OSError as exc:
+        raise DatasetError(f"cannot read {path}: {exc}", next_step="check the file and its permissions") from exc
+
+
+def sample(split: str) -> ImageDataset:
+    """Return the CIFAR-10 images that edgevision ships: 2,000 to fine-tune and calibrate with, or 1,000 to test on."""
+    with resources.as_file(resources.files("edgevision") / "assets" / f"cifar10_sample_{split}.zip") as path:
+        return read_mosaic(path)
+
+
+def _open_file(path: Path, split: str | None, default: str) -> ImageDataset:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if is_mosaic(archive):
+                return _unsplit(read_mosaic(path), path, split)
+            names = archive.namelist()
+        return _open_zip(path, names, split, default)
+    if tarfile.is_tarfile(path):
+        return cifar10.read_tar(path, split or default)
+    raise DatasetError(f"{path} is not a dataset", allowed=_FORMS)
+
+
+def _open_zip(path: Path, names: list[str], split: str | None, default: str) -> ImageDataset:
+    wanted = split or default
+    prefix = _split_prefix(names, wanted)
+    if prefix is not None:
+        return ZipDataset(path, prefix)
+    if _split_prefix(names, _other(wanted)) is not None:
+        raise _no_such_split(path, wanted)
+    return _unsplit(ZipDataset(path, _top(names)), path, split)
+
+
+def _open_folder(path: Path, split: str | None, default: str) -> ImageDataset:
+    wanted = split or default
+    if cifar10.is_batches_folder(path):
+        return cifar10.read_folder(path, wanted)
+    archives = [file for file in sorted(path.glob("*.zip")) if file.stem == wanted or file.stem.endswith("_" + wanted)]
+    if len(archives) == 1:
+        return _open_file(archives[0], None, default)
+    for name in _DIRECTORIES[wanted]:
+        if (path / name).is_dir():
+            return FolderDataset(path / name)
+    if any((path / name).is_dir() for name in _DIRECTORIES[_other(wanted)]):
+        raise _no_such_split(path, wanted)
+    return _unsplit(FolderDataset(path), path, split)
+
+
+def _other(split: str) -> str:
+    return SPLITS[split == "train"]
+
+
+def _no_such_split(path: Path, split: str) -> DatasetError:
+    return DatasetError(f"{path} has no split {split!r}", next_step=f"name its other split, {_other(split)!r}")
+
+
+def _unsplit(dataset: ImageDataset, path: Path, split: str | None) -> ImageDataset:
+    if split is not None:
+        raise DatasetError(
+            f"{path} is not divided into train and test",
+            got=f"split {split!r}",
+            next_step="leave out the split to use every image",
+        )
+    return dataset
+
+
+def _top(names: list[str]) -> str:
+    """Return the one folder that a zip's members share, when there are folders below it: its name is no class."""
+    tops = {name.split("/", 1)[0] for name in names if "/" in name}
+    if len(tops) == 1 and any(name.count("/") >= 2 for name in names):
+        return tops.pop() + "/"
+    return ""
+
+
+def _split_prefix(names: list[str], split: str) -> str | None:
+    for directory in _DIRECTORIES[split]:
+        for base in ("", _top(names)):
+            if any(name.startswith(f"{base}{directory}/") for name in names):
+                return f"{base}{directory}/"
+    return None
