@@ -67,7 +67,7 @@ def tf_batches(
     steps = steps_per_epoch(len(pixels), batch_size)
     images, classes = tf.constant(pixels), tf.constant(targets, tf.int64)
     mean = tf.constant(preprocessing.mean, tf.float32)
-    inverse_std = 1.0 / tf.constant(preprocessing.std, tf.float32)
+    std = tf.constant(preprocessing.std, tf.float32)
 
     def epoch_of_batches(epoch: Any) -> Any:
         order = tf.random.experimental.stateless_shuffle(tf.range(len(pixels)), seed=[seed, epoch])
@@ -77,7 +77,7 @@ def tf_batches(
 
     def load(indices: Any, step: Any) -> Any:
         batch = _augment(tf, tf.gather(images, indices), augment, tf.stack([tf.constant(seed, tf.int64), step]))
-        return (tf.cast(batch, tf.float32) - mean) * inverse_std, tf.gather(classes, indices)
+        return (tf.cast(batch, tf.float32) - mean) / std, tf.gather(classes, indices)
 
     numbers = tf.data.Dataset.range(start_epoch, epochs)
     return numbers.flat_map(epoch_of_batches).map(load, num_parallel_calls=2).prefetch(4)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgevision.errors import check_choice
+from edgevision.errors import ConfigError, check_choice
 from edgevision.optional import require
 
 
-def build(name: str, input_shape: tuple[int, int, int], classes: int, *, width: float = 1.0) -> Any:
+def build(
+    name: str, input_shape: tuple[int, int, int], classes: int, *, width: float = 1.0, pretrained: str = ""
+) -> Any:
     """Return a freshly initialised ``tf_keras.Model``.
 
     Args:
@@ -17,14 +19,18 @@ def build(name: str, input_shape: tuple[int, int, int], classes: int, *, width: 
         input_shape: (height, width, channels).
         classes: number of classes.
         width: multiplier of every layer's channels (1.0: as published).
+        pretrained: weights for the backbone, ``imagenet`` or a file; '' for none. Only for `PRETRAINABLE`.
 
     Raises:
-        ConfigError: unknown name.
+        ConfigError: unknown name, or weights that do not fit.
     """
     check_choice("architecture", name, tuple(ARCHITECTURES))
     keras = require("tf_keras")
     image = keras.Input(input_shape, name="image")
-    features = ARCHITECTURES[name](keras, image, width)
+    if pretrained:
+        features = _with_pretrained(keras, name, image, width, pretrained)
+    else:
+        features = ARCHITECTURES[name](keras, image, width)
     logits = keras.layers.Dense(classes, name="logits")(features)
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
     return keras.Model(image, probabilities, name=name)
@@ -89,21 +95,31 @@ def _mobilenet_v1(keras: Any, image: Any, width: float) -> Any:
     x = _convolution(keras, image, _channels(32, width), 3, 2 if image.shape[1] >= 96 else 1, "stem")
     for index, (filters, stride) in enumerate(plan):
         name = f"block{index}"
-        x = keras.layers.DepthwiseConv2D(
-            3, strides=stride, padding="same", use_bias=False, name=f"{name}_depthwise"
-        )(x)
+        x = keras.layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
         x = keras.layers.BatchNormalization(name=f"{name}_depthwise_bn")(x)
         x = keras.layers.ReLU(name=f"{name}_depthwise_relu")(x)
         x = _convolution(keras, x, _channels(filters, width), 1, 1, f"{name}_pointwise")
     return keras.layers.GlobalAveragePooling2D(name="pool")(x)
 
 
-def _mobilenet_v2(keras: Any, image: Any, width: float) -> Any:
-    """MobileNet v2 (Sandler et al., 2018) from tf_keras.applications, initialised at random."""
+def _mobilenet_v2(keras: Any, image: Any, width: float, weights: str | None = None) -> Any:
+    """MobileNet v2 (Sandler et al., 2018) from tf_keras.applications."""
     backbone = keras.applications.MobileNetV2(
-        input_tensor=image, alpha=width, include_top=False, weights=None, pooling="avg"
+        input_tensor=image, alpha=width, include_top=False, weights=weights, pooling="avg"
     )
     return backbone.output
+
+
+def _with_pretrained(keras: Any, name: str, image: Any, width: float, weights: str) -> Any:
+    check_choice("architecture with pretrained weights", name, tuple(PRETRAINABLE))
+    try:
+        return PRETRAINABLE[name](keras, image, width, weights)
+    except Exception as exc:  # a failed download is a bare Exception, a file that does not fit a ValueError or OSError
+        raise ConfigError(
+            f"cannot load the weights for {name}: {str(exc).splitlines()[0]}",
+            got=weights,
+            next_step="give 'imagenet' where there is network, or a weights file made for this width without its top",
+        ) from exc
 
 
 ARCHITECTURES: dict[str, Callable[[Any, Any, float], Any]] = {
@@ -113,3 +129,5 @@ ARCHITECTURES: dict[str, Callable[[Any, Any, float], Any]] = {
     "mobilenet_v1": _mobilenet_v1,
     "mobilenet_v2": _mobilenet_v2,
 }
+
+PRETRAINABLE: dict[str, Callable[[Any, Any, float, str], Any]] = {"mobilenet_v2": _mobilenet_v2}

@@ -45,19 +45,31 @@ class Checkpoints:
             temporary.write_text(json.dumps(state, indent=1))
         self._forget_all_but(prefix)
 
-    def restore(self, tracked: dict[str, Any]) -> list[dict[str, float]]:
-        """Load the newest state into ``tracked`` and return the history of the finished epochs.
+    def history(self) -> list[dict[str, float]]:
+        """Return the record of each finished epoch.
 
         Raises:
             ConfigError: the state belongs to another configuration or other images.
         """
-        tf = require("tensorflow")
-        state = json.loads(self._state_file.read_text())
+        state = self._state()
         self._check(state)
-        saved = tf.train.Checkpoint(**tracked).read(str(self.directory / state["checkpoint"]))
-        saved.assert_existing_objects_matched()
         history: list[dict[str, float]] = state["history"]
         return history
+
+    def restore(self, tracked: dict[str, Any]) -> None:
+        """Load the newest state into ``tracked``: the same names, in the phase of the last finished epoch."""
+        tf = require("tensorflow")
+        saved = tf.train.Checkpoint(**tracked).read(str(self.directory / self._state()["checkpoint"]))
+        saved.assert_existing_objects_matched()
+
+    def _state(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads(self._state_file.read_text())
+        except (OSError, ValueError) as exc:
+            raise ConfigError(
+                f"cannot read {self._state_file}: {exc}", next_step="start again with --overwrite"
+            ) from exc
+        return state
 
     def _check(self, state: dict[str, Any]) -> None:
         if state.get("schema") != SCHEMA:
@@ -69,7 +81,8 @@ class Checkpoints:
                 f"the run in {self.directory} used other training images", next_step="resume with the same --data"
             )
         ours, theirs = self._identity["config"], state["config"]
-        different = [f"{key} {theirs.get(key)} (now {value})" for key, value in ours.items() if theirs.get(key) != value]
+        changed = [key for key in ours if theirs.get(key) != ours[key]]
+        different = [f"{key} {theirs.get(key)} (now {ours[key]})" for key in changed]
         if different:
             raise ConfigError(
                 f"the run in {self.directory} was begun with other settings",

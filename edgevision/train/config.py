@@ -14,6 +14,16 @@ OPTIMIZERS = ("sgd", "adamw")
 
 
 @dataclass(frozen=True)
+class Phase:
+    """Epochs ``start`` up to ``end`` at one peak ``learning_rate``, of the classifier alone or of every layer."""
+
+    start: int
+    end: int
+    classifier_only: bool
+    learning_rate: float
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """Settings of one training run.
 
@@ -31,6 +41,8 @@ class TrainingConfig:
         label_smoothing: share of the target spread over all classes, 0 to 1.
         validation: share of the training images held out, 0 to below 1; 0 holds out none.
         patience: stop after this many epochs without a better validation loss and keep the best; None trains on.
+        pretrained: weights that the backbone starts from: ``imagenet`` (downloads) or a file; '' starts at random.
+        frozen_epochs: the first of ``epochs``, for the classifier alone; the rest train all at a tenth of the rate.
         mixed_precision: compute in float16 (GPU) or bfloat16 (CPU), keep weights in float32.
         seed: decides initial weights, shuffling and augmentation.
     """
@@ -48,6 +60,8 @@ class TrainingConfig:
     label_smoothing: float = 0.0
     validation: float = 0.0
     patience: int | None = None
+    pretrained: str = ""
+    frozen_epochs: int = 0
     mixed_precision: bool = False
     seed: int = 0
 
@@ -60,7 +74,7 @@ class TrainingConfig:
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("augmentation", self.augment, AUGMENTATIONS)
-        for name, low, high in _RANGES:
+        for name, low, high in (*_RANGES, ("frozen_epochs", 0, self.epochs - 1)):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{name} is out of range", got=value, allowed=[f"{low} to {high}"])
@@ -69,12 +83,25 @@ class TrainingConfig:
                 "patience needs images to judge by", got="validation 0", next_step="set validation, for example 0.1"
             )
 
+        if self.frozen_epochs and not self.pretrained:
+            raise ConfigError("frozen_epochs needs pretrained weights", got="none", next_step="set pretrained")
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The stretches of epochs that train the same layers at the same rate."""
+        if not self.frozen_epochs:
+            return (Phase(0, self.epochs, False, self.learning_rate),)
+        return (
+            Phase(0, self.frozen_epochs, True, self.learning_rate),
+            Phase(self.frozen_epochs, self.epochs, False, self.learning_rate / 10),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
         return dataclasses.asdict(self)
 
 
-_RANGES = (
+_RANGES: tuple[tuple[str, float, float], ...] = (
     ("width", 0.05, 8.0),
     ("epochs", 1, 100_000),
     ("batch_size", 1, 1_000_000),

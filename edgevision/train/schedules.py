@@ -14,7 +14,8 @@ def learning_rate_schedule(name: str, peak: float, *, steps: int, warmup_steps: 
     """Return a ``tf_keras`` learning-rate schedule.
 
     It rises linearly from 0 to ``peak`` over ``warmup_steps``, then follows ``cosine`` (to 0 at ``steps``;
-    Loshchilov & Hutter, 2017), ``step`` (a tenth at one half and again at three quarters; He et al., 2016) or ``constant``.
+    Loshchilov & Hutter, 2017), ``step`` (a tenth at one half and again at three quarters; He et al., 2016)
+    or ``constant``.
     """
     keras, tf = require("tf_keras"), require("tensorflow")
 

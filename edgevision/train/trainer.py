@@ -15,7 +15,7 @@ from edgevision.errors import ConfigError
 from edgevision.optional import require
 from edgevision.train import architectures
 from edgevision.train.checkpoints import Checkpoints
-from edgevision.train.config import TrainingConfig
+from edgevision.train.config import Phase, TrainingConfig
 from edgevision.train.schedules import learning_rate_schedule
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ def train(
         DatasetError: fewer images than one batch.
         BackendUnavailableError: the ``train`` extra is not installed.
     """
-    keras = require("tf_keras")
     train_images, held_out = _split(dataset, config)
     pixels = materialize(train_images, preprocessing)
     state = Checkpoints(checkpoints, config, _digest(pixels, train_images.targets)) if checkpoints else None
@@ -76,35 +75,37 @@ def train(
         raise ConfigError(
             f"{state.directory} holds an earlier run", next_step="add --resume to go on with it, or --overwrite"
         )
-    keras.utils.set_random_seed(config.seed)
-    model = _compiled_model(config, preprocessing, len(dataset.labels), len(pixels), strategy)
-    tracked = {"model": model, "optimizer": model.optimizer}
+    history = state.history() if state and state.exists() else []
+    model = _build(config, preprocessing, len(dataset.labels), strategy)
     best = _Best(model, config.patience)
-    if config.patience is not None:
-        tracked["best"] = best.model
-    history = state.restore(tracked) if state and state.exists() else []
+    steps = steps_per_epoch(len(pixels), config.batch_size)
     validation = _validation_batches(held_out, preprocessing, config)
     log = _tensorboard_log(tensorboard)
-    for epoch in range(len(history), config.epochs):
-        if best.gave_up(history):
-            break
-        batches = tf_batches(
-            pixels,
-            train_images.targets,
-            preprocessing,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            augment=config.augment,
-            start_epoch=epoch,
-            epochs=epoch + 1,
-        )
-        history.append(_run_epoch(model, batches, validation))
-        best.note(history)
-        if state:
-            state.save(tracked, history)
-        log(epoch, history[-1])
-        if progress:
-            progress(len(history), history[-1])
+    for phase in config.phases:
+        _compile(model, config, phase, steps, strategy)
+        tracked = {"model": model, "optimizer": model.optimizer, **best.tracked}
+        if state and phase.start < len(history) <= phase.end:
+            state.restore(tracked)
+        for epoch in range(max(phase.start, len(history)), phase.end):
+            if best.gave_up(history):
+                break
+            batches = tf_batches(
+                pixels,
+                train_images.targets,
+                preprocessing,
+                batch_size=config.batch_size,
+                seed=config.seed,
+                augment=config.augment,
+                start_epoch=epoch,
+                epochs=epoch + 1,
+            )
+            history.append(_run_epoch(model, batches, validation))
+            best.note(history)
+            if state:
+                state.save(tracked, history)
+            log(epoch, history[-1])
+            if progress:
+                progress(len(history), history[-1])
     return TrainedModel(best.choose(), history)
 
 
@@ -115,22 +116,34 @@ def _run_epoch(model: Any, batches: Any, validation: Any) -> dict[str, float]:
     return {**record, "seconds": time.perf_counter() - started}
 
 
-def _compiled_model(
-    config: TrainingConfig, preprocessing: Preprocessing, classes: int, images: int, strategy: Any
-) -> Any:
-    steps = steps_per_epoch(images, config.batch_size)
-    shape = (preprocessing.height, preprocessing.width, len(preprocessing.mean))
-    with _precision(config), strategy.scope() if strategy else contextlib.nullcontext():
-        model = architectures.build(config.architecture, shape, classes, width=config.width)
+def _build(config: TrainingConfig, preprocessing: Preprocessing, classes: int, strategy: Any) -> Any:
+    require("tf_keras").utils.set_random_seed(config.seed)
+    shape = (preprocessing.height, preprocessing.width, preprocessing.channels)
+    with _precision(config), _scope(strategy):
+        return architectures.build(
+            config.architecture, shape, classes, width=config.width, pretrained=config.pretrained
+        )
+
+
+def _compile(model: Any, config: TrainingConfig, phase: Phase, steps: int, strategy: Any) -> None:
+    """Give ``model`` a fresh optimizer for ``phase``, with its state created so that a checkpoint can be restored."""
+    for layer in model.layers:
+        layer.trainable = layer.name == "logits" or not phase.classifier_only
+    length = steps * (phase.end - phase.start)
+    with _scope(strategy):
         rate = learning_rate_schedule(
             config.schedule,
-            config.learning_rate,
-            steps=steps * config.epochs,
-            warmup_steps=round(steps * config.warmup_epochs),
+            phase.learning_rate,
+            steps=length,
+            warmup_steps=min(length // 2, round(steps * config.warmup_epochs)),
         )
-        model.compile(_optimizer(config, rate), _loss(config, classes), metrics=["accuracy"])
+        model.compile(_optimizer(config, rate), _loss(config, model.output_shape[-1]), metrics=["accuracy"])
         model.optimizer.build(model.trainable_variables)
-    return model
+
+
+def _scope(strategy: Any) -> contextlib.AbstractContextManager[Any]:
+    scope: contextlib.AbstractContextManager[Any] = strategy.scope() if strategy else contextlib.nullcontext()
+    return scope
 
 
 def _optimizer(config: TrainingConfig, rate: Any) -> Any:
@@ -145,7 +158,11 @@ def _loss(config: TrainingConfig, classes: int) -> Any:
     if not config.label_smoothing:
         return keras.losses.SparseCategoricalCrossentropy()
     smoothed = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
-    return lambda targets, predicted: smoothed(tf.one_hot(tf.cast(tf.reshape(targets, [-1]), tf.int32), classes), predicted)
+
+    def loss(targets: Any, predicted: Any) -> Any:
+        return smoothed(tf.one_hot(tf.cast(tf.reshape(targets, [-1]), tf.int32), classes), predicted)
+
+    return loss
 
 
 @contextlib.contextmanager
@@ -169,7 +186,11 @@ class _Best:
 
     def __init__(self, model: Any, patience: int | None) -> None:
         self._current, self._patience = model, patience
-        self.model = require("tf_keras").models.clone_model(model) if patience is not None else model
+        self.model = model if patience is None else require("tf_keras").models.clone_model(model)
+
+    @property
+    def tracked(self) -> dict[str, Any]:
+        return {} if self._patience is None else {"best": self.model}
 
     def gave_up(self, history: list[dict[str, float]]) -> bool:
         if self._patience is None or not history:

@@ -29,7 +29,7 @@ def test_a_balanced_draw_takes_each_class_equally_and_repeats_for_a_seed():
 
 
 def test_a_balanced_draw_that_a_class_cannot_fill_is_refused_by_name():
-    with pytest.raises(DatasetError, match="'c'.*got 1"):
+    with pytest.raises(DatasetError, match=r"'c'.*got 1"):
         dataset([0, 0, 0, 1, 1, 1, 2]).balanced(6)
 
 

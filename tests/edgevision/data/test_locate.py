@@ -78,7 +78,7 @@ def test_splits_are_found_and_the_default_is_the_callers(tmp_path, form):
 def test_a_missing_split_is_refused_not_replaced(tmp_path, form):
     files = {f"train/{name}": content for name, content in CLASSES.items()}
     location = folder(tmp_path / "d", files) if form == "folder" else zipped(tmp_path / "d.zip", files)
-    with pytest.raises(DatasetError, match="no split 'test'.*'train'"):
+    with pytest.raises(DatasetError, match=r"no split 'test'.*'train'"):
         open_dataset(location)
 
 
