@@ -14,6 +14,7 @@ EXTRA_OF = {
     "tensorflow": "train",
     "tf_keras": "train",
     "h5py": "train",
+    "tensorboard": "train",
     "tensorflow_model_optimization": "compress",
     "nncf": "compress",
     "ai_edge_quantizer": "compress",

@@ -239,6 +239,7 @@ def _digest(pixels: Array, targets: Array) -> str:
 def _tensorboard_log(directory: Path | None) -> Progress:
     if directory is None:
         return lambda epoch, record: None
+    require("tensorboard")
     tf = require("tensorflow")
     writer = tf.summary.create_file_writer(str(directory))
 

@@ -12,7 +12,7 @@ from edgevision.errors import ConfigError, DatasetError
 from edgevision.train.config import TrainingConfig
 from edgevision.train.trainer import train
 
-CONFIG = TrainingConfig("cnn", width=0.25, epochs=3, batch_size=32, learning_rate=0.05, warmup_epochs=0.5, seed=3)
+CONFIG = TrainingConfig("cnn", width=0.25, epochs=12, batch_size=8, learning_rate=0.02, warmup_epochs=0.5, seed=3)
 
 
 def weights(trained):
@@ -25,7 +25,7 @@ def reference(stripes, preprocessing):
 
 
 def test_it_learns_and_keeps_a_history(reference, stripes, preprocessing):
-    assert len(reference.history) == 3
+    assert len(reference.history) == 12
     assert reference.history[-1]["accuracy"] > 0.9 > reference.history[0]["accuracy"]
     inputs = np.stack([preprocessing.apply(stripes.image(i)) for i in range(30)])
     predicted = reference.model.predict(inputs, verbose=0).argmax(1)
@@ -43,7 +43,7 @@ def test_a_run_that_was_stopped_and_resumed_gives_the_same_weights(reference, st
         pass
 
     def stop(epoch, record):
-        if epoch == 2:
+        if epoch == 9:
             raise Stop
 
     with pytest.raises(Stop):
@@ -52,7 +52,7 @@ def test_a_run_that_was_stopped_and_resumed_gives_the_same_weights(reference, st
     resumed = train(
         stripes, preprocessing, CONFIG, checkpoints=tmp_path, resume=True, progress=lambda n, record: seen.append(n)
     )
-    assert seen == [3]
+    assert seen == [10, 11, 12]
     assert np.array_equal(weights(resumed), weights(reference))
     assert [record["loss"] for record in resumed.history] == [record["loss"] for record in reference.history]
 
@@ -82,7 +82,7 @@ def test_a_killed_process_leaves_a_state_that_resumes(tmp_path):
         assert process.stdout.readline()
     time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     state = json.loads((tmp_path / "state.json").read_text())
     finished = len(state["history"])
     assert finished >= 3
@@ -90,7 +90,7 @@ def test_a_killed_process_leaves_a_state_that_resumes(tmp_path):
     process = start()
     assert int(process.stdout.readline()) == finished + 1
     process.kill()
-    process.wait()
+    process.communicate()
 
 
 def test_an_earlier_run_is_neither_overwritten_nor_mixed_up(stripes, preprocessing, tmp_path):
@@ -98,7 +98,7 @@ def test_an_earlier_run_is_neither_overwritten_nor_mixed_up(stripes, preprocessi
     train(stripes, preprocessing, short, checkpoints=tmp_path)
     with pytest.raises(ConfigError, match="--resume"):
         train(stripes, preprocessing, short, checkpoints=tmp_path)
-    with pytest.raises(ConfigError, match=r"batch_size 32 \(now 16\)"):
+    with pytest.raises(ConfigError, match=r"batch_size 8 \(now 16\)"):
         train(stripes, preprocessing, dataclasses.replace(short, batch_size=16), checkpoints=tmp_path, resume=True)
     with pytest.raises(ConfigError, match="other training images"):
         train(stripes.subset(range(96)), preprocessing, short, checkpoints=tmp_path, resume=True)
@@ -112,11 +112,11 @@ def test_a_damaged_state_is_an_error_with_a_next_step(stripes, preprocessing, tm
 
 def test_early_stopping_keeps_the_best_epoch_and_survives_a_resume(stripes, preprocessing, tmp_path):
     config = dataclasses.replace(
-        CONFIG, epochs=30, validation=0.25, patience=2, learning_rate=0.2, schedule="constant", augment="none"
+        CONFIG, epochs=40, validation=0.25, patience=2, learning_rate=0.05, schedule="constant", augment="none"
     )
     trained = train(stripes, preprocessing, config, checkpoints=tmp_path)
     losses = [record["val_loss"] for record in trained.history]
-    assert len(losses) < 30
+    assert len(losses) < 40
     assert int(np.argmin(losses)) == len(losses) - 3
     again = train(stripes, preprocessing, config, checkpoints=tmp_path, resume=True)
     assert len(again.history) == len(losses)
@@ -134,7 +134,7 @@ def test_label_smoothing_and_adamw_train_too(stripes, preprocessing):
     config = dataclasses.replace(CONFIG, optimizer="adamw", learning_rate=3e-3, label_smoothing=0.1)
     trained = train(stripes, preprocessing, config)
     assert trained.history[-1]["accuracy"] > 0.8
-    assert trained.history[-1]["loss"] > 0.3  # the floor that smoothing sets: 0.1 spread over three classes
+    assert trained.history[-1]["loss"] > 0.29  # the entropy of the smoothed targets
 
 
 def test_mixed_precision_computes_in_bfloat16_and_stores_float32(stripes, preprocessing):
