@@ -28,6 +28,8 @@ EXTRA_OF = {
     "asyncssh": "ssh",
     "mlperf_loadgen": "loadgen",
     "ethosu": "vela",
+    "jinja2": "report",
+    "matplotlib": "report",
 }
 """Import name of a package (its first component) -> the extra of edgevision that installs it."""
 
