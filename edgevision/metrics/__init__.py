@@ -1,0 +1,1 @@
+"""How good answers are, each figure with its uncertainty where it has one."""

@@ -1,0 +1,1 @@
+"""What outputs mean: from stored tensors to classes."""
