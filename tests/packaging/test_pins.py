@@ -5,7 +5,7 @@ import re
 import pytest
 
 HOST = re.compile(
-    r"https?://|git\+|file:|--(extra-)?index-url|--find-links|\b[\w-]+(\.[\w-]+)*\.(com|org|net|io|dev|ai)\b"
+    r"https?://|git\+|file://|--(extra-)?index-url|--find-links|\b[\w-]+(\.[\w-]+)*\.(com|org|net|io|dev|ai)\b"
 )
 
 
