@@ -22,7 +22,7 @@ Rows = Mapping[str, Mapping[str, tuple[str, str]]]
 
 COMMANDS: Rows = {
     "Make it small": {
-        "train": ("edgevision.cli.train:train", "Train a classifier and evaluate it."),
+        "train": ("edgevision.cli.train:train", "Train a classifier and evaluate it"),
     },
     "Prove it": {},
     "Fit it to a device": {},
