@@ -29,6 +29,7 @@ EXTRA_OF = {
     "mlperf_loadgen": "loadgen",
     "ethosu": "vela",
     "jinja2": "report",
+    "markupsafe": "report",
     "matplotlib": "report",
 }
 """Import name of a package (its first component) -> the extra of edgevision that installs it."""

@@ -23,18 +23,12 @@ def sections(command: click.Command, context: click.Context, depth: int = 1) -> 
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             if child is not None and not child.hidden:
-                yield from sections(child, context_of(child, context, name), depth + 1)
-
-
-def context_of(command: click.Command, parent: click.Context | None, name: str) -> click.Context:
-    """The context in which a command prints its help."""
-    return command.context_class(command, parent, info_name=name, **command.context_settings)
+                yield from sections(child, child.context_class(child, context, info_name=name), depth + 1)
 
 
 def page() -> str:
     """The whole page."""
-    context = context_of(main, None, "edgevision")
-    context.terminal_width = 100  # whatever the terminal is
+    context = click.Context(main, info_name="edgevision", terminal_width=100, max_content_width=100)
     return "\n".join([HEADER, *sections(main, context)])
 
 

@@ -21,9 +21,7 @@ from edgevision.cli.quiet import Settings
 Rows = Mapping[str, Mapping[str, tuple[str, str]]]
 
 COMMANDS: Rows = {
-    "Make it small": {
-        "train": ("edgevision.cli.train:train", "Train a classifier and evaluate it"),
-    },
+    "Make it small": {},
     "Prove it": {},
     "Fit it to a device": {},
     "Run it": {},
