@@ -39,13 +39,19 @@ class Row:
 
 
 RUNTIMES = (
-    Row("tflite", "edgevision.runtimes.tflite:TFLiteRuntime", ("tflite",), ("cpu",), ("threads", "batch", "delegate")),
+    Row(
+        "tflite",
+        "edgevision.runtimes.tflite:TFLiteRuntime",
+        ("tflite",),
+        ("cpu",),
+        ("threads", "batch", "package", "resolver", "delegate", "delegate_options"),
+    ),
     Row(
         "openvino",
         "edgevision.runtimes.openvino:OpenVINORuntime",
         ("openvino",),
         ("cpu", "gpu", "npu"),
-        ("threads", "batch", "precision"),
+        ("threads", "batch", "precision", "pinning"),
         "openvino",
     ),
     Row("keras", "edgevision.runtimes.keras:KerasRuntime", ("keras",), ("cpu",), extra="train"),

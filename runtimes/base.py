@@ -1,0 +1,228 @@
+"""The seam between edgevision and every inference library: `load` an artifact, `infer` on stored tensors."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType, TracebackType
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from edgevision.artifact import Artifact
+from edgevision.device_string import DeviceString, parse_device
+from edgevision.errors import (
+    BackendUnavailableError,
+    DeviceNotFoundError,
+    EdgeVisionError,
+    IncompatibleModelError,
+    InferenceError,
+    InputError,
+    check_choice,
+)
+from edgevision.registry import Row, resolve, runtime_rows
+from edgevision.tensors import Array, TensorSpec, check_tensor
+
+_Model = TypeVar("_Model", bound="CompiledModel")
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a runtime's package is here.
+
+    Attributes:
+        available: Whether it is.
+        package: The distribution that would run ("ai-edge-litert").
+        version: Its version; None when it is not here.
+        install: The command that installs it; None when it is here.
+    """
+
+    available: bool
+    package: str
+    version: str | None = None
+    install: str | None = None
+
+
+class Runtime(Protocol):
+    """Software that runs models: what a registry row's target is, or makes when it is a class."""
+
+    name: str
+
+    def availability(self) -> Availability:
+        """Say whether the package is here, without importing it."""
+        ...
+
+    def load(self, artifact: Artifact, device: str, options: Mapping[str, Any]) -> CompiledModel:
+        """Load a model onto a device; ``options`` have known names (their values are checked here)."""
+        ...
+
+
+class CompiledModel(ABC):
+    """A model that is loaded and ready: stored tensors in, stored tensors out.
+
+    A context manager. Use one for each thread; calls from several threads are right, one after another.
+
+    Attributes:
+        inputs: Specifications of the inputs, in the order that `infer` takes them; no open dimensions.
+        outputs: Specifications of the outputs, in the order that `infer` returns them.
+        facts: What runs it: package, version, device, threads, precision actually used, and more.
+    """
+
+    def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], facts: Mapping[str, Any]) -> None:
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self.facts: Mapping[str, Any] = MappingProxyType(dict(facts))
+        self._lock = threading.Lock()
+        self._closed = False
+        self._expected = tuple((np.dtype(spec.dtype), spec.shape) for spec in self.inputs)
+
+    def infer(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        """Run the model once.
+
+        Args:
+            inputs: One array for each of `inputs`, in that order, of exactly its dtype and shape. Nothing is cast,
+                quantized or transposed here; they need not be contiguous and are never changed.
+
+        Returns:
+            One new array for each of `outputs`, of its dtype and shape; the caller owns them.
+
+        Raises:
+            InputError: Wrong number, dtype or shape.
+            InferenceError: The model is closed, or the runtime failed.
+        """
+        with self._lock:
+            if self._closed:
+                raise InferenceError("the model is closed", next_step="load it again")
+            if len(inputs) != len(self._expected):
+                self._refuse(inputs)
+            for array, (dtype, shape) in zip(inputs, self._expected, strict=True):
+                if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape:
+                    self._refuse(inputs)  # also when inputs is an array: its rows have another shape
+            try:
+                return self._run(inputs)
+            except EdgeVisionError:
+                raise
+            except Exception as exc:
+                reason = (str(exc).splitlines() or [type(exc).__name__])[0]
+                raise InferenceError(f"{self.facts.get('package', 'the runtime')} failed: {reason}") from exc
+
+    def close(self) -> None:
+        """Free the model, after a running `infer` has ended. Closing twice does nothing."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._release()
+
+    def __enter__(self: _Model) -> _Model:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _refuse(self, inputs: Any) -> None:
+        if isinstance(inputs, np.ndarray):
+            raise InputError("infer takes a list of tensors, one for each input", got="a single array")
+        if len(inputs) != len(self.inputs):
+            names = ", ".join(spec.name for spec in self.inputs)
+            raise InputError(f"wrong number of inputs, the model has {len(self.inputs)} ({names})", got=len(inputs))
+        for array, spec in zip(inputs, self.inputs, strict=True):
+            check_tensor(array, spec)
+
+    @abstractmethod
+    def _run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        """Run checked inputs, under the lock; return arrays that nothing else holds."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Let go of the vendor's objects; called once."""
+
+
+def load(
+    artifact: Artifact, device: str = "cpu", *, runtime: str | None = None, options: Mapping[str, Any] | None = None
+) -> CompiledModel:
+    """Load an artifact onto a device.
+
+    Args:
+        artifact: The model.
+        device: Where; see `edgevision.device_string`. Never another one than asked for.
+        runtime: What runs it; None for the first registered runtime that has the format on that device.
+        options: ``threads`` (1 by default, None for all), ``batch`` (length of an open batch axis, 1 by default),
+            and what else the runtime's registry row names.
+
+    Raises:
+        ConfigError: Unknown runtime or option, or a value that makes no sense.
+        DeviceNotFoundError: No such device, or it is not here.
+        IncompatibleModelError: The runtime does not have the format, or refuses the model.
+        BackendUnavailableError: The runtime's package is not installed.
+        ArtifactError: The model file is damaged, or its manifest says otherwise.
+    """
+    where = parse_device(device)
+    if where.host is not None:
+        raise DeviceNotFoundError("a device of another machine is not loaded from here", got=device, allowed="cpu")
+    row = _named_row(runtime, artifact, where) if runtime is not None else _first_row(artifact, where)
+    chosen = dict(options or {})
+    for name in chosen:
+        check_choice(f"option of runtime {row.name}", name, row.options)
+    implementation = implementation_of(row)
+    state = implementation.availability()
+    if not state.available:
+        others = [name for name in available_runtimes(artifact, device) if name != row.name]
+        instead = f", or choose a runtime that is here: {', '.join(others)}" if others else ""
+        raise BackendUnavailableError(
+            f"runtime {row.name} needs {state.package}, which is not installed",
+            next_step=f"install it: {state.install}{instead}",
+        )
+    return implementation.load(artifact, where.local, chosen)
+
+
+def available_runtimes(model: Artifact | str | None = None, device: str = "cpu") -> tuple[str, ...]:
+    """Names of the runtimes whose packages are here and that have the format on the device, in registry order.
+
+    Args:
+        model: An artifact or a format ("tflite"); None for any format.
+        device: A device string; the device itself is not probed.
+    """
+    kind = parse_device(device).kind
+    format_ = model.manifest.format if isinstance(model, Artifact) else model
+    rows = [row for row in runtime_rows() if kind in row.devices and (format_ is None or format_ in row.formats)]
+    return tuple(row.name for row in rows if implementation_of(row).availability().available)
+
+
+def implementation_of(row: Row) -> Runtime:
+    """The runtime behind a registry row; its module is imported, its vendor's package is not."""
+    target = resolve(row.target)
+    implementation: Runtime = target() if isinstance(target, type) else target
+    return implementation
+
+
+def _named_row(name: str, artifact: Artifact, where: DeviceString) -> Row:
+    rows = {row.name: row for row in runtime_rows()}
+    check_choice("runtime", name, rows)
+    row, format_ = rows[name], artifact.manifest.format
+    if row.formats and format_ not in row.formats:
+        can = [other.name for other in rows.values() if format_ in other.formats]
+        raise IncompatibleModelError(
+            f"runtime {name} does not run the format {format_}",
+            allowed=row.formats,
+            next_step=f"runtimes that run {format_}: {', '.join(can)}" if can else "convert the model",
+        )
+    if where.kind not in row.devices:
+        raise DeviceNotFoundError(f"runtime {name} does not run on this device", got=where.local, allowed=row.devices)
+    return row
+
+
+def _first_row(artifact: Artifact, where: DeviceString) -> Row:
+    format_ = artifact.manifest.format
+    rows = [row for row in runtime_rows() if format_ in row.formats]
+    if not rows:
+        formats = sorted({name for row in runtime_rows() for name in row.formats})
+        raise IncompatibleModelError("no runtime here runs this format", got=format_, allowed=formats)
+    for row in rows:
+        if where.kind in row.devices:
+            return row
+    kinds = sorted({kind for row in rows for kind in row.devices})
+    raise DeviceNotFoundError(f"no runtime runs the format {format_} on this device", got=where.local, allowed=kinds)

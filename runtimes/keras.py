@@ -1,0 +1,134 @@
+"""Keras models as they were trained: the float reference that every other runtime is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgevision.artifact import Artifact
+from edgevision.errors import ArtifactError, IncompatibleModelError
+from edgevision.keras_safety import check_keras_file
+from edgevision.optional import available, install_command, require, version
+from edgevision.runtimes.base import Availability, CompiledModel
+from edgevision.runtimes.settle import FileTensor, Settled, attempt, batch_option, fix_batch, settle, threads_option
+from edgevision.tensors import Array
+
+
+class KerasRuntime:
+    """Runs .keras and HDF5 files with tf_keras, after a check that they carry no code.
+
+    Options: ``threads``, which TensorFlow shares between all models of a process and takes only before its first
+    computation (the facts say what it uses); ``batch``.
+    """
+
+    name = "keras"
+
+    def availability(self) -> Availability:
+        """Say whether tf_keras is here."""
+        if available("tf_keras") and available("tensorflow"):
+            return Availability(True, "tf-keras", version("tf-keras"))
+        return Availability(False, "tf-keras", install=install_command("tf_keras"))
+
+    def load(self, artifact: Artifact, device: str, options: Mapping[str, Any]) -> CompiledModel:
+        """Check the file's config, then load it without its training state."""
+        threads, batch = threads_option(options), batch_option(options)
+        path = artifact.model_file
+        check_keras_file(path)
+        tensorflow, keras = require("tensorflow"), require("tf_keras")
+        used = _set_threads(tensorflow, threads)
+        model = attempt(f"{path.name} does not load", ArtifactError, _load, keras, str(path))
+        manifest = artifact.manifest
+        inputs = settle(artifact, "input", manifest.inputs, _tensors(model.inputs, model.input_names))
+        fixed = fix_batch(inputs.specs, batch)
+        outputs = settle(artifact, "output", manifest.outputs, _tensors(model.outputs, model.output_names))
+        facts = {
+            "package": "tf-keras",
+            "version": version("tf-keras"),
+            "device": device,
+            "threads": used,
+            "precision": model.dtype_policy.compute_dtype,
+            "tensorflow": version("tensorflow"),
+        }
+        return attempt(
+            f"tf_keras refuses {path.name}",
+            IncompatibleModelError,
+            KerasModel,
+            tensorflow,
+            model,
+            Settled(fixed, inputs.order),
+            outputs,
+            facts,
+        )
+
+
+class KerasModel(CompiledModel):
+    """A model traced once for its fixed input shapes."""
+
+    def __init__(
+        self, tensorflow: Any, model: Any, inputs: Settled, outputs: Settled, facts: Mapping[str, Any]
+    ) -> None:
+        signature = [None] * len(inputs.specs)
+        for spec, position in zip(inputs.specs, inputs.order, strict=True):
+            signature[position] = tensorflow.TensorSpec(spec.shape, spec.dtype)
+
+        def call(*tensors: Any) -> list[Any]:
+            answer = model(list(tensors) if len(tensors) > 1 else tensors[0], training=False)
+            return tensorflow.nest.flatten(answer)  # type: ignore[no-any-return]
+
+        self._call = tensorflow.function(call).get_concrete_function(*signature)
+        found = self._call.structured_outputs
+        specs = [
+            _with_shape(spec, found[position].shape)
+            for spec, position in zip(outputs.specs, outputs.order, strict=True)
+        ]
+        super().__init__(inputs.specs, specs, facts)
+        self.model = model
+        self._constant = tensorflow.constant
+        self._in_order, self._out_order = inputs.order, outputs.order
+
+    def _run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        tensors: list[Any] = [None] * len(inputs)
+        for position, array in zip(self._in_order, inputs, strict=True):
+            tensors[position] = self._constant(array)
+        answers = self._call(*tensors)
+        return tuple([np.array(answers[position]) for position in self._out_order])
+
+    def _release(self) -> None:
+        self.model = self._call = None
+
+
+def _load(keras: Any, path: str) -> Any:
+    """Load, with the toolkit's wrappers known when it is here."""
+    if not available("tensorflow_model_optimization"):
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    toolkit = require("tensorflow_model_optimization")
+    with toolkit.quantization.keras.quantize_scope(), toolkit.sparsity.keras.prune_scope():
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+
+
+def _set_threads(tensorflow: Any, threads: int | None) -> int | None:
+    """Ask TensorFlow for a number of threads; return what it uses, None for all."""
+    config = tensorflow.config.threading
+    try:
+        config.set_intra_op_parallelism_threads(threads or 0)
+        config.set_inter_op_parallelism_threads(1 if threads == 1 else 0)
+    except RuntimeError:  # it has computed already: too late to change
+        pass
+    return config.get_intra_op_parallelism_threads() or None
+
+
+def _tensors(tensors: Any, names: Sequence[str]) -> list[FileTensor]:
+    found = []
+    for tensor, name in zip(tensors, names, strict=True):
+        if tensor.shape.rank is None:
+            raise IncompatibleModelError("a tensor without a fixed number of axes", got=name)
+        found.append(FileTensor((name, tensor.name), tuple(tensor.shape.as_list()), tensor.dtype.name))
+    return found
+
+
+def _with_shape(spec: Any, shape: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(spec, shape=tuple(shape.as_list()))

@@ -1,0 +1,182 @@
+"""OpenVINO models, on the processor, GPU or NPU that OpenVINO drives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevision.artifact import Artifact
+from edgevision.errors import ArtifactError, ConfigError, DeviceNotFoundError, IncompatibleModelError, check_choice
+from edgevision.optional import available, install_command, require, version
+from edgevision.runtimes.base import Availability, CompiledModel
+from edgevision.runtimes.settle import (
+    FileTensor,
+    Settled,
+    attempt,
+    batch_option,
+    filled,
+    fix_batch,
+    settle,
+    threads_option,
+)
+from edgevision.tensors import Array
+
+PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+_PRECISION_NAMES = {"f32": "float32", "float": "float32", "float32": "float32", "bf16": "bfloat16",
+                    "bfloat16": "bfloat16", "f16": "float16", "float16": "float16"}  # fmt: skip
+
+
+class OpenVINORuntime:
+    """Runs OpenVINO IR.
+
+    Options: ``threads``, ``batch``; ``precision`` that float parts are computed in: "float32" (OpenVINO itself would
+    take bfloat16 where the processor has it), "bfloat16", "float16"; ``pinning`` of threads to cores, off by default
+    because two models of one thread each would share a core.
+    """
+
+    name = "openvino"
+
+    def availability(self) -> Availability:
+        """Say whether OpenVINO is here."""
+        if available("openvino"):
+            return Availability(True, "openvino", version("openvino"))
+        return Availability(False, "openvino", install=install_command("openvino"))
+
+    def load(self, artifact: Artifact, device: str, options: Mapping[str, Any]) -> CompiledModel:
+        """Read the model, fix its open dimensions, compile it."""
+        threads, batch = threads_option(options), batch_option(options)
+        precision, pinning = options.get("precision", "float32"), options.get("pinning", False)
+        check_choice("option precision", precision, PRECISIONS)
+        if not isinstance(pinning, bool):
+            raise ConfigError("option pinning", got=repr(pinning), allowed=("True", "False"))
+        check_ir(artifact.model_file)
+        vendor = require("openvino")
+        core = vendor.Core()
+        target = _target(core, device)
+        model = attempt(f"{artifact.model_file.name} is damaged", ArtifactError, core.read_model, artifact.model_file)
+        inputs, outputs = _settle(artifact, model, batch)
+        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": PRECISIONS[precision]}
+        if target == "CPU":
+            # 0 threads means all of them; one stream, because calls come one after another.
+            settings |= {"INFERENCE_NUM_THREADS": threads or 0, "ENABLE_CPU_PINNING": pinning, "NUM_STREAMS": 1}
+        refused = f"openvino refuses {artifact.model_file.name} on {device}"
+        compiled = attempt(refused, IncompatibleModelError, core.compile_model, model, target, settings)
+        facts = {
+            "package": "openvino",
+            "version": version("openvino"),
+            "device": device,
+            "threads": _property(compiled, "INFERENCE_NUM_THREADS", threads),
+            "precision": _precision_used(vendor, compiled, precision),
+            "pinning": _property(compiled, "ENABLE_CPU_PINNING", None),
+        }
+        return attempt(refused, IncompatibleModelError, OpenVINOModel, vendor, compiled, inputs, outputs, facts)
+
+
+class OpenVINOModel(CompiledModel):
+    """An infer request whose inputs and outputs are arrays of ours, bound once."""
+
+    def __init__(self, vendor: Any, compiled: Any, inputs: Settled, outputs: Settled, facts: Mapping[str, Any]) -> None:
+        super().__init__(inputs.specs, outputs.specs, facts)
+        self.request = compiled.create_infer_request()
+        self._compiled = compiled
+        self.input_arrays = tuple(np.zeros(spec.shape, spec.dtype) for spec in self.inputs)  # type: ignore[arg-type]
+        for array, position in zip(self.input_arrays, inputs.order, strict=True):
+            self.request.set_input_tensor(position, vendor.Tensor(array, shared_memory=True))
+        # Outputs whose shape depends on the values are read after each run instead.
+        self._bound = all(None not in spec.shape for spec in self.outputs)
+        self._order = outputs.order
+        self.output_arrays: tuple[Array, ...] = ()
+        if self._bound:
+            self.output_arrays = tuple(np.zeros(spec.shape, spec.dtype) for spec in self.outputs)  # type: ignore[arg-type]
+            for array, position in zip(self.output_arrays, outputs.order, strict=True):
+                self.request.set_output_tensor(position, vendor.Tensor(array, shared_memory=True))
+
+    def _run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        for bound, array in zip(self.input_arrays, inputs, strict=True):
+            np.copyto(bound, array)
+        self.request.infer(share_outputs=True)
+        if self._bound:
+            return tuple([array.copy() for array in self.output_arrays])
+        return tuple([self.request.get_output_tensor(position).data.copy() for position in self._order])
+
+    def _release(self) -> None:
+        self.request = self._compiled = None
+
+
+def check_ir(path: Path) -> None:
+    """Raise ArtifactError unless this is a whole .xml with its .bin beside it; .onnx is left to the vendor."""
+    if path.suffix != ".xml":
+        return
+    try:
+        text = path.read_bytes()
+    except OSError as exc:
+        raise ArtifactError(f"cannot read {path}", got=exc.strerror or exc) from exc
+    if b"<net" not in text[:4096] or not text.rstrip().endswith(b"</net>"):
+        raise ArtifactError(
+            f"{path.name} is not a whole OpenVINO model", got=f"{len(text)} bytes that begin {text[:12]!r}"
+        )
+    if not path.with_suffix(".bin").is_file():
+        raise ArtifactError(f"{path.name} lies without its weights", next_step=f"put {path.stem}.bin beside it")
+
+
+def _target(core: Any, device: str) -> str:
+    """OpenVINO's name for the device, when the device is here."""
+    kind, _, index = device.partition(":")
+    target = kind.upper() + (f".{index}" if index else "")
+    here = attempt("openvino lists no devices", DeviceNotFoundError, lambda: list(core.available_devices))
+    # OpenVINO says GPU for the only one, GPU.0 and GPU.1 for two; it takes GPU.0 either way.
+    known = {*here, *(name.partition(".")[0] for name in here), *(f"{name}.0" for name in here if "." not in name)}
+    if target not in known:
+        names = sorted(name.lower().replace(".", ":") for name in here)
+        raise DeviceNotFoundError("openvino finds no such device here", got=device, allowed=names)
+    return target
+
+
+def _settle(artifact: Artifact, model: Any, batch: int | None) -> tuple[Settled, Settled]:
+    """Compare with the manifest, and fix open dimensions in the model."""
+    found = [_file_tensor(port) for port in model.inputs]
+    inputs = filled(settle(artifact, "input", artifact.manifest.inputs, found), found)
+    fixed = fix_batch(inputs.specs, batch)
+    if any(port.partial_shape.is_dynamic for port in model.inputs):
+        wanted = {model.inputs[p]: list(spec.shape) for spec, p in zip(fixed, inputs.order, strict=True)}
+        attempt("openvino refuses the batch", IncompatibleModelError, model.reshape, wanted)
+    found = [_file_tensor(port) for port in model.outputs]
+    outputs = filled(settle(artifact, "output", artifact.manifest.outputs, found), found)
+    return Settled(fixed, inputs.order), outputs
+
+
+def _shape(port: Any) -> tuple[int | None, ...]:
+    return tuple(None if axis.is_dynamic else axis.get_length() for axis in port.partial_shape)
+
+
+def _file_tensor(port: Any) -> FileTensor:
+    if port.partial_shape.rank.is_dynamic:
+        raise IncompatibleModelError("a tensor without a fixed number of axes", got=str(port))
+    try:
+        dtype = np.dtype(port.element_type.to_dtype()).name
+    except (RuntimeError, TypeError, ValueError, KeyError):
+        dtype = port.element_type.get_type_name()
+    # Types below a byte and bfloat16 come out as a stand-in of another size.
+    if np.dtype(dtype).itemsize * 8 != port.element_type.bitwidth and dtype != "bool":
+        dtype = port.element_type.get_type_name()
+    return FileTensor(tuple(sorted(port.get_names())), _shape(port), dtype)
+
+
+def _property(compiled: Any, name: str, otherwise: Any) -> Any:
+    try:
+        value = compiled.get_property(name)
+    except RuntimeError:  # devices differ in the properties that they have
+        return otherwise
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _precision_used(vendor: Any, compiled: Any, asked: str) -> str:
+    """What float parts are computed in, as the compiled model says it."""
+    value = _property(compiled, "INFERENCE_PRECISION_HINT", None)
+    if value is None:
+        return asked
+    name = value.get_type_name() if isinstance(value, vendor.Type) else str(value)
+    return _PRECISION_NAMES.get(name, name)

@@ -1,0 +1,187 @@
+"""TFLite models, on LiteRT where it is installed and on the older tflite-runtime otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevision.artifact import Artifact
+from edgevision.errors import (
+    ArtifactError,
+    BackendUnavailableError,
+    ConfigError,
+    IncompatibleModelError,
+    check_choice,
+)
+from edgevision.optional import available, install_command, require, version
+from edgevision.runtimes.base import Availability, CompiledModel
+from edgevision.runtimes.settle import (
+    FileTensor,
+    Settled,
+    attempt,
+    batch_option,
+    filled,
+    first_line,
+    fix_batch,
+    settle,
+    threads_option,
+)
+from edgevision.runtimes.tflite_file import check_tflite
+from edgevision.tensors import Array, QuantParams
+
+PACKAGES = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
+"""Distribution -> import name, the preferred one first (on small models it is several times faster)."""
+
+RESOLVERS = {"default": "AUTO", "reference": "BUILTIN_REF"}
+
+
+class TFLiteRuntime:
+    """Runs TFLite files on the processor, or through a delegate.
+
+    Options: ``threads``, ``batch``; ``delegate``, the path of a delegate's library, with ``delegate_options`` for it;
+    ``resolver``: "default" kernels or the "reference" ones; ``package``: which distribution runs it.
+    """
+
+    name = "tflite"
+
+    def availability(self) -> Availability:
+        """Say which of the packages would run."""
+        for package, module in PACKAGES.items():
+            if available(module):
+                return Availability(True, package, version(package))
+        package, module = next(iter(PACKAGES.items()))
+        return Availability(False, package, install=install_command(module))
+
+    def load(self, artifact: Artifact, device: str, options: Mapping[str, Any]) -> CompiledModel:
+        """Check the file, then build an interpreter for it."""
+        package = _package(options.get("package"))
+        threads, batch = threads_option(options), batch_option(options)
+        check_choice("option resolver", options.get("resolver", "default"), RESOLVERS)
+        check_tflite(artifact.model_file)
+        library = require(PACKAGES[package] + ".interpreter")
+        delegates = _delegates(library, options.get("delegate"), options.get("delegate_options"))
+        build = {
+            "model_path": str(artifact.model_file),
+            "num_threads": _all_cores() if threads is None else threads,
+            "experimental_delegates": delegates,
+            "experimental_op_resolver_type": getattr(
+                library.OpResolverType, RESOLVERS[options.get("resolver", "default")]
+            ),
+        }
+        refused = f"{package} refuses {artifact.model_file.name}"
+        interpreter = attempt(refused, IncompatibleModelError, lambda: library.Interpreter(**build))
+        inputs, outputs = _settle_batch(artifact, interpreter, batch, refused)
+        facts = {
+            "package": package,
+            "version": version(package),
+            "device": device,
+            "threads": build["num_threads"],
+            "precision": "as stored",
+            "resolver": options.get("resolver", "default"),
+            "delegates": [str(options["delegate"])] if delegates else [],
+        }
+        return TFLiteModel(interpreter, inputs, outputs, facts)
+
+
+class TFLiteModel(CompiledModel):
+    """A TFLite interpreter with its tensors allocated."""
+
+    def __init__(self, interpreter: Any, inputs: Settled, outputs: Settled, facts: Mapping[str, Any]) -> None:
+        super().__init__(inputs.specs, outputs.specs, facts)
+        self.interpreter = interpreter
+        ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
+        self._inputs = tuple(int(ins[position]["index"]) for position in inputs.order)
+        self._outputs = tuple(int(outs[position]["index"]) for position in outputs.order)
+
+    def _run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        interpreter = self.interpreter
+        for index, array in zip(self._inputs, inputs, strict=True):
+            interpreter.set_tensor(index, array)
+        interpreter.invoke()
+        return tuple([interpreter.get_tensor(index) for index in self._outputs])
+
+    def _release(self) -> None:
+        self.interpreter = None
+
+
+def _package(wanted: Any) -> str:
+    if wanted is not None:
+        check_choice("option package", wanted, PACKAGES)
+        return str(wanted)
+    return next(package for package, module in PACKAGES.items() if available(module))
+
+
+def _all_cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _delegates(library: Any, path: Any, settings: Any) -> list[Any]:
+    if path is None:
+        if settings:
+            raise ConfigError("option delegate_options needs the option delegate", got=settings)
+        return []
+    if settings is not None and not isinstance(settings, Mapping):
+        raise ConfigError("option delegate_options", got=type(settings).__name__, allowed="a mapping")
+    if not isinstance(path, (str, Path)):
+        raise ConfigError("option delegate", got=type(path).__name__, allowed="the path of a library")
+    texts = {str(key): str(value) for key, value in (settings or {}).items()}
+    try:
+        return [library.load_delegate(str(path), texts)]
+    except Exception as exc:
+        raise BackendUnavailableError(
+            f"the delegate {path} does not load: {first_line(exc)}",
+            next_step="give the path of a library with a TFLite delegate in it",
+        ) from exc
+
+
+def _settle_batch(artifact: Artifact, interpreter: Any, batch: int | None, refused: str) -> tuple[Settled, Settled]:
+    """Fix the open dimensions, allocate, and compare with the manifest."""
+    manifest = artifact.manifest
+    found = [_file_tensor(detail, open_axes=True) for detail in interpreter.get_input_details()]
+    inputs = settle(artifact, "input", manifest.inputs, found)
+    fixed = fix_batch(filled(inputs, found).specs, batch)
+    for spec, position in zip(fixed, inputs.order, strict=True):
+        detail = interpreter.get_input_details()[position]
+        if tuple(detail["shape"]) != spec.shape:
+            attempt(refused, IncompatibleModelError, interpreter.resize_tensor_input, detail["index"], spec.shape)
+    attempt(refused, IncompatibleModelError, interpreter.allocate_tensors)
+    found = [_file_tensor(detail, open_axes=False) for detail in interpreter.get_output_details()]
+    outputs = settle(artifact, "output", manifest.outputs, found)
+    return Settled(fixed, inputs.order), filled(outputs, found)
+
+
+def _file_tensor(detail: Mapping[str, Any], *, open_axes: bool) -> FileTensor:
+    shape = tuple(int(size) for size in detail["shape"])
+    signature = tuple(int(size) for size in detail["shape_signature"])
+    if open_axes and len(signature) == len(shape):
+        named = tuple(None if size < 0 else size for size in signature)
+    else:
+        named = shape
+    name = str(detail["name"])
+    # "serving_default_image:0" is what a converter makes of the name "image".
+    plain = name.removeprefix("serving_default_").partition(":")[0]
+    return FileTensor((name, plain), named, _dtype(detail["dtype"]), _quant(detail))
+
+
+def _dtype(kind: Any) -> str:
+    try:
+        return np.dtype(kind).name
+    except TypeError:
+        return str(kind)
+
+
+def _quant(detail: Mapping[str, Any]) -> QuantParams | None:
+    stated = detail["quantization_parameters"]
+    scales, zero_points = stated["scales"], stated["zero_points"]
+    if not len(scales) or not np.issubdtype(detail["dtype"], np.integer):
+        return None
+    axis = int(stated["quantized_dimension"]) if len(scales) > 1 else None
+    try:
+        return QuantParams(tuple(scales.tolist()), tuple(zero_points.tolist()), axis)
+    except ConfigError as exc:
+        raise ArtifactError(f"tensor {detail['name']} has quantization that makes no sense: {exc}") from exc

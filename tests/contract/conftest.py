@@ -1,0 +1,132 @@
+"""The same small model for every runtime: two inputs, two outputs, arithmetic that a test can do by hand."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+
+from edgevision.artifact import write_artifact
+from edgevision.tensors import TensorSpec
+
+LEFT = TensorSpec("left", (None, 3), "float32", "NC")
+RIGHT = TensorSpec("right", (None, 2, 2, 1), "float32", "NHWC")
+DOUBLED = TensorSpec("doubled", (None, 3), "float32", "NC")
+LOWERED = TensorSpec("lowered", (None, 2, 2, 1), "float32", "NHWC")
+
+
+def answer(left, right):
+    """What the model computes."""
+    return left * 2 + 1, right - 1
+
+
+def _keras_model():
+    import tf_keras as keras
+
+    left, right = keras.Input((3,), name="left"), keras.Input((2, 2, 1), name="right")
+    doubled = keras.layers.Rescaling(2.0, 1.0, name="doubled")(left)
+    lowered = keras.layers.Rescaling(1.0, -1.0, name="lowered")(right)
+    return keras.Model([left, right], [doubled, lowered])
+
+
+def tflite_files(folder):
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec(spec.shape, tf.float32, spec.name) for spec in (LEFT, RIGHT)]
+    function = tf.function(lambda left, right: answer(left, right)).get_concrete_function(*signature)
+    content = tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
+    return {"model.tflite": content}
+
+
+def openvino_files(folder):
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    left = ops.parameter([-1, 3], np.float32, name="left")
+    right = ops.parameter([-1, 2, 2, 1], np.float32, name="right")
+    one, two = ops.constant(np.float32(1)), ops.constant(np.float32(2))
+    results = [ops.add(ops.multiply(left, two), one), ops.subtract(right, one)]
+    model = ov.Model(results, [left, right], "contract")
+    for port, name in zip([*model.inputs, *model.outputs], ("left", "right", "doubled", "lowered"), strict=True):
+        port.get_tensor().set_names({name})
+    ov.save_model(model, folder / "model.xml", compress_to_fp16=False)
+    return {"model.xml": folder / "model.xml", "model.bin": folder / "model.bin"}
+
+
+def keras_files(folder):
+    _keras_model().save(folder / "model.keras")
+    return {"model.keras": folder / "model.keras"}
+
+
+# Runtime -> the format of its model, and what makes the files. A new runtime adds a line here.
+MODELS = {
+    "tflite": ("tflite", tflite_files),
+    "openvino": ("openvino", openvino_files),
+    "keras": ("keras", keras_files),
+    "null": ("tflite", tflite_files),
+}
+
+
+@pytest.fixture(scope="session")
+def contract_runtimes():
+    """The runtimes that have a model here."""
+    return set(MODELS)
+
+
+@pytest.fixture(scope="session")
+def make_artifact(tmp_path_factory):
+    """make_artifact(runtime, **manifest fields) -> an artifact of the contract's model."""
+
+    @functools.lru_cache
+    def files(runtime):
+        return MODELS[runtime][1](tmp_path_factory.mktemp(f"{runtime}-model"))
+
+    def make(runtime, **fields):
+        stated = {"inputs": (LEFT, RIGHT), "outputs": (DOUBLED, LOWERED), **fields}
+        out = tmp_path_factory.mktemp("artifact") / "contract"
+        return write_artifact(out, {"format": MODELS[runtime][0], "name": "contract", **stated}, files(runtime))
+
+    return make
+
+
+@pytest.fixture(scope="session", params=sorted(MODELS))
+def runtime(request):
+    """The name of each runtime in turn."""
+    if request.param == "keras":
+        pytest.importorskip("tf_keras", reason="the extra train is not installed")
+    if request.param == "openvino":
+        pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def artifact(runtime, make_artifact):
+    """The contract's model for the runtime in turn."""
+    return make_artifact(runtime)
+
+
+@pytest.fixture
+def expected(runtime):
+    """What the runtime in turn must answer: the model's arithmetic, or the null runtime's zeros."""
+
+    def compute(left, right):
+        if runtime == "null":
+            return np.zeros_like(left), np.zeros_like(right)
+        return answer(left, right)
+
+    return compute
+
+
+@pytest.fixture
+def tensors():
+    """tensors(seed, batch=1) -> inputs of the contract's model."""
+
+    def make(seed, batch=1):
+        generator = np.random.default_rng(seed)
+        return [
+            generator.normal(size=(batch, 3)).astype(np.float32),
+            generator.normal(size=(batch, 2, 2, 1)).astype(np.float32),
+        ]
+
+    return make
