@@ -17,7 +17,9 @@ from edgevision.errors import DeviceNotFoundError
 GRAMMAR = ("cpu", "gpu[:N]", "npu[:N]", "dla[:N]", "coral:usb[:N]", "coral:pci[:N]", "ssh://[USER@]HOST[:PORT]/DEVICE")
 _NUMBERED = ("gpu", "npu", "dla", "coral:usb", "coral:pci")
 _LOCAL = re.compile(r"(cpu)|(gpu|npu|dla|coral:(?:usb|pci))(?::(0|[1-9][0-9]{0,3}))?")
-_SSH = re.compile(r"ssh://(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/(.+)")
+# Neither a user nor a host begins with a dash, which programs would take for an option.
+_USER, _HOST = r"[A-Za-z0-9_][A-Za-z0-9._-]*", r"[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]"
+_SSH = re.compile(rf"ssh://(?:({_USER})@)?({_HOST})(?::([0-9]{{1,5}}))?/(.+)")
 
 
 @dataclass(frozen=True)
