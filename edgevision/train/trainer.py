@@ -86,34 +86,55 @@ def train(
         tracked = {"model": model, "optimizer": model.optimizer, **best.tracked}
         if state and phase.start < len(history) <= phase.end:
             state.restore(tracked)
-        for epoch in range(max(phase.start, len(history)), phase.end):
-            if best.gave_up(history):
-                break
-            batches = tf_batches(
-                pixels,
-                train_images.targets,
-                preprocessing,
-                batch_size=config.batch_size,
-                seed=config.seed,
-                augment=config.augment,
-                start_epoch=epoch,
-                epochs=epoch + 1,
-            )
-            history.append(_run_epoch(model, batches, validation))
+        start = max(phase.start, len(history))
+        if start >= phase.end or best.gave_up(history):
+            continue
+
+        def finish_epoch(record: dict[str, float], tracked: dict[str, Any] = tracked) -> bool:
+            history.append(record)
             best.note(history)
             if state:
                 state.save(tracked, history)
-            log(epoch, history[-1])
+            log(len(history) - 1, record)
             if progress:
-                progress(len(history), history[-1])
+                progress(len(history), record)
+            return best.gave_up(history)
+
+        batches = tf_batches(
+            pixels,
+            train_images.targets,
+            preprocessing,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            augment=config.augment,
+            start_epoch=start,
+            epochs=phase.end,
+        )
+        model.fit(
+            batches,
+            initial_epoch=start,
+            epochs=phase.end,
+            steps_per_epoch=steps,
+            validation_data=validation,
+            callbacks=[_after_each_epoch(finish_epoch)],
+            verbose=0,
+        )
     return TrainedModel(best.choose(), history)
 
 
-def _run_epoch(model: Any, batches: Any, validation: Any) -> dict[str, float]:
-    started = time.perf_counter()
-    result = model.fit(batches, epochs=1, validation_data=validation, verbose=0).history
-    record = {name: float(values[-1]) for name, values in result.items()}
-    return {**record, "seconds": time.perf_counter() - started}
+def _after_each_epoch(finish: Callable[[dict[str, float]], bool]) -> Any:
+    """Return a callback that gives each epoch's record to ``finish`` and stops when that returns True."""
+    keras = require("tf_keras")
+
+    class AfterEachEpoch(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self._started = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            record = {name: float(value) for name, value in (logs or {}).items()}
+            self.model.stop_training = finish({**record, "seconds": time.perf_counter() - self._started})
+
+    return AfterEachEpoch()
 
 
 def _build(config: TrainingConfig, preprocessing: Preprocessing, classes: int, strategy: Any) -> Any:
