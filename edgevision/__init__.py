@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from edgevision.artifact import Artifact as Artifact
     from edgevision.artifact import write_artifact as write_artifact
     from edgevision.calibration import CalibrationDataset as CalibrationDataset
+    from edgevision.data.dataset import ImageDataset as ImageDataset
     from edgevision.data.images import load_image as load_image
+    from edgevision.data.locate import open_dataset as open_dataset
     from edgevision.errors import EdgeVisionError as EdgeVisionError
     from edgevision.golden import Golden as Golden
     from edgevision.manifest import Manifest as Manifest
@@ -33,6 +35,7 @@ _HOME = {
     "CalibrationDataset": "edgevision.calibration",
     "EdgeVisionError": "edgevision.errors",
     "Golden": "edgevision.golden",
+    "ImageDataset": "edgevision.data.dataset",
     "Manifest": "edgevision.manifest",
     "Prediction": "edgevision.tasks.classification",
     "Preprocessing": "edgevision.preprocessing",
@@ -42,6 +45,7 @@ _HOME = {
     "classify": "edgevision.tasks.classification",
     "dequantize": "edgevision.tensors",
     "load_image": "edgevision.data.images",
+    "open_dataset": "edgevision.data.locate",
     "quantize": "edgevision.tensors",
     "write_artifact": "edgevision.artifact",
 }

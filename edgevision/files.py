@@ -45,7 +45,7 @@ def atomic_directory(path: str | Path, overwrite: bool = False) -> Iterator[Path
         OutputError: No space, no permission, or something in the way.
     """
     target = Path(path).expanduser().resolve()
-    _check_replaceable(target, overwrite)
+    check_replaceable(target, overwrite)
     with _mapped(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = _sibling(target)
@@ -55,7 +55,7 @@ def atomic_directory(path: str | Path, overwrite: bool = False) -> Iterator[Path
             yield temporary
         with _mapped(target):
             _sync_tree(temporary)
-            _check_replaceable(target, overwrite)
+            check_replaceable(target, overwrite)
             _put_in_place(temporary, target)
             _sync(target.parent)
     finally:
@@ -115,7 +115,8 @@ def _exists(target: Path) -> ConfigError:
     return ConfigError(f"{target} exists", next_step="name another place, or pass --overwrite (overwrite=True)")
 
 
-def _check_replaceable(target: Path, overwrite: bool) -> None:
+def check_replaceable(target: Path, overwrite: bool) -> None:
+    """Raise ConfigError if `atomic_directory` would refuse ``target``: for callers with hours of work before it."""
     if not os.path.lexists(target):
         return
     if not target.is_dir():

@@ -52,6 +52,9 @@ class Golden:
             )
         for sample in self.samples:
             check_image(sample)
+        for target in self.targets:
+            if target is not None and (not isinstance(target, int) or isinstance(target, bool)):
+                raise ConfigError("golden: a target is a class index or None", got=repr(target))
         for name, outputs in [("float model", self.float_outputs), *self.expected.items()]:
             for output in outputs:
                 if output.ndim < 1 or output.shape[0] != count or output.dtype.hasobject:
@@ -61,10 +64,7 @@ class Golden:
                         allowed=f"[{count}, …]",
                     )
         for runtime in self.expected:
-            if not re.fullmatch("[a-z0-9][a-z0-9_.-]*", runtime):
-                raise ConfigError(
-                    "golden: name of a runtime", got=repr(runtime), allowed="lower-case letters, digits, _"
-                )
+            _check_runtime(runtime)
 
     def write(self, root: Path) -> dict[str, Any]:
         """Write the files under ``root``, and return the table for the manifest."""
@@ -94,6 +94,8 @@ class Golden:
         fields = ("samples", "float_outputs", "expected")
         try:
             check_fields("golden", table, required=fields)
+            for runtime in table["expected"]:
+                _check_runtime(runtime)
             rows = [check_fields("golden sample", row, required=("target", "provenance")) for row in table["samples"]]
             return cls(
                 samples=tuple(load_image(root / _sample_name(index)) for index in range(len(rows))),
@@ -122,6 +124,12 @@ def synthetic_images(count: int, height: int, width: int, seed: int) -> tuple[Ar
         noise = generator.integers(-24, 25, smooth.shape, dtype=np.int16)
         images.append(np.clip(smooth + noise, 0, 255).astype(np.uint8))
     return tuple(images)
+
+
+def _check_runtime(name: Any) -> None:
+    """Raise ConfigError for a name that could not be part of a file name."""
+    if not isinstance(name, str) or not re.fullmatch("[a-z0-9][a-z0-9_.-]*", name):
+        raise ConfigError("golden: name of a runtime", got=repr(name), allowed="lower-case letters, digits, _ . -")
 
 
 def _sample_name(index: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 import zipfile
 from pathlib import Path
@@ -71,17 +72,17 @@ def _shown(head: bytes) -> str:
 
 def _tflite_kind(path: Path, head: bytes) -> str:
     """Check that the flatbuffer's root table and its vtable lie inside the file; tell whose operators are in it."""
-    data = path.read_bytes()
-    root = struct.unpack_from("<I", head)[0]
-    inside = 8 <= root <= len(data) - 4
-    if inside:
-        vtable = root - struct.unpack_from("<i", data, root)[0]
-        inside = 8 <= vtable <= len(data) - 4 and vtable + struct.unpack_from("<H", data, vtable)[0] <= len(data)
-    if not inside:
-        raise ArtifactError(f"{path}: a damaged TFLite model", got=f"root table outside the {len(data)} bytes")
-    if b"edgetpu-custom-op" in data:
-        return "edgetpu"
-    return "vela" if b"ethos-u" in data else "tflite"
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        root = struct.unpack_from("<I", head)[0]
+        inside = 8 <= root <= len(data) - 4
+        if inside:
+            vtable = root - struct.unpack_from("<i", data, root)[0]
+            inside = 8 <= vtable <= len(data) - 4 and vtable + struct.unpack_from("<H", data, vtable)[0] <= len(data)
+        if not inside:
+            raise ArtifactError(f"{path}: a damaged TFLite model", got=f"root table outside the {len(data)} bytes")
+        if data.find(b"edgetpu-custom-op") >= 0:
+            return "edgetpu"
+        return "vela" if data.find(b"ethos-u") >= 0 else "tflite"
 
 
 def _check_keras_zip(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import PurePosixPath
 from typing import Any, NoReturn
@@ -113,8 +114,8 @@ class Manifest:
             raise ConfigError("manifest: files, each listed once, the model first", got=names or "none")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        document = {item.name: getattr(self, item.name) for item in fields(self)}
+        """Return the JSON form; changing it does not change the manifest."""
+        document = deepcopy({item.name: getattr(self, item.name) for item in fields(self)})
         document["files"] = [asdict(entry) for entry in self.files]
         document["labels"] = None if self.labels is None else list(self.labels)
         document["lineage"] = [asdict(step) for step in self.lineage]

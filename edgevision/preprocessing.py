@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,14 +55,11 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         for name in ("height", "width"):
-            size = getattr(self, name)
-            if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= 65535:
-                raise ConfigError(f"preprocessing: {name}", got=repr(size), allowed="1 to 65535 pixels")
+            object.__setattr__(self, name, _whole(name, getattr(self, name), 1, 65535))
         check_choice("preprocessing: resize", self.resize, RESIZES)
         check_choice("preprocessing: filter", self.filter, FILTERS)
         check_choice("preprocessing: color", self.color, COLORS)
-        if not isinstance(self.pad_value, int) or not 0 <= self.pad_value <= 255:
-            raise ConfigError("preprocessing: pad_value", got=repr(self.pad_value), allowed="0 to 255")
+        object.__setattr__(self, "pad_value", _whole("pad_value", self.pad_value, 0, 255))
         object.__setattr__(self, "mean", self._per_channel("mean"))
         object.__setattr__(self, "std", self._per_channel("std"))
         if not all(value > 0 for value in self.std):
@@ -142,6 +140,13 @@ def check_image(image: Any) -> None:
         raise InputError(
             "image: wrong shape or dtype", got=f"{image.dtype} {list(image.shape)}", allowed="uint8 [H, W, 3] in RGB"
         )
+
+
+def _whole(name: str, value: Any, low: int, high: int) -> int:
+    """Return an integer of any integer type as int, or raise ConfigError."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or not low <= (whole := index(value)) <= high:
+        raise ConfigError(f"preprocessing: {name}", got=repr(value), allowed=f"{low} to {high}")
+    return whole
 
 
 def _recolor(rgb: Array, color: str) -> Array:

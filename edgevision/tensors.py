@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,12 @@ class QuantParams:
     axis: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", tuple(float(value) for value in self.scale))
-        object.__setattr__(self, "zero_point", tuple(int(value) for value in self.zero_point))
+        try:
+            object.__setattr__(self, "scale", tuple(float(value) for value in self.scale))
+            object.__setattr__(self, "zero_point", tuple(index(value) for value in self.zero_point))
+            object.__setattr__(self, "axis", None if self.axis is None else index(self.axis))
+        except (TypeError, ValueError) as exc:
+            raise ConfigError(f"quantization: scales are numbers, zero points and the axis integers ({exc})") from exc
         if not self.scale or len(self.scale) != len(self.zero_point):
             raise ConfigError(
                 "quantization: as many scales as zero points, at least one",
@@ -76,7 +81,10 @@ class TensorSpec:
     quant: QuantParams | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(None if size is None else int(size) for size in self.shape))
+        try:
+            object.__setattr__(self, "shape", tuple(None if size is None else index(size) for size in self.shape))
+        except TypeError as exc:
+            raise ConfigError(f"tensor {self.name}: a shape has integers", got=repr(self.shape)) from exc
         check_choice(f"tensor {self.name}: dtype", self.dtype, DTYPES)
         if any(size is not None and size < 0 for size in self.shape):
             raise ConfigError(f"tensor {self.name}: a length is negative", got=list(self.shape))

@@ -23,12 +23,18 @@ def sections(command: click.Command, context: click.Context, depth: int = 1) -> 
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             if child is not None and not child.hidden:
-                yield from sections(child, child.context_class(child, context, info_name=name), depth + 1)
+                yield from sections(child, context_of(child, context, name), depth + 1)
+
+
+def context_of(command: click.Command, parent: click.Context | None, name: str) -> click.Context:
+    """The context in which a command prints its help."""
+    return command.context_class(command, parent, info_name=name, **command.context_settings)
 
 
 def page() -> str:
     """The whole page."""
-    context = click.Context(main, info_name="edgevision", terminal_width=100, max_content_width=100)
+    context = context_of(main, None, "edgevision")
+    context.terminal_width = 100  # whatever the terminal is
     return "\n".join([HEADER, *sections(main, context)])
 
 

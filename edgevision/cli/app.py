@@ -21,7 +21,9 @@ from edgevision.cli.quiet import Settings
 Rows = Mapping[str, Mapping[str, tuple[str, str]]]
 
 COMMANDS: Rows = {
-    "Make it small": {},
+    "Make it small": {
+        "train": ("edgevision.cli.train:train", "Train a classifier and evaluate it"),
+    },
     "Prove it": {},
     "Fit it to a device": {},
     "Run it": {},

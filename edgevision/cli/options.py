@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from edgevision.errors import check_choice
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-Decorator = Callable[[Decorated], Decorated]
+Body = Callable[..., None]
+Decorator = Callable[[Body], Body]
 
 
 class Choice(click.Choice):  # type: ignore[type-arg]
@@ -44,12 +44,12 @@ class Threads(click.ParamType):  # type: ignore[type-arg]
         return int(value)
 
 
-def model_argument(name: str = "model") -> Decorator[Decorated]:
+def model_argument(name: str = "model") -> Decorator:
     """``MODEL``: an artifact directory, or what else a command takes as a model."""
     return click.argument(name, type=click.Path(path_type=Path))
 
 
-def out_option(default: str) -> Decorator[Decorated]:
+def out_option(default: str) -> Decorator:
     """``--out DIR``: the folder that results are written into."""
     return click.option(
         "--out", default=default, show_default=True, metavar="DIR", type=click.Path(path_type=Path),
@@ -60,11 +60,13 @@ def out_option(default: str) -> Decorator[Decorated]:
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a result that is already there.")
 
 
-def data_options(*, split: str, required: bool = False, default: str | None = None) -> Decorator[Decorated]:
+def data_options(*, required: bool = False, default: str | None = None) -> Decorator:
     """``--data LOCATION --split NAME``: a dataset, and which part of it."""
 
-    def decorate(function: Decorated) -> Decorated:
-        function = click.option("--split", default=split, show_default=True, help="Part of the dataset.")(function)
+    def decorate(function: Body) -> Body:
+        function = click.option(
+            "--split", type=Choice(["train", "test"]), help="Part of a dataset that is divided."
+        )(function)  # fmt: skip
         return click.option(
             "--data", required=required, default=default, show_default=default is not None, metavar="LOCATION",
             help="Labelled images: a folder, zip or tar.gz; 'cifar10'; or 'sample', which comes with edgevision.",
@@ -73,10 +75,10 @@ def data_options(*, split: str, required: bool = False, default: str | None = No
     return decorate
 
 
-def runtime_options(*, several: bool = False) -> Decorator[Decorated]:
+def runtime_options(*, several: bool = False) -> Decorator:
     """``--runtime NAME --device DEVICE --threads N``: what runs the model, and where."""
 
-    def decorate(function: Decorated) -> Decorated:
+    def decorate(function: Body) -> Body:
         function = click.option(
             "--threads", type=Threads(), default=1, show_default=True, help="Threads that the runtime may use."
         )(function)

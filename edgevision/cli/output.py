@@ -34,8 +34,12 @@ def show(document: Mapping[str, Any], text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print a remark that is not part of the result."""
-    click.echo(text, err=True)
+    """Print a remark that is not part of the result, also while the library works."""
+    line = settings().line
+    if line is None:
+        click.echo(text, err=True)
+    else:
+        line.note(text)
 
 
 def check_failed(text: str) -> None:
@@ -51,11 +55,16 @@ def working(what: str) -> Iterator[ProgressLine]:
     The value is a progress callback, ``progress(done, total)``.
     """
     line = ProgressLine(what, sys.stderr)
+    current = settings()
     with ExitStack() as stack:
-        if not settings().debug:
+        if not current.debug:
             stack.enter_context(line)
             stack.enter_context(quiet_libraries())
-        yield line
+        current.line = line
+        try:
+            yield line
+        finally:
+            current.line = None
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

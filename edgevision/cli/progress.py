@@ -9,6 +9,7 @@ from typing import TextIO
 
 APPEARS_AFTER_S = 1.0
 REFRESH_S = 0.2
+CLEAR = "\r\x1b[K"
 _BAR_WIDTH = 24
 
 
@@ -23,6 +24,7 @@ class ProgressLine:
         self._start = time.monotonic()
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._draw_until_finished, daemon=True)
+        self._lock = threading.Lock()
         self._drawn = False
 
     def __call__(self, done: int, total: int) -> None:
@@ -32,6 +34,12 @@ class ProgressLine:
     def say(self, what: str) -> None:
         """Say what is going on now; the count starts again."""
         self._what, self._count = what, None
+
+    def note(self, text: str) -> None:
+        """Print a line of text above this one, where there is a terminal and where there is none."""
+        with self._lock:
+            self._stream.write(f"{CLEAR if self._drawn else ''}{text}\n")
+            self._stream.flush()
 
     def __enter__(self) -> ProgressLine:
         if self._stream.isatty():
@@ -45,7 +53,7 @@ class ProgressLine:
         if self._thread.ident is not None:
             self._thread.join()
         if self._drawn:
-            self._stream.write("\r\x1b[K")
+            self._stream.write(CLEAR)
             self._stream.flush()
 
     def text(self) -> str:
@@ -62,6 +70,7 @@ class ProgressLine:
         wait_s = APPEARS_AFTER_S
         while not self._finished.wait(wait_s):
             wait_s = REFRESH_S
-            self._drawn = True
-            self._stream.write(f"\r\x1b[K{self.text()}")
-            self._stream.flush()
+            with self._lock:
+                self._drawn = True
+                self._stream.write(f"{CLEAR}{self.text()}")
+                self._stream.flush()

@@ -13,7 +13,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from edgevision.cli.progress import ProgressLine
 
 
 @dataclass
@@ -24,11 +27,13 @@ class Settings:
         own_process: whether the process is ours, so that its file descriptors and signals may be changed.
         debug: whether tracebacks and libraries' messages are shown.
         as_json: whether the result is one JSON document on stdout.
+        line: the progress line while the library works; remarks are printed above it.
     """
 
     own_process: bool = False
     debug: bool = False
     as_json: bool = False
+    line: ProgressLine | None = None
 
 
 def quiet_process() -> None:

@@ -50,6 +50,19 @@ def open_dataset(location: str | Path, split: str | None = None, *, default: str
         raise DatasetError(f"cannot read {path}: {exc}", next_step="check the file and its permissions") from exc
 
 
+def open_splits(location: str | Path) -> tuple[ImageDataset, ImageDataset | None]:
+    """Open the train and the test images at ``location``; where it is not split, every image and None.
+
+    Raises:
+        DatasetError: nothing there, nothing readable in it, or no train images.
+    """
+    train = open_dataset(location, default="train")
+    try:
+        return train, open_dataset(location, "test")
+    except DatasetError:
+        return train, None
+
+
 def sample(split: str) -> ImageDataset:
     """Return the CIFAR-10 images that edgevision ships: 2,000 to fine-tune and calibrate with, or 1,000 to test on."""
     with resources.as_file(resources.files("edgevision") / "assets" / f"cifar10_sample_{split}.zip") as path:

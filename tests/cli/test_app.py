@@ -10,7 +10,7 @@ from edgevision.cli import main
 from edgevision.cli.app import Application
 from edgevision.cli.command import Command, command
 from edgevision.cli.options import Choice, Threads
-from edgevision.cli.output import check_failed, show, working
+from edgevision.cli.output import check_failed, note, show, working
 from edgevision.errors import ConfigError, InputError
 
 
@@ -183,3 +183,11 @@ def test_every_row_names_a_command(run):
             assert isinstance(loaded, Command), name
             assert loaded.name == name and loaded.help and loaded.examples
             assert text and not text.endswith(".")
+
+
+def test_a_remark_while_the_library_works_is_seen(run):
+    def body():
+        with working("training"):
+            note("epoch 1")
+
+    assert run("try", application=application_with(body)).stderr == "epoch 1\n"

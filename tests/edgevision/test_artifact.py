@@ -5,6 +5,8 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edgevision.artifact import Artifact, write_artifact
 from edgevision.errors import ArtifactError, ConfigError
@@ -181,3 +183,38 @@ def test_describe_brings_the_weights_of_an_ir(tmp_path):
         Artifact.describe(tmp_path / "m.xml")
     (tmp_path / "m.bin").write_bytes(bytes(9))
     assert Artifact.describe(tmp_path / "m.xml").bytes == 20
+
+
+JUNK = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just("../../etc/passwd")),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=4,
+)
+
+
+def places(node, path=()):
+    """Every path into a JSON document."""
+    yield path
+    for key in node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
+        yield from places(node[key], (*path, key))
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_manifest_whatever_makes_anything_but_an_artifact_error(artifact, data):
+    document = artifact.manifest.to_dict()
+    *path, last = data.draw(st.sampled_from([place for place in places(document) if place]))
+    node = document
+    for key in path:
+        node = node[key]
+    node[last] = data.draw(JUNK)
+    text = json.dumps(document)
+    manifest = artifact.path / "manifest.json"
+    whole = manifest.read_bytes()
+    try:
+        manifest.write_text(text)
+        Artifact.open(artifact.path).golden()
+    except ArtifactError as exc:
+        assert str(exc)
+    finally:
+        manifest.write_bytes(whole)

@@ -76,3 +76,15 @@ def test_no_file_and_a_directory(tmp_path):
         detect_format(tmp_path / "none.tflite")
     with pytest.raises(ArtifactError, match="a directory"):
         detect_format(tmp_path)
+
+
+def test_models_of_other_people(shared_data):
+    found = {}
+    for path in sorted((shared_data / "models").rglob("*")):
+        if path.suffix in (".tflite", ".onnx", ".h5", ".keras"):
+            found[path.name] = detect_format(path)
+    assert found
+    by_suffix = {".onnx": "onnx", ".h5": "keras", ".keras": "keras", ".tflite": "tflite"}
+    for name, format_ in found.items():
+        special = "edgetpu" if "_edgetpu." in name else "vela" if "_vela_" in name else None
+        assert format_ == (special or by_suffix["." + name.rpartition(".")[2]]), name

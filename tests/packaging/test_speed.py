@@ -4,6 +4,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +39,8 @@ def python(statement: str) -> list[str]:
 
 def test_import_takes_less_than_numpy_and_click():
     assert best_ratio(python("import edgevision"), python("import numpy, click"), 1.0) <= 1.0
+
+
+def test_help_takes_little_more_than_numpy_and_click():
+    command = [str(Path(sys.executable).with_name("edgevision")), "--help"]
+    assert best_ratio(command, python("import numpy, click"), 1.3) <= 1.3

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgevision.data.locate import open_dataset
+from edgevision.data.locate import open_dataset, open_splits
 from edgevision.data.mosaic import write_mosaic
 from edgevision.errors import ConfigError, DatasetError, InputError
 
@@ -169,3 +169,10 @@ def test_the_shipped_sample_is_cifar10_pixel_for_pixel(shared_data):
     known = {complete.image(i).tobytes(): int(complete.targets[i]) for i in range(len(complete))}
     sample = open_dataset("sample", "test")
     assert all(known[sample.image(i).tobytes()] == sample.targets[i] for i in range(len(sample)))
+
+
+def test_open_splits_gives_both_parts_or_everything(tmp_path):
+    train, test = open_splits("sample")
+    assert (len(train), len(test)) == (2000, 1000)
+    everything, none = open_splits(folder(tmp_path, CLASSES))
+    assert (len(everything), none) == (3, None)
