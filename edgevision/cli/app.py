@@ -24,9 +24,16 @@ COMMANDS: Rows = {
     "Make it small": {
         "train": ("edgevision.cli.train:train", "Train a classifier and evaluate it"),
     },
-    "Prove it": {},
-    "Fit it to a device": {},
-    "Run it": {},
+    "Prove it": {
+        "evaluate": ("edgevision.cli.evaluate:evaluate", "Measure the accuracy on labelled images"),
+    },
+    "Fit it to a device": {
+        "inspect": ("edgevision.cli.inspect:inspect", "Show what an artifact or a model file is"),
+        "adopt": ("edgevision.cli.adopt:adopt", "Make an artifact of a model file from elsewhere"),
+    },
+    "Run it": {
+        "predict": ("edgevision.cli.predict:predict", "Classify images"),
+    },
 }
 """Section -> command -> (where it is, "module:attribute"; what it does, one line)."""
 

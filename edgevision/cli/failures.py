@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 
@@ -29,9 +30,19 @@ def report(error: BaseException, settings: Settings) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         return USAGE
+    if isinstance(error, OSError) and settings.own_process:
+        _abandon_unwritable_stdout()
     message, status = _describe(error)
     click.echo(f"edgevision: {message}", err=True)
     return status
+
+
+def _abandon_unwritable_stdout() -> None:
+    """Let a standard output that cannot be written lead nowhere, so that Python's own flush at the end is silent."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _describe(error: BaseException) -> tuple[str, int]:

@@ -60,15 +60,15 @@ def out_option(default: str) -> Decorator:
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a result that is already there.")
 
 
-def data_options(*, required: bool = False, default: str | None = None) -> Decorator:
+def data_options(*, required: bool = False) -> Decorator:
     """``--data LOCATION --split NAME``: a dataset, and which part of it."""
 
     def decorate(function: Body) -> Body:
-        function = click.option(
-            "--split", type=Choice(["train", "test"]), help="Part of a dataset that is divided."
-        )(function)  # fmt: skip
+        function = click.option("--split", type=Choice(["train", "test"]), help="Part of a dataset that is divided.")(
+            function
+        )
         return click.option(
-            "--data", required=required, default=default, show_default=default is not None, metavar="LOCATION",
+            "--data", required=required, metavar="LOCATION",
             help="Labelled images: a folder, zip or tar.gz; 'cifar10'; or 'sample', which comes with edgevision.",
         )(function)  # fmt: skip
 

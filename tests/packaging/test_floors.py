@@ -10,7 +10,9 @@ import pytest
 MIDDLE = ("edgevision.train", "edgevision.converters", "edgevision.runtimes", "edgevision.devices")
 APPLICATIONS = tuple(
     f"edgevision.{name}"
-    for name in ("compress", "verify", "benchmark", "evaluate", "predict", "pipeline", "report", "demo", "cli")
+    for name in (
+        "adopt", "benchmark", "classifier", "cli", "compress", "demo", "evaluate", "pipeline", "predict", "report", "verify"
+    )
 )
 # The facade names things of every floor, lazily; running the package is running its CLI.
 EXEMPT = ("edgevision", "edgevision.__main__")

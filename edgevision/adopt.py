@@ -1,0 +1,129 @@
+"""Model files that edgevision did not make: from a bare file to an artifact with what its owner declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgevision.artifact import Artifact, write_artifact
+from edgevision.errors import ConfigError, check_choice
+from edgevision.manifest import LineageStep
+from edgevision.optional import version
+from edgevision.preprocessing import Preprocessing
+from edgevision.runtimes.base import available_runtimes, load
+from edgevision.tasks.classification import ACTIVATIONS
+from edgevision.tensors import TensorSpec
+
+TASKS = ("classification",)
+LAYOUTS = ("NHWC", "NCHW")
+
+
+def adopt(
+    model_file: str | Path,
+    out: str | Path,
+    *,
+    task: str | None = None,
+    labels: Sequence[str] | None = None,
+    preprocessing: Preprocessing | Mapping[str, Any] | None = None,
+    activation: str | None = None,
+    layout: str | None = None,
+    name: str | None = None,
+    overwrite: bool = False,
+) -> Artifact:
+    """Write an artifact around a copy of a model file. What is not declared stays unknown.
+
+    Args:
+        model_file: A TFLite, Keras or other model file; an OpenVINO .xml brings the .bin beside it.
+        out: The artifact's directory.
+        task: What the model is for, one of `TASKS`.
+        labels: Class names in the order of the outputs.
+        preprocessing: How an image becomes the input; in a mapping, ``height`` and ``width`` default to the input's.
+        activation: What the scores are, one of `edgevision.tasks.classification.ACTIVATIONS`.
+        layout: Axes of the image input, one of `LAYOUTS`; TFLite and Keras files have NHWC by convention, others
+            have to say.
+        name: The model's name; by default the file's.
+        overwrite: Whether an artifact that is there may be replaced.
+
+    Raises:
+        ArtifactError: Not a model file, or damaged.
+        ConfigError: Declarations that the model contradicts, or ``out`` is taken.
+    """
+    if task is not None:
+        check_choice("task", task, TASKS)
+    if activation is not None:
+        check_choice("activation", activation, ACTIVATIONS)
+    bare = Artifact.describe(model_file)
+    inputs, outputs = _tensors(bare, layout)
+    if labels is not None and outputs and outputs[0].shape[-1:] not in ((len(labels),), (None,)):
+        raise ConfigError("labels", got=f"{len(labels)} labels", allowed=f"{outputs[0].shape[-1]}, one per class")
+    declared = _preprocessing(preprocessing, inputs)
+    if declared is not None and inputs:
+        declared.bind(inputs[0])  # refuses what the input contradicts
+    fields = {
+        "format": bare.manifest.format,
+        "name": name or bare.manifest.name,
+        "task": task,
+        "labels": None if labels is None else tuple(labels),
+        "inputs": inputs,
+        "outputs": outputs,
+        "preprocessing": declared,
+        "decoding": {"activation": activation} if activation else {},
+        "lineage": (
+            LineageStep("adopt", {"file": Path(model_file).name}, {"edgevision": version("edgevision") or ""}),
+        ),
+    }
+    return write_artifact(out, fields, {path.name: path for path in bare.files}, overwrite=overwrite)
+
+
+def read_labels(text: str) -> tuple[str, ...]:
+    """Return class names from a text file, one a line, or from a list ``cat,dog``.
+
+    Raises:
+        ConfigError: The file cannot be read, or there are no names.
+    """
+    path = Path(text)
+    if "," in text and not path.is_file():
+        names = [name.strip() for name in text.split(",")]
+    else:
+        try:
+            names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        except (OSError, ValueError) as exc:
+            reason = getattr(exc, "strerror", None) or "not a text file"
+            raise ConfigError(
+                "labels", got=f"{text} ({reason})", allowed="a text file with one label a line, or cat,dog"
+            ) from exc
+    labels = tuple(name for name in names if name)
+    if not labels:
+        raise ConfigError("labels", got=f"{text}, which has none", allowed="at least one")
+    return labels
+
+
+def _tensors(bare: Artifact, layout: str | None) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Inputs and outputs as a runtime here reads them from the file; nothing where no runtime here can."""
+    if layout is not None:
+        check_choice("layout", layout, LAYOUTS)
+    if not available_runtimes(bare):
+        return (), ()
+    with load(bare) as model:
+        inputs, outputs = model.inputs, model.outputs
+    if layout is None and bare.manifest.format in ("tflite", "keras"):
+        layout = "NHWC"
+    return (
+        tuple(replace(spec, layout=layout) if layout and len(spec.shape) == 4 else spec for spec in inputs),
+        tuple(replace(spec, layout="NC") if len(spec.shape) == 2 else spec for spec in outputs),
+    )
+
+
+def _preprocessing(
+    declared: Preprocessing | Mapping[str, Any] | None, inputs: tuple[TensorSpec, ...]
+) -> Preprocessing | None:
+    if declared is None or isinstance(declared, Preprocessing):
+        return declared
+    size: dict[str, Any] = {}
+    if inputs and "H" in inputs[0].layout:
+        size = {"height": inputs[0].length("H"), "width": inputs[0].length("W")}
+    elif inputs and len(inputs[0].shape) == 4:
+        raise ConfigError("the layout of the input is unknown", allowed=LAYOUTS, next_step="declare it: --layout")
+    return Preprocessing.from_dict({**size, **declared})

@@ -1,0 +1,74 @@
+"""``edgevision adopt``: a model file from elsewhere, with what its owner knows about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgevision.cli.command import command
+from edgevision.cli.options import Choice, model_argument, overwrite_option
+from edgevision.cli.output import show, working
+
+ACTIVATIONS = ("softmax", "sigmoid", "logits")
+
+
+@command(
+    "adopt",
+    "edgevision adopt mobilenet.tflite --out mobilenet --task classification --labels labels.txt "
+    "--mean 127.5 --std 127.5 --activation softmax",
+)
+@model_argument()
+@click.option("--out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="The artifact to write.")
+@click.option("--task", type=Choice(["classification"]), help="What the model is for.")
+@click.option("--labels", metavar="FILE|A,B", help="Class names: a text file with one a line, or a list.")
+@click.option("--mean", metavar="N[,N,N]", help="Subtracted from the pixels (0 to 255), one number or one per channel.")
+@click.option("--std", metavar="N[,N,N]", help="What the pixels are divided by, likewise.")
+@click.option("--color", type=Choice(["RGB", "BGR", "GRAY"]), help="Channels that the model wants.  [default: RGB]")
+@click.option(
+    "--resize", type=Choice(["stretch", "letterbox", "center_crop"]), help="How an image is fitted.  [default: stretch]"
+)
+@click.option("--filter", "filter_", metavar="NAME", help="Resize filter: bilinear, area, ….  [default: bilinear]")
+@click.option("--activation", type=Choice(ACTIVATIONS), help="What the scores are.")
+@click.option(
+    "--layout", type=Choice(["NHWC", "NCHW"]), help="Axes of the input.  [default for TFLite and Keras: NHWC]"
+)
+@click.option("--name", help="Name of the model.  [default: the file's]")
+@overwrite_option
+def adopt(model: Path, labels: str | None, **declared: Any) -> None:
+    """Make an artifact of MODEL, a model file that edgevision did not make.
+
+    What is not declared stays unknown, and predict and evaluate then ask for it. Giving one of --mean, --std,
+    --color, --resize or --filter declares the preprocessing; the rest of it takes its defaults.
+    """
+    from edgevision.adopt import adopt as adopt_model
+    from edgevision.adopt import read_labels
+    from edgevision.cli.inspect import describe
+
+    names = read_labels(labels) if labels else None
+    preprocessing = _preprocessing(declared)
+    with working("adopting"):
+        artifact = adopt_model(model, labels=names, preprocessing=preprocessing, **declared)
+    show(
+        {"artifact": str(artifact.path), "manifest": artifact.manifest.to_dict()},
+        f"{artifact.path}\n{describe(artifact)}",
+    )
+
+
+def _preprocessing(declared: dict[str, Any]) -> dict[str, Any] | None:
+    """Take the options that describe the preprocessing out of ``declared``; None when there are none."""
+    given: dict[str, Any] = {name: declared.pop(name) for name in ("mean", "std", "color", "resize")}
+    given["filter"] = declared.pop("filter_")
+    for name in ("mean", "std"):
+        if given[name] is not None:
+            given[name] = _numbers(f"--{name}", given[name])
+    known = {name: value for name, value in given.items() if value is not None}
+    return known or None
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise click.UsageError(f"{option}: got {text}; allowed: a number, or three with commas") from None

@@ -1,0 +1,89 @@
+"""``edgevision evaluate``: how good an artifact is on labelled images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgevision.cli.command import command
+from edgevision.cli.options import data_options, model_argument, runtime_options
+from edgevision.cli.output import check_failed, facts, show, table, working
+
+if TYPE_CHECKING:
+    from edgevision.evaluate import Evaluation
+    from edgevision.metrics.intervals import Proportion
+
+
+@command(
+    "evaluate",
+    "edgevision evaluate resnet8-tflite-static_wi8_ai8 --data sample",
+    "edgevision evaluate resnet8-openvino-float32 --data cifar10_test.zip --min-accuracy 0.872",
+)
+@model_argument()
+@data_options(required=True)
+@click.option("--count", type=click.IntRange(min=1), help="Images, drawn evenly from the classes.  [default: all]")
+@click.option(
+    "--min-accuracy", type=click.FloatRange(0, 1), help="Exit with status 3 when the accuracy is lower, 0 to 1."
+)
+@runtime_options()
+def evaluate(
+    model: Path,
+    data: str,
+    split: str | None,
+    count: int | None,
+    min_accuracy: float | None,
+    runtime: str | None,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Measure the accuracy of MODEL on labelled images: one image at a time, as on a device."""
+    from edgevision.cli.models import open_model
+    from edgevision.data.locate import open_dataset
+    from edgevision.evaluate import evaluate as evaluate_artifact
+
+    artifact = open_model(model)
+    dataset = open_dataset(data, split)
+    with working("evaluating") as progress:
+        result = evaluate_artifact(
+            artifact,
+            dataset.balanced(count) if count else dataset,
+            runtime=runtime,
+            device=device,
+            options={"threads": threads},
+            progress=progress,
+        )
+    show({"model": str(model), "data": data, **result.to_dict()}, _text(result))
+    accuracy = result.classification.accuracy
+    if min_accuracy is not None and (accuracy.value or 0.0) < min_accuracy:
+        check_failed(f"accuracy {accuracy.value:.4f} is lower than {min_accuracy:g}")
+
+
+def _text(result: Evaluation) -> str:
+    metrics = result.classification
+    package = " ".join(str(result.facts[key]) for key in ("package", "version") if result.facts.get(key))
+    summary = facts(
+        {
+            "images": f"{metrics.count:,}",
+            "accuracy": _percent(metrics.accuracy),
+            "macro F1": f"{metrics.macro_f1:.4f}",
+            "calibration error": None if metrics.ece is None else f"{metrics.ece:.4f}",
+            "log loss": None if metrics.log_loss is None else f"{metrics.log_loss:.4f}",
+            "ran on": f"{package}, {result.device}, {result.facts.get('threads')} threads",
+        }
+    )
+    rows = [
+        [entry.label, entry.support, _share(entry.precision), _share(entry.recall), f"{entry.f1 or 0:.4f}"]
+        for entry in metrics.per_class
+    ]
+    return f"{summary}\n\n{table(['class', 'images', 'precision', 'recall', 'F1'], rows)}"
+
+
+def _percent(proportion: Proportion) -> str:
+    value = proportion.value or 0.0
+    return f"{value:.2%} (95% interval {proportion.low:.2%} to {proportion.high:.2%})"
+
+
+def _share(proportion: Proportion) -> str:
+    return "–" if proportion.value is None else f"{proportion.value:.4f}"

@@ -1,0 +1,138 @@
+"""How good an artifact is on labelled images, on any runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgevision.artifact import Artifact
+from edgevision.classifier import Classifier, Progress
+from edgevision.data.dataset import ImageDataset
+from edgevision.errors import DatasetError
+from edgevision.metrics.classification import ClassificationMetrics, classification_metrics
+from edgevision.tasks.classification import probabilities, top1
+from edgevision.tensors import Array, TensorSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What an artifact made of a dataset.
+
+    Attributes:
+        classification: Accuracy with its interval, precision, recall, F1, confusion, calibration.
+        scores: The model's first output for each image, float32 (N, classes); integers are dequantized where the
+            model says how.
+        predicted: The best class of each image: int64 (N,).
+        targets: The true class of each image, in the model's order: int64 (N,).
+        runtime: Name of the runtime that was asked for, or its package when any was welcome.
+        device: Where it ran.
+        facts: What ran it: package, version, threads, precision, ….
+    """
+
+    classification: ClassificationMetrics
+    scores: Array
+    predicted: Array
+    targets: Array
+    runtime: str
+    device: str
+    facts: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, without what there is for each image."""
+        return {
+            "runtime": self.runtime,
+            "device": self.device,
+            "facts": dict(self.facts),
+            "classification": self.classification.to_dict(),
+        }
+
+
+def evaluate(
+    artifact: Artifact,
+    dataset: ImageDataset,
+    *,
+    runtime: str | None = None,
+    device: str = "cpu",
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Run an artifact over a dataset, one image at a time, and compare with the truth.
+
+    The best class is taken from the stored scores, before they are dequantized. Classes are matched by name where
+    the artifact's labels are known, by position where they are not.
+
+    Args:
+        artifact: A classification model whose preprocessing is known.
+        dataset: Labelled images.
+        runtime: What runs the model; None for the first one here that can.
+        device: Where it runs.
+        options: Options of the runtime, ``{"threads": 4}``.
+        progress: Called about a hundred times in all.
+
+    Raises:
+        ArtifactError: The preprocessing or the task is unknown.
+        DatasetError: The dataset is empty, or has classes that the model does not know.
+        IncompatibleModelError: It does not classify single images.
+    """
+    count = len(dataset)
+    if count == 0:
+        raise DatasetError("the dataset is empty", next_step="name a dataset with images")
+    with Classifier(artifact, runtime=runtime, device=device, options=options) as classifier:
+        targets = match_targets(dataset, artifact.manifest.labels, classifier.classes)
+        stored = np.empty((count, classifier.classes), dtype=classifier.output.dtype)
+        every = max(1, count // 100)
+        for index in range(count):
+            stored[index] = classifier(dataset.image(index)).reshape(-1)
+            if progress and ((index + 1) % every == 0 or index + 1 == count):
+                progress(index + 1, count)
+        output, facts = classifier.output, dict(classifier.model.facts)
+    predicted = top1(stored, output)
+    labels = artifact.manifest.labels or dataset.labels
+    shares = _probabilities(stored, output, artifact.manifest.decoding.get("activation"))
+    return Evaluation(
+        classification=classification_metrics(targets, predicted, labels, shares),
+        scores=_real(stored, output),
+        predicted=predicted,
+        targets=targets,
+        runtime=runtime or str(facts.get("package", "unknown")),
+        device=device,
+        facts=facts,
+    )
+
+
+def match_targets(dataset: ImageDataset, labels: tuple[str, ...] | None, classes: int) -> Array:
+    """Return the dataset's targets as indices into the model's classes, int64 (N,).
+
+    Raises:
+        DatasetError: The dataset has a class that the model does not know; or, where the model's labels are
+            unknown, another number of classes.
+    """
+    if labels is None:
+        if len(dataset.labels) != classes:
+            raise DatasetError(
+                "another number of classes than the model's, whose labels are unknown",
+                got=len(dataset.labels),
+                allowed=str(classes),
+            )
+        return np.asarray(dataset.targets, np.int64)
+    place = {label: index for index, label in enumerate(labels)}
+    unknown = [label for label in dataset.labels if label not in place]
+    if unknown:
+        raise DatasetError("a class that the model does not know", got=unknown[0], allowed=labels)
+    return np.array([place[label] for label in dataset.labels], np.int64)[dataset.targets]
+
+
+def _real(stored: Array, output: TensorSpec) -> Array:
+    if output.is_integer and output.quant is None:
+        return stored.astype(np.float32)
+    return probabilities(stored, output).astype(np.float32)
+
+
+def _probabilities(stored: Array, output: TensorSpec, activation: str | None) -> Array | None:
+    """Probabilities (N, classes), or None where it is unknown what the output is."""
+    if activation is None:
+        return None
+    return np.clip(probabilities(stored, output, activation), 0.0, 1.0)
