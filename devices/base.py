@@ -1,4 +1,4 @@
-"""A device: the string that names it, and facts about it. The grammar of the strings is in `edgevision.device_string`."""
+"""A device: the string that names it (its grammar is in `edgevision.device_string`), and facts about it."""
 
 from __future__ import annotations
 

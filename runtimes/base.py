@@ -67,7 +67,7 @@ class CompiledModel(ABC):
     Attributes:
         inputs: Specifications of the inputs, in the order that `infer` takes them; no open dimensions.
         outputs: Specifications of the outputs, in the order that `infer` returns them.
-        facts: What runs it: package, version, device, threads, precision actually used, and more.
+        facts: What runs it: runtime, package, version, device, threads, precision actually used, and more.
     """
 
     def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], facts: Mapping[str, Any]) -> None:
@@ -176,7 +176,9 @@ def load(
             f"runtime {row.name} needs {state.package}, which is not installed",
             next_step=f"install it: {state.install}{instead}",
         )
-    return implementation.load(artifact, where.local, chosen)
+    model = implementation.load(artifact, where.local, chosen)
+    model.facts = MappingProxyType({"runtime": row.name, **model.facts})
+    return model
 
 
 def available_runtimes(model: Artifact | str | None = None, device: str = "cpu") -> tuple[str, ...]:

@@ -177,7 +177,7 @@ def test_a_fixed_batch_is_not_changed(artifact, runtime, make_artifact):
 
 def test_facts_name_what_runs(model, runtime):
     assert {"package", "version", "device", "threads", "precision"} <= set(model.facts)
-    assert model.facts["device"] == "cpu"
+    assert (model.facts["runtime"], model.facts["device"]) == (runtime, "cpu")
     row = next(row for row in RUNTIMES if row.name == runtime)
     state = implementation_of(row).availability()
     assert (state.available, state.package, state.version) == (True, model.facts["package"], model.facts["version"])

@@ -1,0 +1,127 @@
+"""Load and first inference in a process of its own: what they take there is not warmed up by anything else.
+
+Run as ``python -m edgevision.benchmark.child``: the request is JSON on standard input, the answer JSON on standard
+output. Everything that a vendor's library prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import edgevision.errors
+from edgevision.artifact import Artifact
+from edgevision.errors import EdgeVisionError, InferenceError
+from edgevision.manifest import Manifest
+
+TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class FreshRun:
+    """What a fresh process measured.
+
+    Attributes:
+        load_ms: `edgevision.runtimes.load`, with the import of the runtime's package.
+        first_ms: The first inference.
+        peak_rss_bytes: The process's peak resident memory after it; None where the system does not tell.
+        idle_rss_bytes: The same before loading.
+    """
+
+    load_ms: float
+    first_ms: float
+    peak_rss_bytes: int | None
+    idle_rss_bytes: int | None
+
+
+def run_fresh(artifact: Artifact, runtime: str | None, device: str, options: Mapping[str, Any], seed: int) -> FreshRun:
+    """Load an artifact and infer once in a new process.
+
+    Raises:
+        EdgeVisionError: What the process raised, or InferenceError when it died (a vendor's library can).
+    """
+    request = {
+        "path": str(artifact.path.resolve()),
+        "manifest": artifact.manifest.to_dict(),
+        "bare": artifact.bare,
+        "runtime": runtime,
+        "device": device,
+        "options": dict(options),
+        "seed": seed,
+    }
+    # -c, not -m: the parent package has imported this module before it would run as __main__.
+    command = [sys.executable, "-c", "from edgevision.benchmark.child import main; main()"]
+    name = artifact.manifest.name
+    try:
+        done = subprocess.run(
+            command,
+            input=json.dumps(request, default=str),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise InferenceError(f"{name}: no first inference within {TIMEOUT_S} s") from exc
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError as exc:
+        last = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
+        raise InferenceError(f"{name}: the process died with status {done.returncode}: {last}") from exc
+    if "error" in answer:
+        raise getattr(edgevision.errors, answer["error"])(answer["message"])
+    return FreshRun(**answer)
+
+
+def main() -> None:
+    """Answer one request."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    request = json.load(sys.stdin)
+    try:
+        answer = _measure(request)
+    except EdgeVisionError as exc:
+        answer = {"error": type(exc).__name__, "message": str(exc)}
+    answers.write(json.dumps(answer))
+    answers.flush()
+    os._exit(0)  # some libraries crash while they are torn down, and nothing here is left to save
+
+
+def _measure(request: Mapping[str, Any]) -> dict[str, Any]:
+    from edgevision.benchmark.inputs import inputs_for
+    from edgevision.runtimes import load
+
+    artifact = Artifact(Path(request["path"]), Manifest.from_dict(request["manifest"]), request["bare"])
+    idle = peak_rss_bytes()
+    start = time.perf_counter_ns()
+    model = load(artifact, request["device"], runtime=request["runtime"], options=request["options"])
+    loaded = time.perf_counter_ns()
+    inputs = inputs_for(artifact, model.inputs, request["seed"])[0][0]
+    before = time.perf_counter_ns()
+    model.infer(inputs)
+    after = time.perf_counter_ns()
+    return {
+        "load_ms": (loaded - start) / 1e6,
+        "first_ms": (after - before) / 1e6,
+        "peak_rss_bytes": peak_rss_bytes(),
+        "idle_rss_bytes": idle,
+    }
+
+
+def peak_rss_bytes() -> int | None:
+    """Peak resident memory of this process since it began; None where /proc does not tell."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return None

@@ -1,0 +1,56 @@
+"""Input tensors to time a model with: real images where the artifact has some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgevision.artifact import Artifact
+from edgevision.tensors import Array, TensorSpec, integer_range
+
+RANDOM_COUNT = 8
+
+
+def inputs_for(artifact: Artifact, specs: Sequence[TensorSpec], seed: int) -> tuple[list[list[Array]], str]:
+    """Make several sets of input tensors.
+
+    Args:
+        artifact: Its golden samples are used when it has them, knows its preprocessing, and has one input.
+        specs: The inputs as loaded, without open dimensions.
+        seed: Seed of random inputs.
+
+    Returns:
+        Lists of tensors for `CompiledModel.infer`, and a sentence on where they came from.
+    """
+    manifest = artifact.manifest
+    golden = artifact.golden() if manifest.preprocessing is not None and len(specs) == 1 else None
+    if golden is not None and manifest.preprocessing is not None and specs[0].layout:
+        bound = manifest.preprocessing.bind(specs[0])
+        batch = batch_of(specs)
+        samples = golden.samples
+        groups = [
+            [samples[(start + i) % len(samples)] for i in range(batch)] for start in range(0, len(samples), batch)
+        ]
+        return [[bound.batch(group)[0]] for group in groups], f"{len(samples)} golden samples of the artifact"
+    generator = np.random.default_rng(seed)
+    sets = [[_random(spec, generator) for spec in specs] for _ in range(RANDOM_COUNT)]
+    return sets, f"{RANDOM_COUNT} random inputs (seed {seed}): the artifact has no samples, or not all that they need"
+
+
+def batch_of(specs: Sequence[TensorSpec]) -> int:
+    """How many images one inference takes: the length of N, or 1 where the layout is unknown."""
+    return (specs[0].length("N") or 1) if specs and "N" in specs[0].layout else 1
+
+
+def _random(spec: TensorSpec, generator: np.random.Generator) -> Array:
+    """Uniform over what the dtype holds; floats in [-1, 1); wide integers, which are often indices, in 0..255."""
+    shape = tuple(size or 1 for size in spec.shape)
+    if spec.dtype == "bool":
+        return generator.integers(0, 2, shape).astype(bool)
+    if not spec.is_integer:
+        return generator.uniform(-1, 1, shape).astype(spec.dtype)
+    low, high = integer_range(spec.dtype)
+    if high > 65535:
+        low, high = 0, 255
+    return generator.integers(low, high + 1, shape).astype(spec.dtype)

@@ -1,0 +1,199 @@
+"""Time several candidates fairly: warmed up, in turns, in random order."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgevision.artifact import Artifact
+from edgevision.benchmark.child import FreshRun, run_fresh
+from edgevision.benchmark.inputs import batch_of, inputs_for
+from edgevision.benchmark.latency import LatencyStats
+from edgevision.benchmark.result import BenchmarkEntry, BenchmarkReport, Protocol
+from edgevision.errors import ConfigError
+from edgevision.runtimes import CompiledModel, load
+from edgevision.tensors import Array, check_tensor
+
+TURN_S = 0.05
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What to time.
+
+    Attributes:
+        artifact: The model.
+        runtime: What runs it; None for the first that fits.
+        device: Where.
+        options: Options of the runtime.
+    """
+
+    artifact: Artifact
+    runtime: str | None = None
+    device: str = "cpu"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class _Runner:
+    """A loaded candidate, its inputs, and the samples so far."""
+
+    candidate: Candidate
+    fresh: FreshRun
+    model: CompiledModel
+    inputs: Iterator[Sequence[Array]]
+    origin: str
+    samples_ns: list[int] = field(default_factory=list)
+    total_ns: int = 0
+
+    def turn(self, seconds: float, keep: bool) -> None:
+        """Infer for this long, at least once."""
+        infer, inputs, clock = self.model.infer, self.inputs, time.perf_counter_ns
+        end = clock() + int(seconds * 1e9)
+        while True:
+            tensors = next(inputs)
+            start = clock()
+            infer(tensors)
+            stop = clock()
+            if keep:
+                self.samples_ns.append(stop - start)
+                self.total_ns += stop - start
+            if stop >= end:
+                return
+
+    def done(self, protocol: Protocol) -> float:
+        """The share of its measurement that is behind it, 1.0 when it is complete."""
+        by_count = len(self.samples_ns) / protocol.min_count
+        by_time = self.total_ns / 1e9 / protocol.min_duration_s if protocol.min_duration_s else 1.0
+        return min(by_count, by_time, 1.0)
+
+
+def benchmark(
+    candidates: Sequence[Candidate],
+    *,
+    warmup_s: float = 0.5,
+    min_duration_s: float = 2.0,
+    min_count: int = 100,
+    inputs: Sequence[Sequence[Array]] | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> BenchmarkReport:
+    """Measure latency, loading and memory of each candidate.
+
+    Loading, the first inference and memory are measured in a fresh process per candidate. Then all are loaded here,
+    each runs for ``warmup_s``, and they take turns until each has both ``min_duration_s`` and ``min_count``.
+
+    Args:
+        candidates: What to time.
+        warmup_s: Seconds before the first sample.
+        min_duration_s: Seconds of inference per candidate.
+        min_count: Samples per candidate.
+        inputs: Lists of tensors for `CompiledModel.infer`, for every candidate; None for the artifact's golden
+            samples, or random tensors where it has none.
+        seed: Seed of the order and of random tensors.
+        progress: Called with (done, total).
+
+    Raises:
+        ConfigError: No candidate, or a duration or count that makes no sense.
+        InputError: Given inputs do not fit a candidate.
+        EdgeVisionError: A candidate does not load or run.
+    """
+    protocol = _protocol(candidates, warmup_s, min_duration_s, min_count, seed)
+    tell = progress or (lambda done, total: None)
+    steps = len(candidates)
+    with ExitStack() as stack:
+        runners = []
+        for index, candidate in enumerate(candidates):
+            tell(index, 2 * steps)
+            fresh = run_fresh(candidate.artifact, candidate.runtime, candidate.device, candidate.options, seed)
+            runners.append(_prepare(stack, candidate, fresh, inputs, seed))
+        for runner in runners:
+            runner.turn(warmup_s, keep=False)
+        _take_turns(runners, protocol, lambda share: tell(steps + int(share * steps), 2 * steps))
+        return BenchmarkReport(tuple(_entry(runner) for runner in runners), protocol)
+
+
+def _protocol(
+    candidates: Sequence[Candidate], warmup_s: float, min_duration_s: float, min_count: int, seed: int
+) -> Protocol:
+    if not candidates:
+        raise ConfigError("benchmark: nothing to time", got="no candidate")
+    for name, value in (("warmup_s", warmup_s), ("min_duration_s", min_duration_s)):
+        if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+            raise ConfigError(f"benchmark: {name}", got=repr(value), allowed="seconds, 0 or more")
+    if not isinstance(min_count, int) or min_count < 1:
+        raise ConfigError("benchmark: min_count", got=repr(min_count), allowed="a whole number of at least 1")
+    text = (
+        f"Each candidate: load and first inference in a fresh process (peak memory is that process's); then, in one "
+        f"process, {warmup_s:g} s of warm-up and at least {min_duration_s:g} s and {min_count} inferences, in turns of "
+        f"{TURN_S * 1000:g} ms in random order (seed {seed}), garbage collection off. A sample is one call of infer."
+    )
+    return Protocol(float(warmup_s), float(min_duration_s), min_count, TURN_S, seed, text)
+
+
+def _prepare(
+    stack: ExitStack, candidate: Candidate, fresh: FreshRun, inputs: Sequence[Sequence[Array]] | None, seed: int
+) -> _Runner:
+    loaded = load(candidate.artifact, candidate.device, runtime=candidate.runtime, options=candidate.options)
+    model = stack.enter_context(loaded)
+    if inputs is None:
+        sets, origin = inputs_for(candidate.artifact, model.inputs, seed)
+        return _Runner(candidate, fresh, model, itertools.cycle(sets), origin)
+    if not inputs:
+        raise ConfigError("benchmark: inputs", got="an empty list")
+    for tensors in inputs:
+        for tensor, spec in zip(tensors, model.inputs, strict=False):
+            check_tensor(tensor, spec)
+    return _Runner(candidate, fresh, model, itertools.cycle(inputs), f"{len(inputs)} inputs that were given")
+
+
+def _take_turns(runners: Sequence[_Runner], protocol: Protocol, tell: Callable[[float], None]) -> None:
+    order = random.Random(protocol.seed)
+    with _no_garbage_collection():
+        while waiting := [runner for runner in runners if runner.done(protocol) < 1.0]:
+            for runner in order.sample(waiting, len(waiting)):
+                runner.turn(protocol.turn_s, keep=True)
+            tell(sum(runner.done(protocol) for runner in runners) / len(runners))
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _entry(runner: _Runner) -> BenchmarkEntry:
+    candidate, fresh, model = runner.candidate, runner.fresh, runner.model
+    manifest = candidate.artifact.manifest
+    return BenchmarkEntry(
+        artifact=manifest.name,
+        format=manifest.format,
+        scheme=manifest.scheme,
+        sha256=candidate.artifact.sha256,
+        bytes=candidate.artifact.bytes,
+        runtime=str(model.facts["runtime"]),
+        device=candidate.device,
+        options=dict(candidate.options),
+        facts=dict(model.facts),
+        batch=batch_of(model.inputs),
+        inputs=runner.origin,
+        load_ms=fresh.load_ms,
+        peak_rss_bytes=fresh.peak_rss_bytes,
+        idle_rss_bytes=fresh.idle_rss_bytes,
+        latency=LatencyStats.from_samples([value / 1e6 for value in runner.samples_ns], fresh.first_ms),
+    )
