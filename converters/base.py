@@ -1,0 +1,250 @@
+"""From a Keras model to an artifact in another format: the table of schemes, the registry of formats, `convert`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edgevision.artifact import Artifact, write_artifact
+from edgevision.errors import CalibrationError, ConfigError, check_choice
+from edgevision.files import check_replaceable
+from edgevision.manifest import LineageStep
+
+if TYPE_CHECKING:
+    from edgevision.calibration import CalibrationDataset
+    from edgevision.converters.keras_import import SourceModel
+    from edgevision.golden import Golden
+    from edgevision.tensors import TensorSpec
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How the numbers of a model are stored and computed with.
+
+    Attributes:
+        weight_bits: bits of a weight, 32 and 16 being floating-point.
+        activation_bits: bits of an activation.
+        calibration: whether the ranges of activations are measured on calibration data.
+    """
+
+    weight_bits: int
+    activation_bits: int
+    calibration: bool
+
+
+SCHEMES: Mapping[str, Scheme] = {
+    "float32": Scheme(32, 32, False),
+    "float16": Scheme(16, 32, False),
+    "dynamic_wi8_afp32": Scheme(8, 32, False),
+    "static_wi8_ai8": Scheme(8, 8, True),
+    "static_wi8_ai16": Scheme(8, 16, True),
+}
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format that models are converted to.
+
+    Attributes:
+        exporter: "module:function", an `Exporter`.
+        schemes: the schemes that it offers.
+        granularities: of the scales of quantized weights.
+        io_dtypes: types of the inputs and outputs of statically quantized models.
+    """
+
+    exporter: str
+    schemes: tuple[str, ...]
+    granularities: tuple[str, ...]
+    io_dtypes: tuple[str, ...]
+
+
+FORMATS: Mapping[str, Format] = {
+    "tflite": Format(
+        "edgevision.converters.tflite:export",
+        tuple(SCHEMES),
+        ("per_channel", "per_tensor"),
+        ("int8", "uint8", "float32"),
+    ),
+    "openvino": Format(
+        "edgevision.converters.openvino:export",
+        ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8"),
+        ("per_channel", "per_tensor"),
+        ("float32",),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an exporter is asked for.
+
+    Attributes:
+        scheme: one of `SCHEMES`.
+        granularity: ``per_channel`` or ``per_tensor``: the scales of quantized weights.
+        io_dtype: type of the inputs and outputs of a statically quantized model.
+        batch: length of the batch axis.
+        calibration: images to measure activation ranges on; None where the scheme or the model needs none.
+    """
+
+    scheme: str
+    granularity: str
+    io_dtype: str
+    batch: int
+    calibration: CalibrationDataset | None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an exporter made.
+
+    Attributes:
+        files: name -> content; the first is the model file.
+        inputs: the inputs as they are in the file.
+        outputs: the outputs as they are in the file.
+        tools: distribution -> version of what made it.
+        skipped: (layer, reason) for each layer that was not converted as asked.
+    """
+
+    files: Mapping[str, bytes]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    tools: Mapping[str, str] = field(default_factory=dict)
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+class Exporter(Protocol):
+    """What `Format.exporter` names; raises ConversionError."""
+
+    def __call__(self, source: SourceModel, request: Request) -> Exported:
+        """Convert ``source`` as ``request`` says."""
+        ...
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """What was converted.
+
+    Attributes:
+        format: the format.
+        scheme: the numeric scheme.
+        bytes: of the model files.
+        skipped: (layer, reason) for each layer that was not converted as asked.
+    """
+
+    format: str
+    scheme: str
+    bytes: int
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {**asdict(self), "skipped": [list(entry) for entry in self.skipped]}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """An artifact, not yet sealed, and the report of how it came about."""
+
+    artifact: Artifact
+    report: ConversionReport
+
+
+def convert(
+    source: SourceModel,
+    out: str | Path,
+    *,
+    to: str = "tflite",
+    scheme: str | None = None,
+    granularity: str = "per_channel",
+    io_dtype: str | None = None,
+    calibration: CalibrationDataset | None = None,
+    golden: Golden | None = None,
+    batch: int = 1,
+    overwrite: bool = False,
+) -> Conversion:
+    """Convert a Keras model and write it as the artifact ``<out>/<name>-<to>-<scheme>``.
+
+    Args:
+        source: the model; after quantization-aware training it keeps the ranges that it learned.
+        out: the folder that gets the artifact.
+        to: one of `FORMATS`.
+        scheme: one of `SCHEMES`; None for the one that the source was made for.
+        granularity: ``per_channel`` or ``per_tensor``: the scales of quantized weights.
+        io_dtype: type of the inputs and outputs of a statically quantized model; None for the format's first.
+        calibration: images to measure activation ranges on; not needed after quantization-aware training.
+        golden: samples with the float model's outputs, to travel with the artifact.
+        batch: length of the batch axis.
+        overwrite: whether an artifact that is there may be replaced.
+
+    Raises:
+        ConfigError: an option that the format does not offer, or a place that is taken.
+        CalibrationError: the scheme needs calibration data and there is none.
+        ConversionError: the vendor's converter gave up.
+        BackendUnavailableError: an extra is not installed.
+    """
+    check_choice("format", to, tuple(FORMATS))
+    request = _request(source, FORMATS[to], to, scheme, granularity, io_dtype, calibration, batch)
+    place = Path(out) / f"{source.name}-{to}-{request.scheme}"
+    check_replaceable(place, overwrite)
+    module, _, name = FORMATS[to].exporter.partition(":")
+    export: Exporter = getattr(importlib.import_module(module), name)
+    exported = export(source, request)
+    fields = {
+        **source.then(LineageStep("convert", _parameters(to, request), exported.tools)).manifest_fields(),
+        "format": to,
+        "inputs": exported.inputs,
+        "outputs": exported.outputs,
+        "scheme": request.scheme,
+    }
+    artifact = write_artifact(place, fields, exported.files, golden, overwrite)
+    return Conversion(artifact, ConversionReport(to, request.scheme, artifact.bytes, exported.skipped))
+
+
+def _request(
+    source: SourceModel,
+    row: Format,
+    to: str,
+    scheme: str | None,
+    granularity: str,
+    io_dtype: str | None,
+    calibration: CalibrationDataset | None,
+    batch: int,
+) -> Request:
+    from edgevision.converters.keras_import import is_quantization_aware
+
+    trained = is_quantization_aware(source.model)
+    scheme = scheme or source.scheme
+    check_choice("scheme", scheme, tuple(SCHEMES))
+    check_choice(f"scheme for {to}", scheme, row.schemes)
+    check_choice("granularity", granularity, row.granularities)
+    io_dtype = io_dtype or row.io_dtypes[0]
+    check_choice(f"io_dtype for {to}", io_dtype, row.io_dtypes)
+    if not isinstance(batch, int) or batch < 1:
+        raise ConfigError("batch", got=batch, allowed="1 or more")
+    if trained and scheme != source.scheme:
+        raise ConfigError(
+            "a model of quantization-aware training keeps its scheme", got=scheme, allowed=[source.scheme],
+            next_step="convert the model from before that training for another scheme",
+        )  # fmt: skip
+    if SCHEMES[scheme].calibration and not trained and calibration is None:
+        raise CalibrationError(
+            f"{scheme} needs calibration data and there is none",
+            next_step="give a few hundred images like those the model will see (--data, calibration=)",
+        )
+    needed = calibration if SCHEMES[scheme].calibration and not trained else None
+    return Request(scheme, granularity, io_dtype, batch, needed)
+
+
+def _parameters(to: str, request: Request) -> dict[str, Any]:
+    parameters: dict[str, Any] = {"to": to, "scheme": request.scheme, "batch": request.batch}
+    if SCHEMES[request.scheme].weight_bits == 8:
+        parameters["granularity"] = request.granularity
+    if SCHEMES[request.scheme].calibration:
+        parameters["io_dtype"] = request.io_dtype
+    if request.calibration is not None:
+        parameters["calibration_samples"] = len(request.calibration)
+        parameters["calibration_sha256"] = request.calibration.sha256
+    return parameters

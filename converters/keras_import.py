@@ -1,0 +1,244 @@
+"""Keras models as the source of every conversion: loaded without running foreign code, saved with what is known."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevision.artifact import Artifact, write_artifact
+from edgevision.converters.vendor import vendor_step
+from edgevision.errors import ArtifactError, ConversionError
+from edgevision.files import sha256_file
+from edgevision.golden import Golden
+from edgevision.keras_safety import check_keras_file
+from edgevision.manifest import MANIFEST, LineageStep
+from edgevision.optional import available, require, version
+from edgevision.preprocessing import Preprocessing
+from edgevision.tensors import TensorSpec
+
+KERAS_TOOLS = ("tensorflow", "tf-keras", "tensorflow-model-optimization")
+
+
+@dataclass(frozen=True)
+class SourceModel:
+    """A tf_keras model and what is known about it.
+
+    Attributes:
+        model: The ``tf_keras.Model``, without pruning wrappers; with quantization wrappers after `quantize_aware`.
+        name: The model's name; artifacts are named after it.
+        preprocessing: How an image becomes its input; None when unknown.
+        labels: Class names in the order of the outputs; None when unknown.
+        task: "classification", …; None when unknown.
+        decoding: How outputs become results: {"activation": "softmax"} or {"activation": "logits"}.
+        source_sha256: SHA-256 of the file that everything started from; None for a model that was never a file.
+        lineage: What was done to it so far.
+        scheme: "float32", or the scheme that its weights were trained for.
+        metrics: What was measured on it, as in the manifest.
+    """
+
+    model: Any
+    name: str
+    preprocessing: Preprocessing | None = None
+    labels: tuple[str, ...] | None = None
+    task: str | None = None
+    decoding: Mapping[str, Any] = field(default_factory=dict)
+    source_sha256: str | None = None
+    lineage: tuple[LineageStep, ...] = ()
+    scheme: str = "float32"
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The model's inputs, in order, with an open batch axis."""
+        return _specs(self.model.inputs, self.model.input_names)
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The model's outputs, in order, named as before quantization-aware training."""
+        return _specs(self.model.outputs, [name.removeprefix("quant_") for name in self.model.output_names])
+
+    def manifest_fields(self) -> dict[str, Any]:
+        """Return the manifest fields that every artifact made from this model shares."""
+        names = ("name", "preprocessing", "labels", "task", "decoding", "source_sha256", "lineage")
+        return {name: getattr(self, name) for name in names}
+
+    def then(self, step: LineageStep, **changes: Any) -> SourceModel:
+        """Return the model after one more step: the lineage grows, old measurements no longer hold."""
+        return replace(self, lineage=(*self.lineage, step), metrics={}, **changes)
+
+
+def load_source(path: str | Path) -> SourceModel:
+    """Load a tf_keras model from an artifact directory of format ``keras``, or from a bare ``.keras`` or HDF5 file.
+
+    No code in the file is run: Lambda layers and unknown modules are refused before anything is loaded.
+
+    Raises:
+        ArtifactError: Not a Keras model, damaged, or it would run code.
+        ConversionError: Weights are NaN or infinite; the layer is named.
+        BackendUnavailableError: The extra ``train`` is not installed.
+    """
+    path = Path(path)
+    if path.is_dir() or path.name == MANIFEST:
+        artifact = Artifact.open(path)
+        if artifact.manifest.format != "keras":
+            raise ArtifactError(
+                f"{path}: not a Keras model", got=artifact.manifest.format, allowed="keras", next_step=_FROM_KERAS
+            )
+    else:
+        artifact = Artifact.describe(path)
+        if artifact.manifest.format != "keras":
+            raise ArtifactError(f"{path}: not a Keras model", got=artifact.manifest.format, next_step=_FROM_KERAS)
+    manifest = artifact.manifest
+    model = load_keras_model(artifact.model_file)
+    source = SourceModel(
+        model=model,
+        name=manifest.name,
+        preprocessing=manifest.preprocessing,
+        labels=manifest.labels,
+        task=manifest.task or ("classification" if manifest.labels else None),
+        decoding=manifest.decoding or guess_decoding(model),
+        source_sha256=manifest.source_sha256 or artifact.sha256,
+        lineage=manifest.lineage,
+        scheme=manifest.scheme or ("static_wi8_ai8" if is_quantization_aware(model) else "float32"),
+        metrics=manifest.metrics,
+    )
+    check_weights(source)
+    return source
+
+
+_FROM_KERAS = "convert from the Keras model (a .keras or .h5 file, or its artifact)"
+
+
+def load_keras_model(file: Path) -> Any:
+    """Load one checked ``.keras`` or HDF5 file as a tf_keras model, not compiled.
+
+    Raises:
+        ArtifactError: It would run code, is damaged, or was written by Keras 3.
+    """
+    check_keras_file(file)
+    try:
+        with vendor_step(f"loading {file.name}"):
+            keras = require("tf_keras")
+            options = {"safe_mode": True} if file.suffix == ".keras" else {}
+            with quantize_scope():
+                return keras.models.load_model(file, compile=False, **options)
+    except ConversionError as exc:
+        raise ArtifactError(
+            f"{file.name} does not load in tf_keras: {exc.what.partition(': ')[2]}",
+            next_step="save it with tf_keras (Keras 3 models: in Keras 2 format)",
+        ) from exc.__cause__
+
+
+def quantize_scope() -> Any:
+    """Return the scope in which tf_keras knows the layers of quantization-aware training."""
+    import contextlib
+
+    if not available("tensorflow_model_optimization"):
+        return contextlib.nullcontext()
+    return require("tensorflow_model_optimization").quantization.keras.quantize_scope()
+
+
+def save_keras_artifact(
+    source: SourceModel,
+    out: str | Path,
+    *,
+    files: Mapping[str, bytes | Path] | None = None,
+    golden: Golden | None = None,
+    overwrite: bool = False,
+) -> Artifact:
+    """Write a model with what is known about it, as an artifact of format ``keras``.
+
+    Models of quantization-aware training are saved as HDF5, because their ``.keras`` files do not load again.
+
+    Args:
+        source: The model.
+        out: The artifact directory itself.
+        files: More files to keep with it (history.json, …).
+        golden: Samples with the float model's outputs.
+        overwrite: Whether an artifact that is there may be replaced.
+
+    Raises:
+        ConfigError: ``out`` is taken.
+        ConversionError: tf_keras cannot save it.
+        OutputError: It could not be written.
+    """
+    name = "model.h5" if is_quantization_aware(source.model) else "model.keras"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, name)
+        with vendor_step(f"saving {source.name}"):
+            source.model.save(file, include_optimizer=False) if name.endswith(".h5") else source.model.save(file)
+        fields = {
+            **source.manifest_fields(),
+            "format": "keras",
+            "inputs": source.inputs,
+            "outputs": source.outputs,
+            "scheme": source.scheme,
+            "metrics": source.metrics,
+            "source_sha256": source.source_sha256 or sha256_file(file),
+        }
+        return write_artifact(out, fields, {name: file, **(files or {})}, golden, overwrite)
+
+
+def check_weights(source: SourceModel) -> None:
+    """Raise ConversionError, naming the layers, when a weight is NaN or infinite."""
+    bad = []
+    for layer in leaf_layers(source.model):
+        for weight in layer.weights:
+            values = weight.numpy()
+            if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+                bad.append(f"{layer.name}/{weight.name.rpartition('/')[2].partition(':')[0]}")
+    if bad:
+        shown = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
+        raise ConversionError(
+            f"{source.name}: weights are NaN or infinite", got=shown, next_step="train it again, with a lower rate"
+        )
+
+
+def leaf_layers(model: Any) -> list[Any]:
+    """Return the layers of a model in order, those of nested models in their place."""
+    layers = []
+    for layer in model.layers:
+        layers.extend(leaf_layers(layer) if hasattr(layer, "layers") and layer.layers else [layer])
+    return layers
+
+
+def is_quantization_aware(model: Any) -> bool:
+    """Whether the model carries the wrappers of quantization-aware training."""
+    return any(type(layer).__name__ in ("QuantizeLayer", "QuantizeWrapperV2") for layer in model.layers)
+
+
+def guess_decoding(model: Any) -> dict[str, str]:
+    """Read from the last layer whether a classifier's output is probabilities or logits; {} when it is not clear."""
+    last = model.layers[-1]
+    last = getattr(last, "layer", last)
+    activation = getattr(getattr(last, "activation", None), "__name__", None)
+    if type(last).__name__ == "Softmax" or activation == "softmax":
+        return {"activation": "softmax"}
+    if type(last).__name__ == "Dense" and activation == "linear":
+        return {"activation": "logits"}
+    return {}
+
+
+def tool_versions(*distributions: str) -> dict[str, str]:
+    """Return the installed versions of the distributions that are here."""
+    found = {name: version(name) for name in distributions}
+    return {name: text for name, text in found.items() if text is not None}
+
+
+def layout_of(rank: int) -> str:
+    """Return the layout that tf_keras' channels-last convention gives to a tensor of this rank; "" when it has none."""
+    return {4: "NHWC", 2: "NC"}.get(rank, "")
+
+
+def _specs(tensors: Any, names: Any) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(name, tuple(tensor.shape), tensor.dtype.name, layout_of(len(tensor.shape)))
+        for name, tensor in zip(names, tensors, strict=True)
+    )
+
+
