@@ -1,0 +1,224 @@
+"""Verifying an artifact: it must answer its golden samples on each runtime as it did when it was sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgevision.artifact import Artifact
+from edgevision.documents import check_fields
+from edgevision.errors import ArtifactError, BackendUnavailableError, ConfigError
+from edgevision.runtimes.base import available_runtimes
+from edgevision.verify.agreement import agreement
+from edgevision.verify.conditions import conditions
+from edgevision.verify.distance import Distance, float_distance, stored_distance
+from edgevision.verify.running import Answers, run_images
+from edgevision.verify.sealing import float_agreement, identity
+from edgevision.verify.verification import BROKEN, HOLDS, UNPROVEN, OutputCheck, RuntimeCheck, Verification
+
+if TYPE_CHECKING:
+    from edgevision.data.dataset import ImageDataset
+    from edgevision.golden import Golden
+    from edgevision.metrics.intervals import Proportion
+    from edgevision.tensors import Array
+
+FLOAT_REPEAT = 2.0**-20
+"""What float outputs may differ under the same conditions, as a share of the largest expected value."""
+
+
+def verify(
+    artifact: Artifact,
+    *,
+    runtimes: Sequence[str] | None = None,
+    device: str = "cpu",
+    dataset: ImageDataset | None = None,
+    reference: Artifact | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Verification:
+    """Check an artifact's files, then run its golden samples on each runtime and compare.
+
+    The verdict of a runtime is "holds" when the model and its preprocessing are the sealed ones and every output is
+    within the tolerance that was measured there: the repeat tolerance under the same conditions, the allowance under
+    others (see `edgevision.verify.sealing`). A runtime or device that was never sealed is "unproven".
+
+    Args:
+        artifact: The artifact.
+        runtimes: Names of runtimes; None for all that are here and have the format.
+        device: Where they run.
+        dataset: Images to count top-1 agreement with ``reference`` on; it does not change the verdict.
+        reference: The float model for that.
+        options: Options of the runtimes, ``{"threads": 4}``; others than when sealed are other conditions.
+
+    Raises:
+        ArtifactError: A file is missing, damaged, or not the one that the manifest has the hash of.
+        BackendUnavailableError: No runtime for its format is here.
+        ConfigError: A dataset without a reference, or a reference with other labels.
+    """
+    if not artifact.bare:
+        artifact = Artifact.open(artifact.path, check_hashes=True)
+    names = tuple(runtimes) if runtimes is not None else available_runtimes(artifact, device)
+    if not names:
+        raise BackendUnavailableError(f"no runtime here runs the format {artifact.manifest.format}")
+    wanted = _reference_classes(artifact, dataset, reference, device)
+    golden = artifact.golden()
+    checks = []
+    for name in names:
+        same = None
+        if dataset is not None and wanted is not None:
+            images = (dataset.image(index) for index in range(len(dataset)))
+            answers = run_images(artifact, images, runtime=name, device=device, options=options)
+            same = agreement(answers.best(), wanted)
+        checks.append(_check(artifact, golden, name, device, options, same))
+    here = set(available_runtimes(artifact, device)) | set(names)
+    absent = tuple(name for name in sorted(artifact.manifest.runtimes) if name not in here)
+    return Verification(artifact.manifest.name, 0 if artifact.bare else len(artifact.files), tuple(checks), absent)
+
+
+def _check(
+    artifact: Artifact,
+    golden: Golden | None,
+    runtime: str,
+    device: str,
+    options: Mapping[str, Any] | None,
+    dataset_agreement: Proportion | None,
+) -> RuntimeCheck:
+    if golden is None:
+        reason = "there are no golden samples to run"
+        return RuntimeCheck(runtime, device, UNPROVEN, (reason,), dataset_agreement=dataset_agreement)
+    answers = run_images(artifact, golden.samples, runtime=runtime, device=device, options=options)
+    parity = _parity(artifact, runtime)
+    sealed = golden.expected.get(runtime) if parity is not None and parity["device"] == device else None
+    same = None
+    if sealed is None or parity is None:
+        verdict, outputs = UNPROVEN, _outputs(answers, golden, None, [])
+        reasons: tuple[str, ...] = (f"never sealed on {runtime} and {device}",)
+    else:
+        same = conditions(answers.facts) == parity["conditions"]
+        outputs = _outputs(answers, golden, sealed, _tolerances(parity, sealed, answers, same))
+        reasons = (*_changed(artifact, parity), *_too_far(outputs, same))
+        verdict = BROKEN if reasons else HOLDS
+    return RuntimeCheck(
+        runtime,
+        device,
+        verdict,
+        reasons,
+        same,
+        len(golden.samples),
+        outputs,
+        float_agreement(artifact, answers, golden),
+        dataset_agreement,
+        answers.facts,
+    )
+
+
+def _outputs(
+    answers: Answers, golden: Golden, sealed: Sequence[Array] | None, tolerances: Sequence[Distance]
+) -> tuple[OutputCheck, ...]:
+    checks = []
+    for k, spec in enumerate(answers.specs):
+        got = answers.outputs[k]
+        reference = golden.float_outputs[k] if k < len(golden.float_outputs) else None
+        checks.append(
+            OutputCheck(
+                spec.name,
+                None if sealed is None else stored_distance(got, sealed[k], spec),
+                None if sealed is None else tolerances[k],
+                None if reference is None else float_distance(got, reference, spec),
+            )
+        )
+    return tuple(checks)
+
+
+def _tolerances(parity: Mapping[str, Any], sealed: Sequence[Array], answers: Answers, same: bool) -> list[Distance]:
+    if len(parity["outputs"]) != len(answers.specs) or len(sealed) != len(answers.specs):
+        raise ArtifactError("the sealed outputs are not as many as the model's", got=len(sealed))
+    tolerances = []
+    for table, spec, expected in zip(parity["outputs"], answers.specs, sealed, strict=True):
+        repeat, allowance = (_read_distance(table[key]) for key in ("repeat", "allowance"))
+        step = spec.quant.scale[0] if spec.quant is not None else float(spec.is_integer)
+        largest = float(np.abs(expected).max(initial=0)) if not spec.is_integer else 0.0
+        floor = Distance(FLOAT_REPEAT * largest, FLOAT_REPEAT * largest, 0 if spec.is_integer else None)
+        if same:
+            tolerances.append(repeat.widest(floor))
+            continue
+        twice = Distance(allowance.max_abs_error, 2 * allowance.mean_abs_error, allowance.max_lsb)
+        one_step = Distance(step, step, 1 if spec.is_integer else None)
+        tolerances.append(twice.widest(repeat).widest(floor).widest(one_step))
+    return tolerances
+
+
+def _too_far(outputs: Sequence[OutputCheck], same: bool) -> list[str]:
+    reasons = []
+    conditions_are = "the same conditions as when sealed" if same else "other conditions than when sealed"
+    for check in outputs:
+        if check.within or check.sealed is None or check.tolerance is None:
+            continue
+        got, allowed = check.sealed, check.tolerance
+        steps = f" ({got.max_lsb} steps, {allowed.max_lsb} allowed)" if got.max_lsb is not None else ""
+        reasons.append(
+            f"output {check.name} differs by up to {got.max_abs_error:.3g}, {got.mean_abs_error:.3g} on average; "
+            f"{allowed.max_abs_error:.3g} and {allowed.mean_abs_error:.3g} are allowed under {conditions_are}{steps}"
+        )
+    return reasons
+
+
+def _changed(artifact: Artifact, parity: Mapping[str, Any]) -> list[str]:
+    now, then = identity(artifact), parity["identity"]
+    reasons = [f"{name} is not the file that was sealed" for name in now["files"] if then["files"].get(name) is None]
+    reasons += [
+        f"{name} is not the file that was sealed: sha256 {now['files'][name][:12]}…, then {digest[:12]}…"
+        for name, digest in then["files"].items()
+        if name in now["files"] and now["files"][name] != digest
+    ]
+    if now["preprocessing"] != then["preprocessing"]:
+        reasons.append("the preprocessing is not the one that was sealed")
+    return reasons
+
+
+def _parity(artifact: Artifact, runtime: str) -> Mapping[str, Any] | None:
+    """What sealing wrote for a runtime, checked; None when it was never sealed there."""
+    table = artifact.manifest.runtimes.get(runtime)
+    if not isinstance(table, dict) or "parity" not in table:
+        return None
+    fields = ("device", "conditions", "samples", "repeats", "identity", "outputs", "agreement")
+    parity = check_fields("parity", table["parity"], required=fields, error=ArtifactError)
+    try:
+        check_fields("identity", parity["identity"], required=("files", "preprocessing"), error=ArtifactError)
+        dict(parity["identity"]["files"]).items()
+        for output in parity["outputs"]:
+            check_fields("parity output", output, required=("name", "repeat", "allowance", "float_model"))
+            _read_distance(output["repeat"])
+            _read_distance(output["allowance"])
+    except (ConfigError, TypeError, ValueError) as exc:
+        raise ArtifactError(f"{artifact.path}: damaged parity table of {runtime}: {exc}") from exc
+    return parity
+
+
+def _read_distance(table: Any) -> Distance:
+    fields = check_fields("distance", table, required=("max_abs_error", "mean_abs_error", "max_lsb"))
+    steps = fields["max_lsb"]
+    return Distance(
+        float(fields["max_abs_error"]), float(fields["mean_abs_error"]), None if steps is None else int(steps)
+    )
+
+
+def _reference_classes(
+    artifact: Artifact, dataset: ImageDataset | None, reference: Artifact | None, device: str
+) -> Array | None:
+    if dataset is None:
+        return None
+    if reference is None:
+        raise ConfigError(
+            "agreement over a dataset needs the float model", next_step="name it, or leave the dataset out"
+        )
+    if reference.manifest.labels != artifact.manifest.labels:
+        raise ConfigError("the reference has other labels than the artifact")
+    if len(dataset) == 0:
+        raise ConfigError("agreement over an empty dataset says nothing")
+    names = available_runtimes(reference, device)
+    if not names:
+        raise BackendUnavailableError(f"no runtime here runs the reference's format {reference.manifest.format}")
+    images = (dataset.image(index) for index in range(len(dataset)))
+    return run_images(reference, images, runtime=names[0], device=device).best()

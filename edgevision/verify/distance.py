@@ -1,0 +1,79 @@
+"""How far two sets of outputs are apart, in the output's own units and in steps of its quantization."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from edgevision.errors import ArtifactError
+from edgevision.tensors import Array, TensorSpec, dequantize
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Distance of an output to what was expected, over some samples.
+
+    Attributes:
+        max_abs_error: Largest difference of one value, in real units.
+        mean_abs_error: Mean difference of all values, in real units.
+        max_lsb: Largest difference in steps of the stored integers; None for float outputs.
+    """
+
+    max_abs_error: float
+    mean_abs_error: float
+    max_lsb: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return asdict(self)
+
+    def widest(self, other: Distance) -> Distance:
+        """Return the larger of each figure."""
+        lsb = None if self.max_lsb is None or other.max_lsb is None else max(self.max_lsb, other.max_lsb)
+        return Distance(
+            max(self.max_abs_error, other.max_abs_error), max(self.mean_abs_error, other.mean_abs_error), lsb
+        )
+
+
+def stored_distance(got: Array, expected: Array, spec: TensorSpec) -> Distance:
+    """Compare stored values of one output.
+
+    Raises:
+        ArtifactError: The expected values are of another shape or dtype than the model's.
+    """
+    if got.shape != expected.shape or got.dtype != expected.dtype:
+        raise ArtifactError(
+            f"output {spec.name}: the sealed values do not belong to this model",
+            got=f"{expected.dtype} {list(expected.shape)}",
+            allowed=f"{got.dtype} {list(got.shape)}",
+        )
+    real = real_distance(_real(got, spec), _real(expected, spec))
+    if not spec.is_integer:
+        return real
+    steps = int(np.abs(got.astype(np.int64) - expected.astype(np.int64)).max(initial=0))
+    return Distance(real.max_abs_error, real.mean_abs_error, steps)
+
+
+def float_distance(got: Array, reference: Array, spec: TensorSpec) -> Distance | None:
+    """Compare stored values with the float model's real ones; None where the shapes do not match."""
+    if got.size != reference.size or got.shape[0] != reference.shape[0]:
+        return None
+    return real_distance(_real(got, spec).reshape(reference.shape), reference)
+
+
+def real_distance(got: Array, expected: Array) -> Distance:
+    """Compare real values; a NaN on one side only is an infinite distance."""
+    first, second = np.asarray(got, np.float64), np.asarray(expected, np.float64)
+    with np.errstate(invalid="ignore"):
+        error = np.abs(first - second)
+    error[np.isnan(first) & np.isnan(second) | (first == second)] = 0.0
+    error[np.isnan(error)] = np.inf
+    return Distance(float(error.max(initial=0.0)), float(error.mean()) if error.size else 0.0)
+
+
+def _real(stored: Array, spec: TensorSpec) -> Array:
+    if spec.is_integer and spec.quant is None:
+        return stored.astype(np.float64)
+    return dequantize(stored, spec)

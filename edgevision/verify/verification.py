@@ -1,0 +1,152 @@
+"""What verification says: per runtime a verdict, and the distances behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgevision.metrics.intervals import Proportion
+from edgevision.verify.distance import Distance
+
+SCHEMA = 1
+KIND = "edgevision-verification"
+HOLDS, BROKEN, UNPROVEN = "holds", "broken", "unproven"
+
+
+@dataclass(frozen=True)
+class OutputCheck:
+    """One output on one runtime.
+
+    Attributes:
+        name: Name of the output.
+        sealed: Distance to the values sealed for this runtime; None when it was never sealed.
+        tolerance: How far that may be; None likewise.
+        float_model: Distance to the float model's values; None when those are unknown.
+    """
+
+    name: str
+    sealed: Distance | None = None
+    tolerance: Distance | None = None
+    float_model: Distance | None = None
+
+    @property
+    def within(self) -> bool:
+        """Whether it was sealed and is within the tolerance."""
+        if self.sealed is None or self.tolerance is None:
+            return False
+        pairs = [
+            (self.sealed.max_abs_error, self.tolerance.max_abs_error),
+            (self.sealed.mean_abs_error, self.tolerance.mean_abs_error),
+        ]
+        return all(got <= allowed for got, allowed in pairs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "name": self.name,
+            "sealed": _distance(self.sealed),
+            "tolerance": _distance(self.tolerance),
+            "float_model": _distance(self.float_model),
+        }
+
+
+@dataclass(frozen=True)
+class RuntimeCheck:
+    """One runtime.
+
+    Attributes:
+        runtime: Its name.
+        device: Where it ran.
+        verdict: "holds", "broken", or "unproven" where no tolerance was ever measured.
+        reasons: Why it does not hold; empty when it does.
+        same_conditions: Whether package, version, threads, precision and processor are those of the sealing, so that
+            the answers must repeat; None when it was never sealed.
+        samples: How many golden samples ran.
+        outputs: One check per output.
+        agreement: Same top-1 as the float model, over the golden samples; None when unknown.
+        dataset_agreement: The same over a dataset, with the model that was given as reference; None without one.
+        facts: What ran it.
+    """
+
+    runtime: str
+    device: str
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    same_conditions: bool | None = None
+    samples: int = 0
+    outputs: tuple[OutputCheck, ...] = ()
+    agreement: Proportion | None = None
+    dataset_agreement: Proportion | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def float_distance(self) -> Distance | None:
+        """The widest distance of an output to the float model's; None when unknown."""
+        known = [check.float_model for check in self.outputs if check.float_model is not None]
+        return max(known, key=lambda distance: distance.max_abs_error, default=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "runtime": self.runtime,
+            "device": self.device,
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "same_conditions": self.same_conditions,
+            "samples": self.samples,
+            "outputs": [check.to_dict() for check in self.outputs],
+            "agreement": None if self.agreement is None else self.agreement.to_dict(),
+            "dataset_agreement": None if self.dataset_agreement is None else self.dataset_agreement.to_dict(),
+            "facts": dict(self.facts),
+        }
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What verification says of an artifact.
+
+    Attributes:
+        artifact: Its name.
+        files: How many files of it were compared with their hashes.
+        checks: One per runtime.
+        not_here: Runtimes that it was sealed on and that are not here.
+    """
+
+    artifact: str
+    files: int
+    checks: tuple[RuntimeCheck, ...]
+    not_here: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether every runtime that was checked holds, and one was."""
+        return bool(self.checks) and all(check.verdict == HOLDS for check in self.checks)
+
+    @property
+    def verdict(self) -> str:
+        """The worst verdict: "broken" before "unproven" before "holds"."""
+        found = {check.verdict for check in self.checks} or {UNPROVEN}
+        return next(verdict for verdict in (BROKEN, UNPROVEN, HOLDS) if verdict in found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "schema": SCHEMA,
+            "kind": KIND,
+            "artifact": self.artifact,
+            "verdict": self.verdict,
+            "holds": self.holds,
+            "files": self.files,
+            "checks": [check.to_dict() for check in self.checks],
+            "not_here": list(self.not_here),
+        }
+
+
+def _distance(distance: Distance | None) -> dict[str, Any] | None:
+    """The JSON form; a distance that is not finite (NaN on one side) is null there."""
+    if distance is None:
+        return None
+    values = distance.to_dict()
+    return {name: value if value is None or math.isfinite(value) else None for name, value in values.items()}
