@@ -25,9 +25,12 @@ COMMANDS: Rows = {
         "train": ("edgevision.cli.train:train", "Train a classifier and evaluate it"),
     },
     "Prove it": {
+        "verify": ("edgevision.cli.verify:verify", "Check that an artifact answers as when it was sealed"),
+        "benchmark": ("edgevision.cli.benchmark:benchmark", "Measure latency, load time and memory"),
         "evaluate": ("edgevision.cli.evaluate:evaluate", "Measure the accuracy on labelled images"),
     },
     "Fit it to a device": {
+        "devices": ("edgevision.cli.devices:devices", "Show the devices and runtimes of this machine"),
         "inspect": ("edgevision.cli.inspect:inspect", "Show what an artifact or a model file is"),
         "adopt": ("edgevision.cli.adopt:adopt", "Make an artifact of a model file from elsewhere"),
     },

@@ -11,7 +11,18 @@ MIDDLE = ("edgevision.train", "edgevision.converters", "edgevision.runtimes", "e
 APPLICATIONS = tuple(
     f"edgevision.{name}"
     for name in (
-        "adopt", "benchmark", "classifier", "cli", "compress", "demo", "evaluate", "pipeline", "predict", "report", "verify"
+        "adopt",
+        "benchmark",
+        "classifier",
+        "cli",
+        "compress",
+        "demo",
+        "evaluate",
+        "export",
+        "pipeline",
+        "predict",
+        "report",
+        "verify",
     )
 )
 # The facade names things of every floor, lazily; running the package is running its CLI.

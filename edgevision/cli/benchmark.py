@@ -1,0 +1,81 @@
+"""``edgevision benchmark``: how fast artifacts run, and in how much memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgevision.cli.command import command
+from edgevision.cli.options import runtime_options, seed_option
+from edgevision.cli.output import show, table, working
+
+if TYPE_CHECKING:
+    from edgevision.benchmark import BenchmarkReport, Candidate
+
+
+@command(
+    "benchmark",
+    "edgevision benchmark resnet8-tflite-static_wi8_ai8",
+    "edgevision benchmark runs/*-float32 runs/*-static_wi8_ai8 --min-duration 10 --json > latency.json",
+)
+@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
+@runtime_options(several=True)
+@click.option(
+    "--warmup", type=click.FloatRange(min=0), default=0.5, show_default=True, help="Seconds before measuring."
+)
+@click.option(
+    "--min-duration", type=click.FloatRange(min=0), default=2.0, show_default=True, help="Seconds of measurement each."
+)
+@click.option("--min-count", type=click.IntRange(min=1), default=100, show_default=True, help="Inferences each.")
+@seed_option
+def benchmark(
+    models: tuple[Path, ...],
+    runtimes: tuple[str, ...],
+    device: str,
+    threads: int | None,
+    warmup: float,
+    min_duration: float,
+    min_count: int,
+    seed: int,
+) -> None:
+    """Measure latency, load time and memory of MODELS, which take turns in random order.
+
+    Times are milliseconds. Loading, the first inference and peak memory are those of a fresh process. Memory is
+    the peak of that process; its own weight, Python and numpy, is in the JSON as idle_rss_bytes.
+    """
+    from edgevision.benchmark import benchmark as measure
+
+    candidates = [candidate for model in models for candidate in _candidates(model, runtimes, device, threads)]
+    with working("measuring") as progress:
+        report = measure(
+            candidates, warmup_s=warmup, min_duration_s=min_duration, min_count=min_count, seed=seed, progress=progress
+        )
+    show(report.to_dict(), f"{_table(report)}\n\n{report.protocol.text}")
+
+
+def _candidates(model: Path, runtimes: tuple[str, ...], device: str, threads: int | None) -> list[Candidate]:
+    from edgevision.benchmark import Candidate
+    from edgevision.cli.models import open_model
+    from edgevision.runtimes import available_runtimes
+
+    artifact = open_model(model)
+    names: tuple[str | None, ...] = runtimes or available_runtimes(artifact, device) or (None,)
+    return [Candidate(artifact, name, device, {"threads": threads}) for name in names]
+
+
+def _table(report: BenchmarkReport) -> str:
+    rows = []
+    for entry in report.entries:
+        latency = entry.latency
+        package = f"{entry.facts.get('package', entry.runtime)} {entry.facts.get('version') or ''}".strip()
+        times = (latency.p50_ms, latency.p90_ms, latency.p95_ms, latency.p99_ms, entry.first_ms, entry.load_ms)
+        memory = "–" if entry.peak_rss_bytes is None else f"{entry.peak_rss_bytes / 2**20:.0f}"
+        rows.append(
+            [entry.artifact, f"{entry.format} {entry.scheme or ''}".strip(), package]
+            + ["–" if value is None else f"{value:.3f}" for value in times]
+            + [memory, latency.count]
+        )
+    headers = ["model", "format", "runs on", "p50", "p90", "p95", "p99", "first", "load", "MiB", "count"]
+    return table(headers, rows)

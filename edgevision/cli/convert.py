@@ -1,0 +1,121 @@
+"""``edgevision convert``: a model in another format, its numbers as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgevision.cli.command import command
+from edgevision.cli.options import Body, Choice, Decorator, model_argument, out_option, overwrite_option, seed_option
+from edgevision.cli.output import note, show, table, working
+
+if TYPE_CHECKING:
+    from edgevision.converters.base import Conversion
+    from edgevision.data.dataset import ImageDataset
+
+FORMATS = ("tflite", "openvino")
+
+
+def export_options(function: Body) -> Body:
+    """``--to FORMAT --data LOCATION --golden KIND --out DIR --overwrite --seed N``, of convert and quantize."""
+    options: list[Decorator] = [
+        click.option(
+            "--to",
+            multiple=True,
+            type=Choice(FORMATS),
+            default=("tflite",),
+            show_default=True,
+            help="Format; may be given several times.",
+        ),
+        click.option(
+            "--data", metavar="LOCATION", help="Images to calibrate on and to keep some of: as for evaluate --data."
+        ),
+        click.option(
+            "--golden",
+            type=Choice(["data", "synthetic", "none"]),
+            help="Samples that travel with the artifact.  [default: data with --data, else synthetic]",
+        ),
+        seed_option,
+        out_option("runs"),
+        overwrite_option,
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def open_parts(data: str | None, golden: str | None) -> tuple[ImageDataset | None, ImageDataset | None, str]:
+    """Return the images to learn from, those to take golden samples from, and what these are to be."""
+    if data is None:
+        return None, None, golden or "synthetic"
+    from edgevision.data.locate import open_splits
+
+    train, test = open_splits(data)
+    return train, test or train, golden or "data"
+
+
+@command(
+    "convert",
+    "edgevision convert runs/train --to tflite --to openvino --data sample",
+    "edgevision convert model.keras --scheme float16 --golden none",
+)
+@model_argument()
+@click.option(
+    "--scheme",
+    type=Choice(["float32", "float16"]),
+    default="float32",
+    show_default=True,
+    help="Numbers of the weights.",
+)
+@export_options
+def convert(
+    model: Path,
+    scheme: str,
+    to: tuple[str, ...],
+    data: str | None,
+    golden: str | None,
+    seed: int,
+    out: Path,
+    overwrite: bool,
+) -> None:
+    """Convert MODEL, a Keras model or the artifact of one, and write OUT/NAME-FORMAT-SCHEME for each format.
+
+    Each artifact has golden samples with the Keras model's answers, and is sealed on the runtimes here: verify
+    compares with that. Models of quantization-aware training are converted by quantize.
+    """
+    from edgevision.converters.keras_import import load_source
+    from edgevision.export import export, golden_samples
+
+    _, samples, kind = open_parts(data, golden)
+    with working("converting"):
+        source = load_source(model)
+        conversions = export(
+            source,
+            out,
+            to=to,
+            scheme=scheme,
+            golden=golden_samples(source, kind, samples, seed=seed),
+            seed=seed,
+            overwrite=overwrite,
+        )
+    show_conversions(conversions)
+
+
+def show_conversions(conversions: tuple[Conversion, ...], **more: object) -> None:
+    """Print which artifacts there are now, and on standard error what was skipped."""
+    reports = [{"artifact": str(conversion.artifact.path), **conversion.report.to_dict()} for conversion in conversions]
+    rows = [
+        [
+            conversion.artifact.path,
+            f"{conversion.artifact.bytes:,}",
+            f"{conversion.artifact.deflated_bytes:,}",
+            ", ".join(sorted(conversion.artifact.manifest.runtimes)) or "–",
+        ]
+        for conversion in conversions
+    ]
+    show({"conversions": reports, **more}, table(["artifact", "bytes", "deflated", "sealed on"], rows))
+    for conversion in conversions:
+        for layer, reason in conversion.report.skipped:
+            note(f"edgevision: {conversion.report.format}: skipped {layer}: {reason}")

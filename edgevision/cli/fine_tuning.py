@@ -1,0 +1,39 @@
+"""Options and progress of the commands that train a model on a little after a change to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from edgevision.cli.options import Body, Decorator
+from edgevision.cli.output import note
+
+if TYPE_CHECKING:
+    from edgevision.cli.progress import ProgressLine
+
+
+def fine_tuning_options(*, epochs: int, learning_rate: float) -> Decorator:
+    """``--epochs --batch-size --learning-rate``, with a command's own defaults."""
+
+    def decorate(function: Body) -> Body:
+        for option in (
+            click.option("--learning-rate", type=float, default=learning_rate, show_default=True, help="Highest rate."),
+            click.option("--batch-size", type=int, default=32, show_default=True, help="Images a step."),
+            click.option("--epochs", type=int, default=epochs, show_default=True, help="Passes over the images."),
+        ):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def epochs_progress(line: ProgressLine, epochs: int) -> Callable[[int, dict[str, float]], None]:
+    """Return a callback ``(finished epochs, record)`` that moves the line and prints the epoch's record."""
+
+    def progress(epoch: int, record: dict[str, float]) -> None:
+        line(epoch, epochs)
+        note(f"epoch {epoch}/{epochs}  " + "  ".join(f"{key} {value:.4g}" for key, value in record.items()))
+
+    return progress

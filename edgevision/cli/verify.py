@@ -1,0 +1,121 @@
+"""``edgevision verify``: whether an artifact still answers as it did when it was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgevision.cli.command import command
+from edgevision.cli.options import data_options, model_argument, runtime_options, seed_option
+from edgevision.cli.output import check_failed, show, table, working
+
+if TYPE_CHECKING:
+    from edgevision.artifact import Artifact
+    from edgevision.data.dataset import ImageDataset
+    from edgevision.verify import RuntimeCheck, Verification
+
+
+@command(
+    "verify",
+    "edgevision verify resnet8-tflite-static_wi8_ai8",
+    "edgevision verify adopted --seal --data sample",
+    "edgevision verify resnet8-tflite-static_wi8_ai8 --data sample --reference resnet8-tflite-float32 --json",
+)
+@model_argument()
+@data_options()
+@click.option(
+    "--reference",
+    metavar="MODEL",
+    type=click.Path(path_type=Path),
+    help="The float model: agreement with it is counted on --data.",
+)
+@click.option(
+    "--seal",
+    "sealing",
+    is_flag=True,
+    help="First measure expected outputs and tolerances here, and write them into it.",
+)
+@runtime_options(several=True)
+@seed_option
+def verify(
+    model: Path,
+    data: str | None,
+    split: str | None,
+    reference: Path | None,
+    sealing: bool,
+    runtimes: tuple[str, ...],
+    device: str,
+    threads: int | None,
+    seed: int,
+) -> None:
+    """Run MODEL's golden samples on each runtime here and compare with what it answered when it was sealed.
+
+    A runtime holds when every output is within the tolerance that was measured there. Where nothing was ever
+    measured it is unproven. The exit status is 3 unless every runtime holds.
+    """
+    from edgevision.cli.models import open_model
+    from edgevision.verify import verify as verify_artifact
+
+    artifact = open_model(model)
+    floats = open_model(reference) if reference else None
+    dataset = _dataset(data, split)
+    with working("verifying"):
+        if sealing:
+            artifact = _seal(artifact, dataset, floats, runtimes, device, seed)
+        result = verify_artifact(
+            artifact,
+            runtimes=runtimes or None,
+            device=device,
+            dataset=dataset if floats else None,
+            reference=floats,
+            options={"threads": threads},
+        )
+    show(result.to_dict(), _text(result))
+    if not result.holds:
+        reasons = [f"{check.runtime}: {reason}" for check in result.checks for reason in check.reasons]
+        check_failed(f"{result.artifact} is {result.verdict}" + (f" ({'; '.join(reasons[:2])})" if reasons else ""))
+
+
+def _dataset(data: str | None, split: str | None) -> ImageDataset | None:
+    from edgevision.data.locate import open_dataset
+
+    return open_dataset(data, split) if data else None
+
+
+def _seal(
+    artifact: Artifact,
+    dataset: ImageDataset | None,
+    reference: Artifact | None,
+    runtimes: tuple[str, ...],
+    device: str,
+    seed: int,
+) -> Artifact:
+    from edgevision.verify import seal
+
+    return seal(artifact, dataset, reference=reference, runtimes=runtimes or None, device=device, seed=seed)
+
+
+def _text(result: Verification) -> str:
+    rows = [
+        [check.runtime, check.verdict, check.samples, *_distances(check), _agreement(check)] for check in result.checks
+    ]
+    rows += [[name, "not here", "–", "–", "–", "–", "–"] for name in result.not_here]
+    headers = ["runtime", "verdict", "samples", "off sealed", "tolerance", "off float model", "same top-1"]
+    files = f"{result.files} files have their hashes" if result.files else "a bare file: no hashes to check"
+    return f"{result.artifact}: {result.verdict}; {files}\n\n{table(headers, rows)}"
+
+
+def _distances(check: RuntimeCheck) -> list[str]:
+    """Largest distances over the outputs: to what was sealed, what that may be, and to the float model."""
+    columns = []
+    for name in ("sealed", "tolerance", "float_model"):
+        known = [distance for output in check.outputs if (distance := getattr(output, name)) is not None]
+        columns.append(f"{max(distance.max_abs_error for distance in known):.3g}" if known else "–")
+    return columns
+
+
+def _agreement(check: RuntimeCheck) -> str:
+    same = check.dataset_agreement or check.agreement
+    return "–" if same is None or same.value is None else f"{same.successes}/{same.count}"

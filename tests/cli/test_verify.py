@@ -1,0 +1,50 @@
+"""edgevision verify: sealing, holding, and being broken."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from edgevision.artifact import Artifact
+
+
+@pytest.fixture
+def copy(artifact, tmp_path):
+    shutil.copytree(artifact.path, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def test_unproven_until_it_is_sealed(run, copy, images):
+    unproven = run("verify", copy)
+    assert unproven.exit_code == 3
+    assert "check failed: colors is unproven" in unproven.stderr
+    sealed = run("verify", copy, "--seal", "--data", images)
+    assert sealed.exit_code == 0, sealed.stderr
+    assert sealed.stdout.startswith("colors: holds")
+    document = json.loads(run("verify", copy, "--json").stdout)
+    assert document["holds"] is True and document["command"] == "verify"
+    assert [check["runtime"] for check in document["checks"]] == ["tflite"]
+
+
+def test_other_answers_are_broken(run, copy, images):
+    assert run("verify", copy, "--seal", "--data", images).exit_code == 0
+    artifact = Artifact.open(copy)
+    golden = artifact.golden()
+    wrong = {name: tuple(1 - output for output in outputs) for name, outputs in golden.expected.items()}
+    artifact.update(golden=type(golden)(golden.samples, golden.targets, golden.provenance, (), wrong))
+    result = run("verify", copy)
+    assert result.exit_code == 3 and "check failed: colors is broken" in result.stderr
+    assert "broken" in result.stdout
+
+
+def test_agreement_with_a_reference(run, copy, artifact, images):
+    run("verify", copy, "--seal", "--data", images)
+    result = run("verify", copy, "--data", images, "--reference", artifact.path)
+    assert result.exit_code == 0 and "36/36" in result.stdout
+
+
+def test_sealing_needs_samples(run, copy):
+    refused = run("verify", copy, "--seal")
+    assert refused.exit_code == 1 and "no golden samples; give a dataset to take some from (--data)" in refused.stderr
+    assert np.array_equal(Artifact.open(copy).manifest.labels, ["red", "green", "blue"])
