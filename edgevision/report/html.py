@@ -12,6 +12,7 @@ from edgevision.report.caveats import caveats
 from edgevision.report.model import Entry, History, Report
 from edgevision.report.names import kilobytes, percent, short_names, three_digits
 from edgevision.report.plots import (
+    LEAST_EPOCHS,
     Picture,
     change_picture,
     confusion_picture,
@@ -57,7 +58,7 @@ def render_html(report: Report) -> str:
         names=short_names(report.entries),
         facts=_facts(report),
         sections=_sections(report),
-        short_histories=[history for history in report.histories if not history_pictures(history)],
+        short_histories=[history for history in report.histories if history.epochs < LEAST_EPOCHS],
         last_epoch=_last_epoch,
         caveats=caveats(report),
         style=markup(style),
