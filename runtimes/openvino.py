@@ -85,6 +85,7 @@ class OpenVINOModel(CompiledModel):
         self.input_arrays = tuple(np.zeros(spec.shape, spec.dtype) for spec in self.inputs)  # type: ignore[arg-type]
         for array, position in zip(self.input_arrays, inputs.order, strict=True):
             self.request.set_input_tensor(position, vendor.Tensor(array, shared_memory=True))
+        self._bound_inputs = tuple(enumerate(self.input_arrays))
         # Outputs whose shape depends on the values are read after each run instead.
         self._bound = all(None not in spec.shape for spec in self.outputs)
         self._order = outputs.order
@@ -95,8 +96,8 @@ class OpenVINOModel(CompiledModel):
                 self.request.set_output_tensor(position, vendor.Tensor(array, shared_memory=True))
 
     def _run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
-        for bound, array in zip(self.input_arrays, inputs, strict=True):
-            np.copyto(bound, array)
+        for place, bound in self._bound_inputs:
+            np.copyto(bound, inputs[place])
         self.request.infer(share_outputs=True)
         if self._bound:
             return tuple([array.copy() for array in self.output_arrays])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,7 +64,7 @@ class TFLiteRuntime:
         threads, batch = threads_option(options), batch_option(options)
         check_choice("option resolver", options.get("resolver", "default"), RESOLVERS)
         check_tflite(artifact.model_file)
-        library = require(PACKAGES[package] + ".interpreter")
+        library = _library(package)
         delegates = _delegates(library, options.get("delegate"), options.get("delegate_options"))
         build = {
             "model_path": str(artifact.model_file),
@@ -93,13 +96,13 @@ class TFLiteModel(CompiledModel):
         super().__init__(inputs.specs, outputs.specs, facts)
         self.interpreter = interpreter
         ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
-        self._inputs = tuple(int(ins[position]["index"]) for position in inputs.order)
+        self._inputs = tuple((i, int(ins[position]["index"])) for i, position in enumerate(inputs.order))
         self._outputs = tuple(int(outs[position]["index"]) for position in outputs.order)
 
     def _run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
         interpreter = self.interpreter
-        for index, array in zip(self._inputs, inputs, strict=True):
-            interpreter.set_tensor(index, array)
+        for place, index in self._inputs:
+            interpreter.set_tensor(index, inputs[place])
         interpreter.invoke()
         return tuple([interpreter.get_tensor(index) for index in self._outputs])
 
@@ -114,9 +117,18 @@ def _package(wanted: Any) -> str:
     return next(package for package, module in PACKAGES.items() if available(module))
 
 
-def _all_cores() -> int:
-    import os
+def _library(package: str) -> Any:
+    name = PACKAGES[package] + ".interpreter"
+    if package == "tflite-runtime" and "tensorflow" in sys.modules and name not in sys.modules:
+        # TensorFlow's symbols take the place of its own: every model then fails with "vector::reserve".
+        raise BackendUnavailableError(
+            "tflite-runtime does not work in a process that has loaded TensorFlow",
+            next_step="use ai-edge-litert (option package), or a process without TensorFlow",
+        )
+    return require(name)
 
+
+def _all_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -131,6 +143,9 @@ def _delegates(library: Any, path: Any, settings: Any) -> list[Any]:
         raise ConfigError("option delegate", got=type(path).__name__, allowed="the path of a library")
     texts = {str(key): str(value) for key, value in (settings or {}).items()}
     try:
+        # Before the vendor's own loader, which leaves a half-made object behind when this fails.
+        if not hasattr(ctypes.CDLL(str(path)), "tflite_plugin_create_delegate"):
+            raise OSError("it has no function tflite_plugin_create_delegate")
         return [library.load_delegate(str(path), texts)]
     except Exception as exc:
         raise BackendUnavailableError(

@@ -78,10 +78,6 @@ class _Table:
         place = self.where(field)
         return None if place is None else place + self.read("<I", place)
 
-    def table(self, field: int) -> _Table | None:
-        target = self.target(field)
-        return None if target is None else _Table(self.data, target)
-
     def vector(self, field: int, item_bytes: int) -> tuple[int, int]:
         """Where the items begin, and how many there are."""
         target = self.target(field)
@@ -151,15 +147,3 @@ def _check_tensor(tensor: _Table, index: int, buffers: list[int]) -> None:
     sparse = tensor.where(6) is not None
     if held and needed and held != needed and not sparse:
         raise _Unsound(f"tensor {index} of {needed} bytes in a buffer of {held}")
-    quantization = tensor.table(4)
-    if quantization is not None:
-        _check_quantization(quantization, index, shape)
-
-
-def _check_quantization(quantization: _Table, index: int, shape: tuple[int, ...]) -> None:
-    scales, zero_points = quantization.vector(2, 4)[1], quantization.vector(3, 8)[1]
-    axis = quantization.scalar(6, "<i")
-    if scales > 1 and (not 0 <= axis < len(shape) or shape[axis] != scales):
-        raise _Unsound(f"tensor {index} of shape {list(shape)} with {scales} scales along axis {axis}")
-    if zero_points not in (0, 1, scales):
-        raise _Unsound(f"tensor {index} with {scales} scales and {zero_points} zero points")

@@ -102,8 +102,9 @@ def test_dtype_and_shape_match_exactly_or_the_error_has_both(model, tensors, exp
 def test_the_number_of_inputs_matches(model, tensors):
     with pytest.raises(InputError, match=r"has 2 \(left, right\): got 1"):
         model.infer(tensors(7)[:1])
-    with pytest.raises(InputError, match="a list of tensors"):
-        model.infer(tensors(7)[0])
+    for wrong in (tensors(7)[0], None, {0: 1}, iter(tensors(7))):
+        with pytest.raises(InputError, match="takes a list or tuple"):
+            model.infer(wrong)
 
 
 def test_closing_twice_is_fine_and_a_closed_model_says_so(artifact, runtime, tensors):

@@ -1,0 +1,50 @@
+"""The keras runtime: the float reference, which never runs code of a file."""
+
+import numpy as np
+import pytest
+
+from edgevision.artifact import Artifact
+from edgevision.errors import ArtifactError, BackendUnavailableError
+from edgevision.runtimes import load
+
+keras = pytest.importorskip("tf_keras", reason="the extra train is not installed")
+
+pytestmark = pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file:UserWarning")
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_it_answers_as_keras_does_at_inference(suffix, tmp_path):
+    layers = [
+        keras.layers.Conv2D(4, 3, input_shape=(8, 8, 3)),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(0.5),
+    ]
+    model = keras.Sequential([*layers, keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")])
+    model.save(tmp_path / f"model{suffix}")
+    values = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    with load(Artifact.describe(tmp_path / f"model{suffix}"), options={"batch": 2}) as loaded:
+        assert (loaded.facts["package"], loaded.facts["precision"]) == ("tf-keras", "float32")
+        (answer,) = loaded.infer([values])
+    np.testing.assert_allclose(answer, model(values, training=False).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_lambda_is_refused_before_it_runs(suffix, tmp_path):
+    target = tmp_path / "owned"
+
+    def payload(x, where=str(target)):
+        open(where, "w").close()
+        return x
+
+    keras.Sequential([keras.layers.Input((2,)), keras.layers.Lambda(payload)]).save(tmp_path / f"model{suffix}")
+    target.unlink()  # building it here ran it
+    with pytest.raises(ArtifactError, match="could run code"):
+        load(Artifact.describe(tmp_path / f"model{suffix}"))
+    assert not target.exists()
+
+
+def test_without_tf_keras_the_error_names_the_extra(tmp_path, monkeypatch):
+    keras.Sequential([keras.layers.Dense(2, input_shape=(2,))]).save(tmp_path / "model.keras")
+    monkeypatch.setattr("edgevision.runtimes.keras.available", lambda module: False)
+    with pytest.raises(BackendUnavailableError, match=r'pip install "edgevision\[train\]"'):
+        load(Artifact.describe(tmp_path / "model.keras"))

@@ -1,0 +1,104 @@
+"""The openvino runtime: numerics are explicit, devices are never replaced, two models stay apart."""
+
+import numpy as np
+import pytest
+
+from edgevision.artifact import Artifact
+from edgevision.errors import ArtifactError, BackendUnavailableError, ConfigError, DeviceNotFoundError, InferenceError
+from edgevision.runtimes import load
+from edgevision.runtimes.openvino import _target
+
+ov = pytest.importorskip("openvino", reason="the extra openvino is not installed")
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory):
+    """A matrix product whose answer shows the precision that it was computed in."""
+    from openvino import opset13 as ops
+
+    weights = np.random.default_rng(0).normal(size=(256, 64)).astype(np.float32)
+    image = ops.parameter([1, 256], np.float32, name="image")
+    path = tmp_path_factory.mktemp("product") / "model.xml"
+    ov.save_model(ov.Model([ops.matmul(image, ops.constant(weights), False, False)], [image]), path, False)
+    return path, weights
+
+
+def test_float32_is_the_default_and_is_what_it_computes(product):
+    path, weights = product
+    values = np.random.default_rng(1).normal(size=(1, 256)).astype(np.float32)
+    exact = values.astype(np.float64) @ weights.astype(np.float64)
+    with load(Artifact.describe(path)) as model:
+        assert (model.facts["precision"], model.facts["threads"], model.facts["pinning"]) == ("float32", 1, False)
+        assert np.abs(model.infer([values])[0] - exact).max() < 1e-4
+
+
+def test_another_precision_is_taken_when_asked_for_and_reported(product):
+    path, _ = product
+    with load(Artifact.describe(path), options={"precision": "bfloat16"}) as model:
+        assert model.facts["precision"] in ("bfloat16", "float32")  # what the processor has
+        assert model.infer([np.ones((1, 256), np.float32)])[0].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"precision": "int8"}, "float32, bfloat16, float16"), ({"pinning": "yes"}, "True, False")],
+)
+def test_option_values(product, options, said):
+    with pytest.raises(ConfigError, match=said):
+        load(Artifact.describe(product[0]), options=options)
+
+
+@pytest.mark.parametrize(
+    ("device", "listed", "target"),
+    [
+        ("cpu", ["CPU"], "CPU"),
+        ("gpu", ["CPU", "GPU"], "GPU"),
+        ("gpu:0", ["CPU", "GPU"], "GPU.0"),
+        ("gpu", ["CPU", "GPU.0", "GPU.1"], "GPU"),
+        ("gpu:1", ["CPU", "GPU.0", "GPU.1"], "GPU.1"),
+        ("npu", ["CPU", "NPU"], "NPU"),
+        ("gpu:1", ["CPU", "GPU"], None),
+        ("gpu", ["CPU"], None),
+        ("npu:0", ["CPU", "GPU.0"], None),
+    ],
+)
+def test_device_names_pass_through_when_the_device_is_there(device, listed, target):
+    class Here:
+        available_devices = listed
+
+    if target is not None:
+        assert _target(Here, device) == target
+        return
+    with pytest.raises(DeviceNotFoundError, match="allowed: cpu"):
+        _target(Here, device)
+
+
+def test_an_ir_without_its_weights(product, tmp_path):
+    path, _ = product
+    artifact = Artifact.describe(path)
+    (tmp_path / "model.xml").write_bytes(path.read_bytes())
+    with pytest.raises(ArtifactError, match=r"model\.bin beside it"):
+        load(Artifact(tmp_path, artifact.manifest))
+
+
+def test_two_models_do_not_share_their_tensors(product):
+    path, weights = product
+    first, second = np.ones((1, 256), np.float32), np.full((1, 256), 2, np.float32)
+    with load(Artifact.describe(path)) as one, load(Artifact.describe(path)) as two:
+        (a,), (b,) = one.infer([first]), two.infer([second])
+        np.testing.assert_allclose(a, weights.sum(0)[None], rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(b, 2 * weights.sum(0)[None], rtol=1e-4, atol=1e-3)
+
+
+def test_a_vendor_error_while_running_is_an_error_of_ours(product):
+    with load(Artifact.describe(product[0])) as model:
+        model.request.set_input_tensor(0, ov.Tensor(np.zeros((1, 256), np.float32)))
+        model.request = object()  # anything that a vendor's object may raise
+        with pytest.raises(InferenceError, match="openvino failed"):
+            model.infer([np.zeros((1, 256), np.float32)])
+
+
+def test_without_openvino_the_error_names_the_extra(product, monkeypatch):
+    monkeypatch.setattr("edgevision.runtimes.openvino.available", lambda module: False)
+    with pytest.raises(BackendUnavailableError, match=r'pip install "edgevision\[openvino\]"'):
+        load(Artifact.describe(product[0]))
