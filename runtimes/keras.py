@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ from edgevision.tensors import Array
 class KerasRuntime:
     """Runs .keras and HDF5 files with tf_keras, after a check that they carry no code.
 
-    Options: ``threads``, which TensorFlow shares between all models of a process and takes only before its first
-    computation (the facts say what it uses); ``batch``.
+    Options: ``batch``; ``threads``, which TensorFlow has once for the whole process, training included, and takes only
+    before its first computation. So it is left alone unless the option is given; the facts say what is used.
     """
 
     name = "keras"
@@ -37,7 +38,8 @@ class KerasRuntime:
         path = artifact.model_file
         check_keras_file(path)
         tensorflow, keras = require("tensorflow"), require("tf_keras")
-        used = _set_threads(tensorflow, threads)
+        if "threads" in options:
+            _set_threads(tensorflow, threads)
         model = attempt(f"{path.name} does not load", ArtifactError, _load, keras, str(path))
         manifest = artifact.manifest
         inputs = settle(artifact, "input", manifest.inputs, _tensors(model.inputs, model.input_names))
@@ -47,7 +49,7 @@ class KerasRuntime:
             "package": "tf-keras",
             "version": version("tf-keras"),
             "device": device,
-            "threads": used,
+            "threads": tensorflow.config.threading.get_intra_op_parallelism_threads() or None,
             "precision": model.dtype_policy.compute_dtype,
             "tensorflow": version("tensorflow"),
         }
@@ -108,15 +110,13 @@ def _load(keras: Any, path: str) -> Any:
         return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
-def _set_threads(tensorflow: Any, threads: int | None) -> int | None:
-    """Ask TensorFlow for a number of threads; return what it uses, None for all."""
+def _set_threads(tensorflow: Any, threads: int | None) -> None:
+    """Ask TensorFlow for a number of threads, None for all."""
     config = tensorflow.config.threading
-    try:
+    # When it has computed already it is too late to change, and it says so.
+    with suppress(RuntimeError):
         config.set_intra_op_parallelism_threads(threads or 0)
         config.set_inter_op_parallelism_threads(1 if threads == 1 else 0)
-    except RuntimeError:  # it has computed already: too late to change
-        pass
-    return config.get_intra_op_parallelism_threads() or None
 
 
 def _tensors(tensors: Any, names: Sequence[str]) -> list[FileTensor]:

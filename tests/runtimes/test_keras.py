@@ -1,5 +1,8 @@
 """The keras runtime: the float reference, which never runs code of a file."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -48,3 +51,19 @@ def test_without_tf_keras_the_error_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setattr("edgevision.runtimes.keras.available", lambda module: False)
     with pytest.raises(BackendUnavailableError, match=r'pip install "edgevision\[train\]"'):
         load(Artifact.describe(tmp_path / "model.keras"))
+
+
+@pytest.mark.parametrize(("options", "threads"), [({}, None), ({"threads": 1}, 1), ({"threads": None}, None)])
+def test_the_threads_of_the_process_are_left_alone_unless_asked(options, threads, tmp_path):
+    """In a process of its own: TensorFlow takes the number once, and training in the same process would have it too."""
+    keras.Sequential([keras.layers.Dense(2, input_shape=(2,))]).save(tmp_path / "model.keras")
+    code = f"""
+from edgevision.artifact import Artifact
+from edgevision.runtimes import load
+import tensorflow as tf
+with load(Artifact.describe({str(tmp_path / "model.keras")!r}), options={options!r}) as model:
+    assert model.facts["threads"] == {threads!r}, model.facts
+assert tf.config.threading.get_intra_op_parallelism_threads() == {threads or 0}
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
