@@ -6,6 +6,7 @@ from edgevision.report.model import Report
 from edgevision.report.names import half_width, percent, short_names
 
 _ENOUGH_FOR_P99 = 1000
+_RESTLESS = 5.0
 
 
 def caveats(report: Report) -> list[str]:
@@ -60,6 +61,12 @@ def _latency(report: Report) -> list[str]:
         sentences.append(
             f"The smallest run has {fewest:,} inferences: a p99 of fewer than {_ENOUGH_FOR_P99:,} rests on fewer than "
             "ten of them"
+        )
+    restless = [latency.p99_ms / latency.p50_ms for latency in latencies if latency.p50_ms > 0]
+    if restless and max(restless) > _RESTLESS:
+        sentences.append(
+            f"A p99 is {max(restless):.0f} times its median: something else ran on the machine, and the tails say more "
+            "about that than about the models"
         )
     return sentences
 
