@@ -1,0 +1,210 @@
+"""A few epochs on labelled images after a change to a model: what pruning and quantization-aware training share."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from edgevision.converters.keras_import import SourceModel, leaf_layers
+from edgevision.converters.vendor import vendor_step
+from edgevision.data.batches import AUGMENTATIONS, materialize, steps_per_epoch, tf_batches
+from edgevision.errors import ConfigError, ConversionError, DatasetError, check_choice
+from edgevision.optional import require
+
+if TYPE_CHECKING:
+    from edgevision.data.dataset import ImageDataset
+
+Progress = Callable[[int, dict[str, float]], None]
+
+WARM_UP = 0.1
+"""Share of the steps over which the learning rate rises; then it falls to zero along a cosine."""
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How a model is trained on.
+
+    Attributes:
+        epochs: Passes over the images.
+        batch_size: Images a step; only whole batches are formed.
+        learning_rate: Highest rate of Adam.
+        seed: With the epoch, decides shuffling and augmentation.
+        augment: One of `edgevision.data.batches.AUGMENTATIONS`.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    augment: str
+
+    def __post_init__(self) -> None:
+        check_choice("augmentation", self.augment, AUGMENTATIONS)
+        if self.epochs < 0:
+            raise ConfigError("epochs", got=self.epochs, allowed="0 or more")
+        if self.batch_size < 1:
+            raise ConfigError("batch size", got=self.batch_size, allowed="1 or more")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ConfigError("learning rate", got=self.learning_rate, allowed="more than 0")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as the lineage keeps them."""
+        return asdict(self)
+
+
+class FineTuner:
+    """Labelled images at a model's input size, and the loop that trains on them."""
+
+    def __init__(self, source: SourceModel, dataset: ImageDataset, settings: FineTuning) -> None:
+        """Bring ``dataset`` to the size of the source's input.
+
+        Raises:
+            ConfigError: It is not known how an image becomes the input, or what the outputs mean.
+            DatasetError: No images, fewer than a batch, or of other classes.
+        """
+        if source.preprocessing is None:
+            raise ConfigError(
+                f"{source.name}: how an image becomes its input is not known", next_step="give its preprocessing"
+            )
+        if len(dataset) == 0:
+            raise DatasetError("no image to fine-tune on", next_step="name a data set with images")
+        _check_classes(source, dataset)
+        self.steps = steps_per_epoch(len(dataset), settings.batch_size)
+        self.settings = settings
+        self.preprocessing = source.preprocessing
+        self._from_logits = source.decoding["activation"] == "logits"
+        self._targets = dataset.targets
+        self._pixels = materialize(dataset, source.preprocessing)
+
+    def batches(self, start_epoch: int, epochs: int, augment: str | None = None) -> Any:
+        """Return the ``tf.data.Dataset`` of the epochs from ``start_epoch`` up to ``epochs``."""
+        return tf_batches(
+            self._pixels,
+            self._targets,
+            self.preprocessing,
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
+            augment=augment or self.settings.augment,
+            start_epoch=start_epoch,
+            epochs=epochs,
+        )
+
+    def run(
+        self, model: Any, callbacks: Sequence[Any] = (), progress: Progress | None = None
+    ) -> list[dict[str, float]]:
+        """Train ``model`` in place; return a record an epoch: ``loss``, ``accuracy`` (0 to 1), ``seconds``.
+
+        Raises:
+            ConversionError: The loss is no longer a number.
+        """
+        keras = require("tf_keras")
+        keras.utils.set_random_seed(self.settings.seed)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=self._from_logits)
+        model.compile(keras.optimizers.Adam(self._rate()), loss, metrics=["accuracy"])
+        history: list[dict[str, float]] = []
+
+        def note(epoch: int, logs: dict[str, float]) -> None:
+            nonlocal started
+            now = time.perf_counter()
+            record = {name: float(value) for name, value in logs.items()}
+            history.append({**record, "seconds": now - started})
+            started = now
+            if not math.isfinite(history[-1]["loss"]):
+                raise ConversionError(
+                    "fine-tuning diverged", got=f"loss {history[-1]['loss']}", next_step="lower the learning rate"
+                )
+            if progress:
+                progress(len(history), history[-1])
+
+        started = time.perf_counter()
+        watch = keras.callbacks.LambdaCallback(on_epoch_end=note)
+        epochs = self.settings.epochs
+        model.fit(
+            self.batches(0, epochs),
+            epochs=epochs,
+            steps_per_epoch=self.steps,
+            callbacks=[*callbacks, watch],
+            verbose=0,
+        )
+        return history
+
+    def _rate(self) -> Any:
+        total = self.steps * self.settings.epochs
+        warm_up = max(1, round(total * WARM_UP))
+        return require("tf_keras").optimizers.schedules.CosineDecay(
+            0.0,
+            decay_steps=max(1, total - warm_up),
+            warmup_target=self.settings.learning_rate,
+            warmup_steps=warm_up,
+        )
+
+
+def copy_model(source: SourceModel, wrap: Callable[[Any], Any] | None = None) -> Any:
+    """Return a copy with weights of its own; ``wrap`` replaces each layer, inside nested models too.
+
+    Raises:
+        ConversionError: The model is a subclass of ``tf_keras.Model``, or has a layer that cannot be copied.
+    """
+    keras = require("tf_keras")
+
+    def replace(layer: Any) -> Any:
+        if isinstance(layer, keras.Model):
+            return keras.models.clone_model(layer, clone_function=replace)
+        return wrap(layer) if wrap else layer
+
+    with vendor_step(f"copying {source.name}"):
+        copy = keras.models.clone_model(source.model)
+        copy.set_weights(source.model.get_weights())
+        return keras.models.clone_model(copy, clone_function=replace) if wrap else copy
+
+
+def matching_layers(model: Any, patterns: Iterable[str] | None) -> tuple[list[Any], set[str]]:
+    """Return the leaf layers that ``patterns`` (``stage1_*``) choose, and the names that were given in full.
+
+    Raises:
+        ConfigError: A pattern matches no layer; the nearest names are listed.
+    """
+    layers = leaf_layers(model)
+    if patterns is None:
+        return layers, set()
+    names = [layer.name for layer in layers]
+    chosen: set[str] = set()
+    patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+    for pattern in patterns:
+        found = fnmatch.filter(names, pattern)
+        if not found:
+            near = get_close_matches(pattern, names, n=4, cutoff=0.4) or names[:4]
+            raise ConfigError("no layer has this name", got=pattern, allowed=[*near, "patterns such as 'conv*'"])
+        chosen.update(found)
+    if not chosen:
+        raise ConfigError("no layer was chosen", got="an empty list", next_step="name layers, or leave the list out")
+    return [layer for layer in layers if layer.name in chosen], set(patterns) & set(names)
+
+
+def _check_classes(source: SourceModel, dataset: ImageDataset) -> None:
+    outputs = source.model.outputs
+    if len(outputs) != 1 or len(outputs[0].shape) != 2:
+        raise ConfigError(
+            f"{source.name}: fine-tuning needs a classifier", got=f"outputs {[tuple(o.shape) for o in outputs]}"
+        )
+    activation = source.decoding.get("activation")
+    if activation not in ("softmax", "logits"):
+        raise ConfigError(
+            f"{source.name}: what its outputs mean is not known", got=activation, allowed=("softmax", "logits")
+        )
+    classes = outputs[0].shape[-1]
+    if len(dataset.labels) != classes:
+        raise DatasetError(
+            "the images have other classes than the model", got=len(dataset.labels), allowed=f"{classes}"
+        )
+    if source.labels is not None and tuple(dataset.labels) != tuple(source.labels):
+        raise DatasetError(
+            "the images have other classes than the model",
+            got=", ".join(dataset.labels)[:80],
+            allowed=", ".join(source.labels)[:80],
+        )

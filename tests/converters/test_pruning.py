@@ -1,0 +1,120 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from edgevision.converters.keras_import import SourceModel, load_source, save_keras_artifact
+from edgevision.converters.pruning import prune
+from edgevision.data.dataset import ArrayDataset
+from edgevision.errors import ConfigError, DatasetError
+from edgevision.preprocessing import Preprocessing
+
+LABELS = ("across", "down", "plain")
+FAST = {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3}
+
+
+@pytest.fixture(scope="module")
+def stripes():
+    rng = np.random.default_rng(1)
+    targets = np.arange(192) % 3
+    wave = np.where(np.arange(8) % 4 < 2, 60, 190)
+    patterns = np.stack([np.tile(wave[:, None], (1, 8)), np.tile(wave[None], (8, 1)), np.full((8, 8), 125)])
+    pixels = patterns[targets][..., None] + rng.normal(0, 25, (192, 8, 8, 3))
+    return ArrayDataset(np.clip(pixels, 0, 255).astype(np.uint8), targets, LABELS, "stripes")
+
+
+@pytest.fixture(scope="module")
+def source():
+    """A model with nested, depthwise, normalizing and embedding-like layers; not trained."""
+    import tf_keras as keras
+
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    inner = keras.Sequential(
+        [keras.Input((8, 8, 8)), layers.Conv2D(8, 3, activation="relu", name="inner_conv")], "inner"
+    )
+    image = keras.Input((8, 8, 3), name="image")
+    x = layers.ReLU()(
+        layers.BatchNormalization(name="stem_bn")(layers.Conv2D(8, 3, padding="same", name="stem")(image))
+    )
+    x = layers.DepthwiseConv2D(3, padding="same", name="depthwise")(x)
+    x = layers.GlobalAveragePooling2D()(layers.PReLU(name="slope")(inner(x)))
+    x = layers.Dense(3, name="logits")(x)
+    model = keras.Model(image, layers.Softmax(name="probabilities")(x), name="small")
+    preprocessing = Preprocessing(8, 8, mean=(128.0,) * 3, std=(64.0,) * 3)
+    return SourceModel(model, "small", preprocessing, LABELS, "classification", {"activation": "softmax"})
+
+
+def test_every_chosen_kernel_reaches_the_target_and_the_rest_is_named(source, stripes, tmp_path):
+    before = [weight.copy() for weight in source.model.get_weights()]
+    epochs = []
+    pruned, report = prune(
+        source, stripes, target_sparsity=0.75, **FAST, progress=lambda done, record: epochs.append((done, record))
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(before, source.model.get_weights(), strict=True))
+    sparsity = {layer.layer: layer.measured_sparsity for layer in report.layers}
+    assert sparsity == pytest.approx({"stem": 0.75, "inner_conv": 0.75, "logits": 0.75}, abs=0.03)
+    kernel = pruned.model.get_layer("inner").get_layer("inner_conv").kernel.numpy()
+    assert np.mean(kernel == 0) == pytest.approx(0.75, abs=0.01)
+    assert {name for name, _ in report.skipped} == {"depthwise", "slope"}
+    assert report.zeros == round(report.measured_sparsity * report.parameters)
+    assert report.model_parameters == source.model.count_params()
+    assert epochs[0][0] == 1 and epochs[0][1] == report.history[0]
+    json.dumps(report.to_dict())
+
+    assert [layer.name for layer in pruned.model.layers] == [layer.name for layer in source.model.layers]
+    assert (pruned.model.input_names, pruned.model.output_names) == (["image"], ["probabilities"])
+    assert getattr(pruned.model, "optimizer", None) is None
+    step = pruned.lineage[-1]
+    assert step.step == "prune" and step.parameters["target_sparsity"] == 0.75 and "tf-keras" in step.tools
+
+    again = load_source(save_keras_artifact(pruned, tmp_path / "pruned").path)
+    assert all(np.array_equal(a, b) for a, b in zip(again.model.get_weights(), pruned.model.get_weights(), strict=True))
+
+
+def test_a_pattern_chooses_layers_and_a_constant_schedule_reaches_the_target(source, stripes):
+    pruned, report = prune(source, stripes, target_sparsity=0.5, schedule="constant", layers=["ste*"], **FAST)
+    assert [layer.layer for layer in report.layers] == ["stem"]
+    assert report.measured_sparsity == 0.5
+    assert np.all(pruned.model.get_layer("logits").kernel.numpy() != 0)
+
+
+def test_one_step_is_enough_and_the_same_seed_gives_the_same_weights(source, stripes):
+    first, second = (
+        prune(source, stripes, target_sparsity=0.5, epochs=1, batch_size=192, seed=5, augment="crop-flip")
+        for _ in range(2)
+    )
+    assert first[1].measured_sparsity == pytest.approx(0.5, abs=0.02)
+    weights = zip(first[0].model.get_weights(), second[0].model.get_weights(), strict=True)
+    assert all(np.array_equal(a, b) for a, b in weights)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target_sparsity": 1.0}, "target sparsity: got 1.0"),
+        ({"target_sparsity": float("nan")}, "target sparsity: got nan"),
+        ({"schedule": "linear"}, "polynomial, constant"),
+        ({"layers": ["inner_con"]}, r"inner_con; allowed: inner_conv"),
+        ({"layers": ["slope"]}, "nothing to prune"),
+        ({"layers": []}, "no layer was chosen"),
+        ({"epochs": 0}, "epochs of pruning: got 0"),
+        ({"learning_rate": -1.0}, "learning rate: got -1"),
+        ({"augment": "mixup"}, "augmentation: got mixup"),
+        ({"batch_size": 0}, "batch size: got 0"),
+    ],
+)
+def test_impossible_values_are_refused(source, stripes, options, message):
+    with pytest.raises(ConfigError, match=message):
+        prune(source, stripes, **{"target_sparsity": 0.5, **FAST, **options})
+
+
+def test_images_that_do_not_fit_are_refused(source, stripes):
+    other = ArrayDataset(stripes.pixels, stripes.targets, ("a", "b", "c"), "other")
+    with pytest.raises(DatasetError, match=r"other classes.*a, b, c"):
+        prune(source, other, target_sparsity=0.5, **FAST)
+    with pytest.raises(DatasetError, match="batch size"):
+        prune(source, stripes.subset([0, 1]), target_sparsity=0.5, **FAST)
+    with pytest.raises(ConfigError, match="give its preprocessing"):
+        prune(dataclasses.replace(source, preprocessing=None), stripes, target_sparsity=0.5, **FAST)

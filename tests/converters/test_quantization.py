@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+
+from edgevision.converters.keras_import import SourceModel, is_quantization_aware, load_source, save_keras_artifact
+from edgevision.converters.pruning import prune
+from edgevision.converters.quantization import quantize_aware
+from edgevision.data.dataset import ArrayDataset
+from edgevision.errors import ConfigError, ConversionError
+from edgevision.preprocessing import Preprocessing
+
+LABELS = ("across", "down", "plain")
+PREPROCESSING = Preprocessing(8, 8, mean=(128.0,) * 3, std=(64.0,) * 3)
+
+
+@pytest.fixture(scope="module")
+def stripes():
+    rng = np.random.default_rng(1)
+    targets = np.arange(192) % 3
+    wave = np.where(np.arange(8) % 4 < 2, 60, 190)
+    patterns = np.stack([np.tile(wave[:, None], (1, 8)), np.tile(wave[None], (8, 1)), np.full((8, 8), 125)])
+    pixels = patterns[targets][..., None] + rng.normal(0, 25, (192, 8, 8, 3))
+    return ArrayDataset(np.clip(pixels, 0, 255).astype(np.uint8), targets, LABELS, "stripes")
+
+
+@pytest.fixture(scope="module")
+def inputs(stripes):
+    return np.stack([PREPROCESSING.apply(stripes.image(i)) for i in range(len(stripes))])
+
+
+def build(slope=False):
+    import tf_keras as keras
+
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    image = keras.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(8, 3, padding="same", use_bias=False, name="stem")(image)
+    x = layers.ReLU(name="stem_relu")(layers.BatchNormalization(name="stem_bn")(x))
+    y = layers.DepthwiseConv2D(3, padding="same", name="depthwise")(x)
+    y = layers.BatchNormalization(name="depthwise_bn")(y)
+    x = layers.Add(name="add")([x, y])
+    if slope:
+        x = layers.BatchNormalization(name="lone_bn")(layers.PReLU(name="slope")(x))
+    x = layers.Dropout(0.3, name="dropout")(layers.GlobalAveragePooling2D(name="pool")(x))
+    x = layers.Softmax(name="probabilities")(layers.Dense(3, name="logits")(x))
+    return SourceModel(
+        keras.Model(image, x, name="small"), "small", PREPROCESSING, LABELS, "classification", {"activation": "softmax"}
+    )
+
+
+@pytest.fixture(scope="module")
+def source(inputs, stripes):
+    """A small model that has learned its task."""
+    source = build()
+    source.model.compile("adam", "sparse_categorical_crossentropy")
+    source.model.optimizer.learning_rate = 0.02
+    source.model.fit(inputs, stripes.targets, epochs=15, verbose=0)
+    return source
+
+
+def accuracy(model, inputs, dataset):
+    return np.mean(model(inputs, training=False).numpy().argmax(1) == dataset.targets)
+
+
+def test_ranges_alone_keep_the_weights_and_the_answers(source, inputs, stripes, tmp_path):
+    quantized, report = quantize_aware(source, stripes, epochs=0, batch_size=32)
+    assert is_quantization_aware(quantized.model) and quantized.scheme == "static_wi8_ai8"
+    assert not is_quantization_aware(source.model)
+    assert report.skipped == () and report.history == ()
+    float_outputs = source.model(inputs).numpy()
+    outputs = quantized.model(inputs, training=False).numpy()
+    assert np.abs(outputs - float_outputs).max() < 0.1
+    assert not np.array_equal(outputs, float_outputs)
+    limits = {weight.name: weight.numpy() for weight in quantized.model.weights if "quantize_layer_m" in weight.name}
+    assert sorted(limits.values()) == [-2.0, 127 / 64]
+    assert [spec.name for spec in (*quantized.inputs, *quantized.outputs)] == ["image", "probabilities"]
+    again = load_source(save_keras_artifact(quantized, tmp_path / "quantized").path)
+    assert again.scheme == "static_wi8_ai8"
+    assert np.array_equal(again.model(inputs, training=False).numpy(), outputs)
+
+
+def test_training_learns_leaves_statistics_alone_and_repeats_for_a_seed(source, inputs, stripes):
+    runs = [quantize_aware(source, stripes, epochs=1, batch_size=32, learning_rate=1e-3, seed=4) for _ in range(2)]
+    (first, report), (second, _) = runs
+    weights = zip(first.model.get_weights(), second.model.get_weights(), strict=True)
+    assert all(np.array_equal(a, b) for a, b in weights)
+    assert accuracy(first.model, inputs, stripes) >= accuracy(source.model, inputs, stripes) - 0.02
+    assert len(report.history) == 1 and np.isfinite(report.history[0]["loss"])
+
+    def moving(model):
+        return [weight.numpy() for weight in model.weights if "moving_" in weight.name]
+
+    statistics = zip(moving(first.model), moving(source.model), strict=True)
+    assert all(np.array_equal(a, b) for a, b in statistics)
+    step = first.lineage[-1]
+    assert step.step == "quantize" and step.parameters["epochs"] == 1
+    assert "tensorflow-model-optimization" in step.tools
+
+
+def test_zeros_survive_when_asked(source, stripes):
+    pruned, report = prune(source, stripes, target_sparsity=0.5, epochs=1, batch_size=32)
+    kept, kept_report = quantize_aware(pruned, stripes, epochs=1, batch_size=32, keep_sparsity=True)
+    assert kept_report.zeros == report.zeros > 0
+    _, lost = quantize_aware(pruned, stripes, epochs=1, batch_size=32)
+    assert lost.zeros < report.zeros
+    assert [step.step for step in kept.lineage] == ["prune", "quantize"]
+
+
+def test_it_converts_to_int8_throughout(source, inputs, stripes):
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    quantized, _ = quantize_aware(source, stripes, epochs=0, batch_size=32)
+    converter = tf.lite.TFLiteConverter.from_keras_model(quantized.model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    interpreter = Interpreter(model_content=converter.convert())
+    image, probabilities = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    assert image["quantization"] == (1 / 64, 0)
+    interpreter.resize_tensor_input(image["index"], inputs.shape)
+    interpreter.allocate_tensors()
+    assert {detail["dtype"] for detail in interpreter.get_tensor_details()} <= {np.int8, np.int32}
+    interpreter.set_tensor(image["index"], (inputs * 64).astype(np.int8))
+    interpreter.invoke()
+    scale, zero_point = probabilities["quantization"]
+    outputs = scale * (interpreter.get_tensor(probabilities["index"]).astype(float) - zero_point)
+    assert np.abs(outputs - quantized.model(inputs, training=False).numpy()).max() < 0.05
+
+
+@pytest.mark.parametrize("keep_sparsity", [False, True])
+def test_layers_that_cannot_be_quantized_are_named(stripes, keep_sparsity):
+    quantized, report = quantize_aware(build(slope=True), stripes, epochs=1, batch_size=64, keep_sparsity=keep_sparsity)
+    assert [name for name, _ in report.skipped] == ["slope", "lone_bn"]
+    assert "stem_bn" in report.quantized
+    assert is_quantization_aware(quantized.model)
+
+
+def test_what_makes_no_sense_is_refused(source, stripes):
+    quantized, _ = quantize_aware(source, stripes, epochs=0, batch_size=64, layers=["stem*"])
+    with pytest.raises(ConfigError, match="carries quantization already"):
+        quantize_aware(quantized, stripes)
+    with pytest.raises(ConfigError, match="stm; allowed: stem"):
+        quantize_aware(source, stripes, layers=["stm"])
+    with pytest.raises(ConversionError, match="no layer with weights"):
+        quantize_aware(source, stripes, layers=["pool"])
+    with pytest.raises(ConfigError, match="epochs: got -1"):
+        quantize_aware(source, stripes, epochs=-1)
