@@ -107,6 +107,7 @@ class FineTuner:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=self._from_logits)
         model.compile(keras.optimizers.Adam(self._rate()), loss, metrics=["accuracy"])
         history: list[dict[str, float]] = []
+        started = time.perf_counter()
 
         def note(epoch: int, logs: dict[str, float]) -> None:
             nonlocal started
@@ -121,7 +122,6 @@ class FineTuner:
             if progress:
                 progress(len(history), history[-1])
 
-        started = time.perf_counter()
         watch = keras.callbacks.LambdaCallback(on_epoch_end=note)
         epochs = self.settings.epochs
         model.fit(

@@ -164,8 +164,8 @@ class _Scheme:
         return bool(self._registry.supports(layer))
 
     def get_quantize_config(self, layer: Any) -> Any:
-        masked = self._masking is not None and type(layer).__name__ in ("Conv2D", "Dense")
-        return (self._masking if masked else self._registry).get_quantize_config(layer)
+        masking = self._masking if type(layer).__name__ in ("Conv2D", "Dense") else None
+        return (masking or self._registry).get_quantize_config(layer)
 
     def refusal(self, layer: Any) -> str | None:
         """Return why this layer stays in float, or None."""
