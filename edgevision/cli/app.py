@@ -23,6 +23,9 @@ Rows = Mapping[str, Mapping[str, tuple[str, str]]]
 COMMANDS: Rows = {
     "Make it small": {
         "train": ("edgevision.cli.train:train", "Train a classifier and evaluate it"),
+        "prune": ("edgevision.cli.prune:prune", "Set the smallest weights to zero"),
+        "quantize": ("edgevision.cli.quantize:quantize", "Make the numbers smaller, after training or with more of it"),
+        "convert": ("edgevision.cli.convert:convert", "Change the format"),
     },
     "Prove it": {
         "verify": ("edgevision.cli.verify:verify", "Check that an artifact answers as when it was sealed"),

@@ -85,10 +85,11 @@ def convert(
     Each artifact has golden samples with the Keras model's answers, and is sealed on the runtimes here: verify
     compares with that. Models of quantization-aware training are converted by quantize.
     """
+    from edgevision.converters.golden_samples import make_golden
     from edgevision.converters.keras_import import load_source
-    from edgevision.export import export, golden_samples
+    from edgevision.export import export
 
-    _, samples, kind = open_parts(data, golden)
+    _, samples, policy = open_parts(data, golden)
     with working("converting"):
         source = load_source(model)
         conversions = export(
@@ -96,7 +97,7 @@ def convert(
             out,
             to=to,
             scheme=scheme,
-            golden=golden_samples(source, kind, samples, seed=seed),
+            golden=make_golden(source, samples, policy=policy, seed=seed),
             seed=seed,
             overwrite=overwrite,
         )

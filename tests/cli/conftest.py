@@ -78,11 +78,12 @@ def keras_file(tmp_path_factory) -> Path:
         ],
         name="colors",
     )
-    kernel = np.zeros((3, 3, 3, 4), np.float32)
+    noise = np.random.default_rng(0).normal
+    kernel = noise(0, 1e-3, (3, 3, 3, 4)).astype(np.float32)
     for channel in range(3):
         kernel[1, 1, channel, channel] = 1.0
     model.get_layer("conv").set_weights([kernel, np.full(4, 2.5, np.float32)])
-    model.get_layer("scores").set_weights([np.eye(4, 3, dtype=np.float32) * 4, np.zeros(3, np.float32)])
+    model.get_layer("scores").set_weights([np.eye(4, 3) * 4 + noise(0, 1e-3, (4, 3)), np.zeros(3, np.float32)])
     path = tmp_path_factory.mktemp("keras") / "colors.keras"
     model.save(path)
     return path

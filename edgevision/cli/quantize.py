@@ -1,0 +1,119 @@
+"""``edgevision quantize``: smaller numbers, after training or with some more of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgevision.cli.command import command
+from edgevision.cli.convert import export_options, open_parts, show_conversions
+from edgevision.cli.fine_tuning import epochs_progress, fine_tuning_options
+from edgevision.cli.options import Choice, model_argument
+from edgevision.cli.output import working
+from edgevision.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edgevision.converters.keras_import import SourceModel
+    from edgevision.converters.quantization import QuantizationReport
+    from edgevision.data.dataset import ImageDataset
+
+SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
+
+
+@command(
+    "quantize",
+    "edgevision quantize runs/train --data sample",
+    "edgevision quantize runs/train --data sample --method qat --epochs 3 --to tflite --to openvino",
+    "edgevision quantize model.keras --scheme dynamic_wi8_afp32 --golden none",
+)
+@model_argument()
+@click.option(
+    "--method",
+    type=Choice(["ptq", "qat"]),
+    default="ptq",
+    show_default=True,
+    help="After training, or with quantization-aware training on --data.",
+)
+@click.option(
+    "--scheme",
+    type=Choice(SCHEMES),
+    default="static_wi8_ai8",
+    show_default=True,
+    help="Bits of weights and activations; static ones are calibrated on --data.",
+)
+@click.option(
+    "--granularity",
+    type=Choice(["per_channel", "per_tensor"]),
+    default="per_channel",
+    show_default=True,
+    help="Scales of the weights.",
+)
+@click.option(
+    "--io-dtype",
+    type=Choice(["int8", "uint8", "int16", "float32"]),
+    help="Type of inputs and outputs.  [default: int8 for TFLite, float32 for OpenVINO]",
+)
+@click.option(
+    "--calibration-count", type=click.IntRange(min=1), default=500, show_default=True, help="Calibration images."
+)
+@click.option("--keep-sparsity", is_flag=True, help="qat: keep the zeros of a pruned model.")
+@fine_tuning_options(epochs=2, learning_rate=1e-4)
+@export_options
+def quantize(
+    model: Path,
+    method: str,
+    scheme: str,
+    granularity: str,
+    io_dtype: str | None,
+    calibration_count: int,
+    to: tuple[str, ...],
+    data: str | None,
+    golden: str | None,
+    out: Path,
+    overwrite: bool,
+    **training: Any,
+) -> None:
+    """Quantize MODEL, a Keras model or the artifact of one, and write OUT/NAME-FORMAT-SCHEME for each format.
+
+    The images of --data that are for training calibrate (ptq) or train (qat); golden samples come from the others.
+    """
+    from edgevision.converters.golden_samples import make_golden
+    from edgevision.converters.keras_import import load_source
+    from edgevision.export import export
+
+    images, samples, policy = open_parts(data, golden)
+    if method == "qat" and scheme != "static_wi8_ai8":
+        raise ConfigError("--scheme with --method qat", got=scheme, allowed="static_wi8_ai8")
+    with working("quantizing") as line:
+        source = load_source(model)
+        chosen = make_golden(source, samples, policy=policy, seed=training["seed"])
+        report = None
+        if method == "qat":
+            source, report = _train(source, images, epochs_progress(line, training["epochs"]), training)
+        line.say("converting")
+        conversions = export(
+            source,
+            out,
+            to=to,
+            scheme=scheme,
+            granularity=granularity,
+            io_dtype=io_dtype,
+            calibration_data=images,
+            calibration_count=calibration_count,
+            golden=chosen,
+            seed=training["seed"],
+            overwrite=overwrite,
+        )
+    show_conversions(conversions, training=report and report.to_dict())
+
+
+def _train(
+    source: SourceModel, images: ImageDataset | None, progress: Any, training: dict[str, Any]
+) -> tuple[SourceModel, QuantizationReport]:
+    from edgevision.converters.quantization import quantize_aware
+
+    if images is None:
+        raise ConfigError("quantization-aware training needs labelled images", next_step="name them: --data")
+    return quantize_aware(source, images, progress=progress, **training)

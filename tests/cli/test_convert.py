@@ -1,0 +1,145 @@
+"""edgevision prune, quantize and convert: from a Keras model to sealed artifacts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from edgevision.adopt import adopt
+from edgevision.artifact import Artifact
+
+COLORS = ("red", "green", "blue")
+
+
+def test_convert_writes_a_sealed_artifact(run, keras_artifact, images, tmp_path):
+    result = run("convert", keras_artifact.path, "--data", images, "--out", tmp_path, "--json")
+    assert result.exit_code == 0, result.stderr
+    (conversion,) = json.loads(result.stdout)["conversions"]
+    artifact = Artifact.open(conversion["artifact"])
+    assert (artifact.manifest.format, artifact.manifest.scheme) == ("tflite", "float32")
+    assert artifact.path.name == "colors-tflite-float32"
+    assert [step.step for step in artifact.manifest.lineage] == ["adopt", "convert"]
+    assert artifact.golden() is not None and "tflite" in artifact.manifest.runtimes
+    assert run("verify", artifact.path).exit_code == 0
+    assert run("predict", artifact.path, images / "blue/01.png", "--top", 1).stdout.split()[-2] == "blue"
+
+
+def test_a_bare_keras_file_says_what_is_missing(run, keras_file, tmp_path):
+    refused = run("convert", keras_file, "--out", tmp_path)
+    assert refused.exit_code == 2 and "preprocessing" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert run("convert", keras_file, "--out", tmp_path, "--golden", "none").exit_code == 0
+    assert Artifact.open(tmp_path / "colors-tflite-float32").golden() is None
+
+
+def test_quantize_after_training(run, keras_artifact, images, tmp_path):
+    arguments = ("quantize", keras_artifact.path, "--data", images, "--out", tmp_path, "--calibration-count", 18)
+    result = run(*arguments)
+    assert result.exit_code == 0, result.stderr
+    artifact = Artifact.open(tmp_path / "colors-tflite-static_wi8_ai8")
+    assert artifact.manifest.inputs[0].dtype == "int8"
+    assert artifact.manifest.lineage[-1].parameters["calibration_samples"] == 18
+    accuracy = run("evaluate", artifact.path, "--data", images, "--min-accuracy", 1)
+    assert accuracy.exit_code == 0, accuracy.stderr
+    again = run(*arguments)
+    assert again.exit_code == 2 and "--overwrite" in again.stderr
+    assert run(*arguments, "--overwrite", "--io-dtype", "uint8").exit_code == 0
+    assert Artifact.open(artifact.path).manifest.inputs[0].dtype == "uint8"
+
+
+def test_synthetic_samples_need_no_data(run, keras_artifact, tmp_path):
+    result = run("quantize", keras_artifact.path, "--scheme", "dynamic_wi8_afp32", "--out", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    golden = Artifact.open(tmp_path / "colors-tflite-dynamic_wi8_afp32").golden()
+    assert set(golden.targets) == {None} and all("synthetic" in text for text in golden.provenance)
+
+
+def test_static_schemes_are_never_calibrated_on_someone_else_s_data(run, keras_artifact, tmp_path):
+    refused = run("quantize", keras_artifact.path, "--out", tmp_path)
+    assert refused.exit_code == 1 and "needs calibration data and there is none" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_prune_then_quantize_aware(run, keras_file, images, tmp_path):
+    source = adopt(
+        keras_file, tmp_path / "s", task="classification", labels=sorted(COLORS), preprocessing={"mean": 128, "std": 64}
+    )
+    training = ("--epochs", 1, "--batch-size", 12)
+    pruned = run("prune", source.path, "--data", images, "--target-sparsity", 0.5, "--out", tmp_path / "p", *training)
+    assert pruned.exit_code == 0, pruned.stderr
+    assert "sparsity  0.5" in pruned.stdout and "epoch 1/1  loss" in pruned.stderr
+    quantized = run(
+        "quantize", tmp_path / "p", "--method", "qat", "--keep-sparsity", "--data", images, "--out", tmp_path, *training
+    )
+    assert quantized.exit_code == 0, quantized.stderr
+    artifact = Artifact.open(tmp_path / "colors-tflite-static_wi8_ai8")
+    assert [step.step for step in artifact.manifest.lineage] == ["adopt", "prune", "quantize", "convert"]
+    assert "tflite" in artifact.manifest.runtimes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["quantize", "--scheme", "static_w8_ai8"], "did you mean static_wi8_ai8?"),
+        (["quantize", "--method", "qta"], "allowed: ptq, qat"),
+        (["quantize", "--to", "tflit"], "did you mean tflite?"),
+        (["quantize", "--method", "qat", "--scheme", "float16"], "allowed: static_wi8_ai8"),
+        (["quantize", "--method", "qat"], "needs labelled images; name them: --data"),
+        (["convert", "--scheme", "static_wi8_ai8"], "allowed: float32, float16"),
+        (["convert", "--golden", "date"], "did you mean data?"),
+        (["prune", "--target-sparsity", "1.5", "--data", "sample"], "1.5"),
+        (["prune", "--layers", "nothing", "--data", "sample"], "nothing"),
+    ],
+)
+def test_options_that_make_no_sense(run, keras_artifact, tmp_path, arguments, says):
+    command, *options = arguments
+    result = run(command, keras_artifact.path, "--out", tmp_path / "out", *options)
+    assert result.exit_code == 2, result.stderr
+    assert says in result.stderr and len(result.stderr.splitlines()) <= 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("absent", "extra"), [("tensorflow", "train"), ("tf_keras", "train")])
+def test_a_missing_extra_is_named(process, keras_artifact, tmp_path, absent, extra):
+    code = f"import sys\nsys.modules[{absent!r}] = None\nfrom edgevision.cli import main\nmain()"
+    done = process("convert", keras_artifact.path, "--golden", "none", "--out", tmp_path / "out", code=code)
+    assert done.exit_code == 1, done.stderr
+    assert f'pip install "edgevision[{extra}]"' in done.stderr and len(done.stderr.splitlines()) <= 2
+    assert list(tmp_path.iterdir()) == []
+
+
+HELD_WHILE_WRITING = """
+import os, time
+from edgevision.cli import main
+
+def hold(descriptor):
+    open(os.environ["MARKER"], "w").close()
+    time.sleep(60)
+
+os.fsync = hold
+main()
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_in_the_middle_nothing_is_half_written(keras_artifact, images, tmp_path, number, status):
+    """The signal comes when the files are written and not yet in place: the process is held where it flushes them."""
+    out, marker = tmp_path / "out", tmp_path / "marker"
+    arguments = ["convert", keras_artifact.path, "--data", images, "--out", out]
+    with subprocess.Popen(
+        [sys.executable, "-c", HELD_WHILE_WRITING, *map(str, arguments)],
+        stderr=subprocess.PIPE, text=True, env={**os.environ, "MARKER": str(marker)},
+    ) as started:  # fmt: skip
+        deadline = time.monotonic() + 120
+        while not marker.exists() and started.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert [name.startswith(".") for name in os.listdir(out)] == [True]
+        started.send_signal(number)
+        message = started.communicate(timeout=60)[1].strip()
+    assert started.returncode == status
+    assert message == ("edgevision: interrupted; nothing was half-written" if number == signal.SIGINT else "")
+    assert os.listdir(out) == []
