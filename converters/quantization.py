@@ -41,7 +41,7 @@ RANGE_STEPS = 32
 """Batches in a calibration: 0.8^32 < 0.001 of the start remains."""
 ACTIVATION_RANGE = re.compile(r"(?<!kernel)_(min|max):0$")
 
-FUSED_ACTIVATIONS = ("linear", "relu", "swish", "gelu", "softmax", "sigmoid", "tanh")
+FUSED_ACTIVATIONS = ("linear", "relu", "swish", "gelu", "softmax", "sigmoid", "tanh", "NoOpActivation")
 """What tfmot quantizes inside a convolution or dense layer."""
 ACTIVATIONS = (*FUSED_ACTIVATIONS, "relu6")
 """What it quantizes as a layer of its own."""
@@ -115,7 +115,7 @@ def quantize_aware(
         raise ConfigError(f"{source.name} carries quantization already", next_step="start from the float model")
     names = [layers] if isinstance(layers, str) else None if layers is None else list(layers)
     scheme = _Scheme(keep_sparsity)
-    copy = copy_model(source)
+    copy = _in_float32(copy_model(source))
     chosen, skipped = _choose(copy, scheme, names)
     tuner = FineTuner(source, dataset, settings)
     model = _annotated(source, copy, scheme, chosen)
@@ -161,7 +161,7 @@ class _Scheme:
         return self
 
     def supports(self, layer: Any) -> bool:
-        return bool(self._registry.supports(layer))
+        return bool(self._registry.supports(layer)) and self._activation_refusal(layer) is None
 
     def get_quantize_config(self, layer: Any) -> Any:
         masking = self._masking if type(layer).__name__ in ("Conv2D", "Dense") else None
@@ -174,13 +174,18 @@ class _Scheme:
             return "a model inside the model: tfmot quantizes flat models only"
         if kind in BATCH_NORMS:
             return None if _folds(layer) else f"{kind}: not right after a convolution or dense layer, so it stays float"
-        if kind != "SeparableConv2D" and not self.supports(layer):  # tfmot splits that one into two that it has
+        if kind != "SeparableConv2D" and not self._registry.supports(layer):  # tfmot splits that one into two it has
             return f"{kind}: tfmot's 8-bit scheme does not have it"
-        activation = getattr(getattr(layer, "activation", None), "__name__", None)
+        return self._activation_refusal(layer)
+
+    def _activation_refusal(self, layer: Any) -> str | None:
+        kind = type(layer).__name__
+        activation = getattr(layer, "activation", None)
+        name = getattr(activation, "__name__", type(activation).__name__)
         known = ACTIVATIONS if kind == "Activation" else FUSED_ACTIVATIONS
-        if activation is not None and activation not in known:
-            return f"{kind}: tfmot's 8-bit scheme does not have the activation {activation}"
-        return None
+        if activation is None or name in known:
+            return None
+        return f"{kind}: tfmot's 8-bit scheme does not have the activation {name}"
 
 
 def _choose(model: Any, scheme: _Scheme, patterns: list[str] | None) -> tuple[list[str], list[tuple[str, str]]]:
@@ -219,6 +224,19 @@ def _folds(layer: Any) -> bool:
 
 def _before(layer: Any) -> Any:
     return layer.inbound_nodes[0].inbound_layers
+
+
+def _in_float32(model: Any) -> Any:
+    """Return the model with every layer computing in float32: ranges of int8 are not learned in 16 bits."""
+    if all(getattr(layer, "compute_dtype", "float32") == "float32" for layer in model.layers):
+        return model
+
+    def widen(layer: Any) -> Any:
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    wide = require("tf_keras").models.clone_model(model, clone_function=widen)
+    wide.set_weights(model.get_weights())
+    return wide
 
 
 def _annotated(source: SourceModel, model: Any, scheme: _Scheme, chosen: list[str]) -> Any:
