@@ -1,0 +1,171 @@
+import numpy as np
+import pytest
+
+from edgevision.converters import convert
+from edgevision.converters.keras_import import SourceModel
+from edgevision.errors import CalibrationError, ConfigError, ConversionError
+from edgevision.runtimes import load
+from edgevision.tensors import dequantize, quantize
+
+SCHEMES = ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8", "static_wi8_ai16")
+
+
+def answers(artifact, inputs):
+    """Real-valued first outputs of an artifact for real-valued inputs (N, height, width, channels)."""
+    with load(artifact, runtime="tflite") as model:
+        spec, output = model.inputs[0], model.outputs[0]
+        stored = [x[None] if spec.quant is None else quantize(x[None], spec) for x in inputs]
+        found = np.concatenate([model.infer([x])[0] for x in stored])
+    return found if output.quant is None else dequantize(found, output)
+
+
+def operators(artifact):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(artifact.model_file), experimental_op_resolver_type=None)
+    return {entry["op_name"] for entry in interpreter._get_ops_details()}
+
+
+@pytest.fixture(scope="module")
+def converted(small, calibration, tmp_path_factory):
+    out = tmp_path_factory.mktemp("tflite")
+    return {scheme: convert(small, out, scheme=scheme, calibration=calibration).artifact for scheme in SCHEMES}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "bound"),
+    [("float32", 1e-5), ("float16", 5e-3), ("dynamic_wi8_afp32", 0.1), ("static_wi8_ai8", 0.15), ("static_wi8_ai16", 0.1)],
+)
+def test_each_scheme_answers_like_the_keras_model(converted, small, inputs, scheme, bound):
+    expected = small.model.predict(inputs, verbose=0)
+    found = answers(converted[scheme], inputs)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= bound
+    assert np.mean(found.argmax(1) == expected.argmax(1)) >= 0.9
+
+
+def test_finer_numbers_err_less(converted, small, inputs):
+    expected = small.model.predict(inputs, verbose=0)
+    error = {scheme: np.abs(answers(converted[scheme], inputs) - expected).mean() for scheme in SCHEMES}
+    assert error["float32"] < error["float16"] < error["static_wi8_ai8"]
+    assert error["static_wi8_ai16"] < error["static_wi8_ai8"]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_names_batch_and_facts_are_kept(converted, small, scheme):
+    artifact = converted[scheme]
+    manifest = artifact.manifest
+    assert artifact.path.name == f"small-tflite-{scheme}"
+    assert [(spec.name, spec.shape, spec.layout) for spec in manifest.inputs] == [("image", (1, 32, 32, 3), "NHWC")]
+    assert [(spec.name, spec.shape, spec.layout) for spec in manifest.outputs] == [("probabilities", (1, 10), "NC")]
+    assert manifest.preprocessing == small.preprocessing
+    assert manifest.labels == small.labels
+    assert manifest.scheme == manifest.lineage[-1].parameters["scheme"] == scheme
+    assert manifest.lineage[-1].tools["tensorflow"]
+    with load(artifact) as model:
+        assert (model.inputs[0].name, model.outputs[0].name) == ("image", "probabilities")
+
+
+def test_a_fixed_batch_leaves_no_shape_arithmetic(converted):
+    found = operators(converted["static_wi8_ai8"])
+    assert found.isdisjoint({"SHAPE", "STRIDED_SLICE", "PACK", "QUANTIZE", "DEQUANTIZE"}), found
+
+
+def test_pixels_become_the_int8_input_exactly(converted):
+    (spec,) = converted["static_wi8_ai8"].manifest.inputs
+    assert (spec.dtype, spec.quant.scale, spec.quant.zero_point) == ("int8", (1 / 64,), (0,))
+
+
+def test_the_same_model_gives_the_same_bytes(small, calibration, converted, tmp_path):
+    again = convert(small, tmp_path, scheme="static_wi8_ai8", calibration=calibration).artifact
+    assert again.sha256 == converted["static_wi8_ai8"].sha256
+    assert again.manifest.lineage[-1].parameters["calibration_sha256"] == calibration.sha256
+
+
+def test_per_tensor_scales_are_one_a_tensor(small, calibration, converted, tmp_path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    def scales(artifact):
+        details = Interpreter(model_path=str(artifact.model_file)).get_tensor_details()
+        return max(len(entry["quantization_parameters"]["scales"]) for entry in details)
+
+    single = convert(small, tmp_path, scheme="static_wi8_ai8", granularity="per_tensor", calibration=calibration)
+    assert scales(single.artifact) == 1
+    assert scales(converted["static_wi8_ai8"]) == 8
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_inputs_and_outputs_take_the_type_that_is_asked_for(small, calibration, inputs, tmp_path, dtype):
+    artifact = convert(small, tmp_path, scheme="static_wi8_ai8", io_dtype=dtype, calibration=calibration).artifact
+    assert {spec.dtype for spec in (*artifact.manifest.inputs, *artifact.manifest.outputs)} == {dtype}
+    expected = small.model.predict(inputs, verbose=0)
+    assert np.mean(answers(artifact, inputs).argmax(1) == expected.argmax(1)) >= 0.9
+
+
+def test_several_inputs_and_outputs_keep_their_order(tmp_path, calibration):
+    import tf_keras as keras
+
+    first, second = keras.Input((4,), name="zebra"), keras.Input((3,), name="ape")
+    joined = keras.layers.Concatenate()([first, second])
+    outputs = [keras.layers.Dense(2, name="wide")(joined), keras.layers.Dense(5, name="big")(joined)]
+    source = SourceModel(model=keras.Model([first, second], outputs, name="two"), name="two")
+    artifact = convert(source, tmp_path).artifact
+    assert [spec.name for spec in artifact.manifest.inputs] == ["zebra", "ape"]
+    assert [spec.name for spec in artifact.manifest.outputs] == ["wide", "big"]
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(1, 4)).astype(np.float32), rng.normal(size=(1, 3)).astype(np.float32)
+    with load(artifact) as model:
+        found = model.infer([a, b])
+    expected = source.model([a, b])
+    for output, other in zip(found, expected, strict=True):
+        assert np.allclose(output, other, atol=1e-5)
+
+
+def test_a_larger_batch_can_be_asked_for(small, inputs, tmp_path):
+    artifact = convert(small, tmp_path, batch=4).artifact
+    with load(artifact) as model:
+        (found,) = model.infer([inputs[:4]])
+    assert np.allclose(found, small.model.predict(inputs[:4], verbose=0), atol=1e-5)
+
+
+def test_no_calibration_data_is_an_error_that_says_so(small, tmp_path):
+    with pytest.raises(CalibrationError, match="static_wi8_ai8 needs calibration data"):
+        convert(small, tmp_path, scheme="static_wi8_ai8")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"to": "tflight"}, "did you mean tflite"),
+        ({"scheme": "int8"}, "static_wi8_ai8"),
+        ({"granularity": "per_row"}, "per_channel, per_tensor"),
+        ({"io_dtype": "int4"}, "int8, uint8, float32"),
+        ({"batch": 0}, "1 or more"),
+    ],
+)
+def test_unknown_options_list_the_known(small, tmp_path, options, message):
+    with pytest.raises(ConfigError, match=message):
+        convert(small, tmp_path, **options)
+
+
+def test_an_operator_that_the_format_lacks_is_named(tmp_path):
+    import tensorflow as tf
+    import tf_keras as keras
+
+    class Unsupported(keras.layers.Layer):
+        def call(self, x):
+            return tf.linalg.expm(x)
+
+    image = keras.Input((4, 4), name="x")
+    source = SourceModel(model=keras.Model(image, Unsupported()(image), name="odd"), name="odd")
+    with pytest.raises(ConversionError, match="TFLite conversion of odd failed"):
+        convert(source, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_existing_artifact_is_kept_unless_told(small, tmp_path):
+    convert(small, tmp_path)
+    with pytest.raises(ConfigError, match="exists"):
+        convert(small, tmp_path)
+    convert(small, tmp_path, overwrite=True)
