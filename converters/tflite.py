@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from edgevision.converters.base import SCHEMES, Exported, Request
 from edgevision.converters.keras_import import KERAS_TOOLS, is_quantization_aware, tool_versions
 from edgevision.converters.tflite_file import TFLiteFile
+from edgevision.converters.tflite_metadata import embed_metadata
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ConversionError
 from edgevision.optional import require
@@ -32,7 +33,14 @@ def export(source: SourceModel, request: Request) -> Exported:
         file = TFLiteFile(converter.convert())
     file.arrange([spec.name for spec in source.inputs], [spec.name for spec in source.outputs])
     inputs, outputs = _checked(file.inputs, source, request), _checked(file.outputs, source, request)
-    return Exported({MODEL_FILE: file.to_bytes()}, inputs, outputs, tool_versions(*KERAS_TOOLS))
+    content = embed_metadata(
+        file.to_bytes(),
+        name=source.name,
+        preprocessing=source.preprocessing,
+        labels=source.labels,
+        task=source.task,
+    )
+    return Exported({MODEL_FILE: content}, inputs, outputs, tool_versions(*KERAS_TOOLS))
 
 
 def _converter(source: SourceModel, request: Request) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edgevision.converters.flatbuffer import pack_model
 from edgevision.converters.keras_import import layout_of
 from edgevision.errors import ConversionError
 from edgevision.optional import require
@@ -46,9 +47,7 @@ class TFLiteFile:
 
     def to_bytes(self) -> bytes:
         """Pack the model again."""
-        builder = require("flatbuffers").Builder(1 << 20)
-        builder.Finish(self._model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+        return pack_model(self._model)
 
     def _indices(self, entries: Sequence[Any], names: Sequence[str]) -> list[int]:
         known = {entry.name.decode(): int(entry.tensorIndex) for entry in entries}
