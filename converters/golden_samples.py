@@ -13,6 +13,7 @@ from edgevision.golden import Golden, synthetic_images
 if TYPE_CHECKING:
     from edgevision.converters.keras_import import SourceModel
     from edgevision.data.dataset import ImageDataset
+    from edgevision.preprocessing import Preprocessing
     from edgevision.tensors import Array
 
 POLICIES = ("data", "synthetic", "none")
@@ -46,27 +47,29 @@ def make_golden(
     check_choice("golden", policy, POLICIES)
     if policy == "none":
         return None
-    if source.preprocessing is None or len(source.inputs) != 1:
+    preprocessing = source.preprocessing
+    if preprocessing is None or len(source.inputs) != 1:
         raise ConfigError(
             "golden samples need a model with one image input and known preprocessing",
             next_step="say how images become its input, or pass golden none",
         )
     if policy == "synthetic":
-        height, width = source.preprocessing.height, source.preprocessing.width
-        images = list(synthetic_images(count, height, width, seed))
+        images = list(synthetic_images(count, preprocessing.height, preprocessing.width, seed))
         names = [f"synthetic {index} of seed {seed}" for index in range(count)]
-        return Golden(tuple(images), (None,) * count, tuple(names), _answers(source, images))
+        return Golden(tuple(images), (None,) * count, tuple(names), _answers(source, preprocessing, images))
     if dataset is None:
         raise ConfigError("golden data needs images", next_step="name a dataset, or pass golden synthetic or none")
-    return _from_data(source, dataset, count, seed)
+    return _from_data(source, preprocessing, dataset, count, seed)
 
 
-def _from_data(source: SourceModel, dataset: ImageDataset, count: int, seed: int) -> Golden:
+def _from_data(
+    source: SourceModel, preprocessing: Preprocessing, dataset: ImageDataset, count: int, seed: int
+) -> Golden:
     rng = np.random.default_rng(seed)
     pool = rng.choice(len(dataset), min(len(dataset), CANDIDATES * count), replace=False)
     count = min(count, len(pool))
     images = [dataset.image(int(index)) for index in pool]
-    answers = _answers(source, images)
+    answers = _answers(source, preprocessing, images)
     chosen = _least_sure_and_random(answers[0], count)
     kept = [int(pool[position]) for position in chosen]
     return Golden(
@@ -83,14 +86,12 @@ def _least_sure_and_random(scores: Array, count: int) -> list[int]:
         return list(range(count))
     best = np.sort(scores, axis=1)
     by_margin = np.argsort(best[:, -1] - best[:, -2], kind="stable").tolist()
-    unsure = by_margin[: count // 2]
+    unsure: list[int] = by_margin[: count // 2]
     others = [position for position in range(len(scores)) if position not in unsure]
     return unsure + others[: count - len(unsure)]
 
 
-def _answers(source: SourceModel, images: list[Array]) -> tuple[Array, ...]:
-    preprocessing = source.preprocessing
-    assert preprocessing is not None
+def _answers(source: SourceModel, preprocessing: Preprocessing, images: list[Array]) -> tuple[Array, ...]:
     inputs = np.stack([preprocessing.apply(image) for image in images])
     with vendor_step(f"running {source.name} on golden samples"):
         results = source.model(inputs, training=False)

@@ -89,7 +89,8 @@ class ArrayDataset(ImageDataset):
 
     def image(self, index: int) -> Array:
         """Return image ``index`` as uint8 RGB, shape (height, width, 3)."""
-        return self.pixels[index]
+        pixels: Array = self.pixels[index]
+        return pixels
 
     def name(self, index: int) -> str:
         """Return the origin with the image's position, ``cifar10_test.zip#17``."""

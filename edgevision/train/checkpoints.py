@@ -24,7 +24,7 @@ class Checkpoints:
     def __init__(self, directory: Path, config: TrainingConfig, data_sha256: str) -> None:
         """Keep the run of ``config`` on the images with ``data_sha256`` in ``directory``."""
         self.directory = directory
-        self._identity = {"config": config.to_dict(), "data_sha256": data_sha256}
+        self._identity: dict[str, Any] = {"config": config.to_dict(), "data_sha256": data_sha256}
 
     @property
     def _state_file(self) -> Path:

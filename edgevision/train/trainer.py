@@ -249,7 +249,7 @@ def _validation_batches(held_out: ImageDataset | None, preprocessing: Preprocess
 
     tf = require("tensorflow")
     pixels = materialize(held_out, preprocessing).astype(np.float32)
-    inputs = (pixels - np.float32(preprocessing.mean)) / np.float32(preprocessing.std)
+    inputs = (pixels - np.array(preprocessing.mean, np.float32)) / np.array(preprocessing.std, np.float32)
     return tf.data.Dataset.from_tensor_slices((inputs, held_out.targets)).batch(config.batch_size)
 
 
