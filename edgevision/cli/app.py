@@ -39,6 +39,7 @@ COMMANDS: Rows = {
     },
     "Run it": {
         "predict": ("edgevision.cli.predict:predict", "Classify images"),
+        "demo": ("edgevision.cli.demo:demo", "The whole way, on shipped images"),
     },
 }
 """Section -> command -> (where it is, "module:attribute"; what it does, one line)."""
