@@ -16,7 +16,8 @@ def demo(tmp_path_factory):
 
 
 def test_each_variant_is_sealed_in_both_formats(demo):
-    found = {(artifact.manifest.name, artifact.manifest.format, artifact.manifest.scheme) for artifact in demo.artifacts}
+    manifests = [artifact.manifest for artifact in demo.artifacts]
+    found = {(manifest.name, manifest.format, manifest.scheme) for manifest in manifests}
     variants = [("resnet8", "float32"), *((f"resnet8{kind}", "static_wi8_ai8") for kind in ("", "-pruned", "-qat"))]
     assert found == {(name, kind, scheme) for name, scheme in variants for kind in ("tflite", "openvino")}
     for artifact in demo.artifacts:
