@@ -81,7 +81,7 @@ def _note(exc: BaseException, text: str) -> None:
 def _reason(exc: BaseException) -> str:
     """The line of a vendor's exception that says something, at most 200 characters of it."""
     text = str(exc)
-    found = re.search(r"(?:Flex|Custom|Select TF) ops: ([^\n]+)", text)
+    found = re.search(r"(?:(?:Flex|Custom|Select TF) ops|No conversion rule found for operations): ([^\n]+)", text)
     if found:
         return f"operators that the format does not have: {found.group(1).strip()}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
