@@ -35,7 +35,7 @@ def resnet8(repository: Path) -> SourceModel:
 @pytest.fixture(scope="module")
 def calibration(resnet8: SourceModel) -> CalibrationDataset:
     assert resnet8.preprocessing is not None
-    return CalibrationDataset.from_dataset(open_dataset("sample", "train"), resnet8.preprocessing, 20)
+    return CalibrationDataset.from_dataset(open_dataset("sample", "train"), resnet8.preprocessing, 50)
 
 
 @pytest.fixture(scope="module")
