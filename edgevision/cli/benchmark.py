@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @command(
     "benchmark",
-    "edgevision benchmark resnet8-tflite-static_wi8_ai8",
-    "edgevision benchmark runs/*-float32 runs/*-static_wi8_ai8 --min-duration 10 --json > latency.json",
+    "edgevision benchmark runs/resnet8-tflite-static_wi8_ai8",
+    "edgevision benchmark runs/resnet8-* --min-duration 10 --json",
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @runtime_options(several=True)

@@ -58,7 +58,7 @@ def open_parts(data: str | None, golden: str | None) -> tuple[ImageDataset | Non
 
 @command(
     "convert",
-    "edgevision convert runs/train --to tflite --to openvino --data sample",
+    "edgevision convert sample --to tflite --to openvino --data sample",
     "edgevision convert model.keras --scheme float16 --golden none",
 )
 @model_argument()
@@ -80,18 +80,20 @@ def convert(
     out: Path,
     overwrite: bool,
 ) -> None:
-    """Convert MODEL, a Keras model or the artifact of one, and write OUT/NAME-FORMAT-SCHEME for each format.
+    """Convert MODEL and write OUT/NAME-FORMAT-SCHEME for each format.
+
+    MODEL is a Keras model, the artifact of one, or 'sample', the ResNet-8 that comes with edgevision.
 
     Each artifact has golden samples with the Keras model's answers, and is sealed on the runtimes here: verify
     compares with that. Models of quantization-aware training are converted by quantize.
     """
+    from edgevision.cli.models import open_source
     from edgevision.converters.golden_samples import make_golden
-    from edgevision.converters.keras_import import load_source
     from edgevision.export import export
 
     _, samples, policy = open_parts(data, golden)
     with working("converting"):
-        source = load_source(model)
+        source = open_source(model)
         conversions = export(
             source,
             out,

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @command(
     "evaluate",
-    "edgevision evaluate resnet8-tflite-static_wi8_ai8 --data sample",
-    "edgevision evaluate resnet8-openvino-float32 --data cifar10_test.zip --min-accuracy 0.872",
+    "edgevision evaluate runs/resnet8-tflite-static_wi8_ai8 --data sample",
+    "edgevision evaluate runs/resnet8-openvino-float32 --data cifar10/ --split test --min-accuracy 0.872",
 )
 @model_argument()
 @data_options(required=True)
@@ -70,7 +70,7 @@ def _text(result: Evaluation) -> str:
             "macro F1": f"{metrics.macro_f1:.4f}",
             "calibration error": None if metrics.ece is None else f"{metrics.ece:.4f}",
             "log loss": None if metrics.log_loss is None else f"{metrics.log_loss:.4f}",
-            "ran on": f"{package}, {result.device}, {result.facts.get('threads')} threads",
+            "ran on": f"{package}, {result.device}, threads: {result.facts.get('threads')}",
         }
     )
     rows = [

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgevision.tensors import TensorSpec
 
 
-@command("inspect", "edgevision inspect resnet8-tflite-static_wi8_ai8", "edgevision inspect model.tflite --json")
+@command("inspect", "edgevision inspect runs/resnet8-tflite-static_wi8_ai8", "edgevision inspect model.tflite --json")
 @model_argument()
 def inspect(model: Path) -> None:
     """Show what is known about MODEL: its tensors, preprocessing, labels, how it was made, what was measured.

@@ -1,4 +1,4 @@
-"""MODEL, as users type it: an artifact directory, the manifest in it, or a bare model file."""
+"""MODEL, as users type it: an artifact directory, the manifest in it, a bare model file, or 'sample'."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgevision.artifact import Artifact
+    from edgevision.converters.keras_import import SourceModel
 
 
 def open_model(path: Path) -> Artifact:
@@ -14,6 +15,21 @@ def open_model(path: Path) -> Artifact:
     from edgevision.artifact import Artifact
     from edgevision.manifest import MANIFEST
 
+    path = _place(path)
     if path.is_file() and path.name != MANIFEST:
         return Artifact.describe(path)
     return Artifact.open(path)
+
+
+def open_source(path: Path) -> SourceModel:
+    """Load a Keras model to convert from; raises as `edgevision.converters.keras_import.load_source`."""
+    from edgevision.converters.keras_import import load_source
+
+    return load_source(_place(path))
+
+
+def _place(path: Path) -> Path:
+    """The path; or the shipped model's for 'sample' where no such file is."""
+    from edgevision.shipped import SHIPPED, shipped_model
+
+    return shipped_model() if str(path) == SHIPPED and not path.exists() else path

@@ -14,8 +14,8 @@ from edgevision.cli.output import note, show, table, working
 
 @command(
     "predict",
-    "edgevision predict resnet8-tflite-static_wi8_ai8 cat.png",
-    "cat photo.jpg | edgevision predict resnet8-tflite-static_wi8_ai8 - --top 1 --json",
+    "edgevision predict runs/resnet8-tflite-static_wi8_ai8 cat.png",
+    "cat photo.jpg | edgevision predict runs/resnet8-tflite-static_wi8_ai8 - --top 1 --json",
 )
 @model_argument()
 @click.argument("images", nargs=-1, required=True)

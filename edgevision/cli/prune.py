@@ -14,8 +14,8 @@ from edgevision.cli.output import facts, note, show, working
 
 @command(
     "prune",
-    "edgevision prune resnet8.keras --data sample --target-sparsity 0.5 --out runs/pruned",
-    "edgevision prune runs/train --data cifar10/ --target-sparsity 0.7 --layers 'stage3_*' --epochs 10",
+    "edgevision prune sample --data sample --target-sparsity 0.5 --out runs/pruned",
+    "edgevision prune model.keras --data cifar10/ --target-sparsity 0.7 --layers 'stage3_*' --epochs 10",
 )
 @model_argument()
 @data_options(required=True)
@@ -54,11 +54,14 @@ def prune(
     out: Path,
     overwrite: bool,
 ) -> None:
-    """Prune MODEL, a Keras model or the artifact of one, by magnitude, and write it as a Keras artifact.
+    """Prune MODEL by magnitude, and write it as a Keras artifact.
+
+    MODEL is a Keras model, the artifact of one, or 'sample', the ResNet-8 that comes with edgevision.
 
     Its file stays as long as it was, and deflates better. Convert or quantize it next.
     """
-    from edgevision.converters.keras_import import load_source, save_keras_artifact
+    from edgevision.cli.models import open_source
+    from edgevision.converters.keras_import import save_keras_artifact
     from edgevision.converters.pruning import prune as prune_model
     from edgevision.data.locate import open_dataset
     from edgevision.files import check_replaceable
@@ -67,7 +70,7 @@ def prune(
     dataset = open_dataset(data, split, default="train")
     with working("pruning") as line:
         pruned, report = prune_model(
-            load_source(model),
+            open_source(model),
             dataset,
             target_sparsity=target_sparsity,
             schedule=schedule,

@@ -24,8 +24,8 @@ SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
 
 @command(
     "quantize",
-    "edgevision quantize runs/train --data sample",
-    "edgevision quantize runs/train --data sample --method qat --epochs 3 --to tflite --to openvino",
+    "edgevision quantize sample --data sample",
+    "edgevision quantize runs/pruned --method qat --keep-sparsity --data sample --to openvino --out runs/qat",
     "edgevision quantize model.keras --scheme dynamic_wi8_afp32 --golden none",
 )
 @model_argument()
@@ -75,19 +75,21 @@ def quantize(
     overwrite: bool,
     **training: Any,
 ) -> None:
-    """Quantize MODEL, a Keras model or the artifact of one, and write OUT/NAME-FORMAT-SCHEME for each format.
+    """Quantize MODEL and write OUT/NAME-FORMAT-SCHEME for each format.
+
+    MODEL is a Keras model, the artifact of one, or 'sample', the ResNet-8 that comes with edgevision.
 
     The images of --data that are for training calibrate (ptq) or train (qat); golden samples come from the others.
     """
+    from edgevision.cli.models import open_source
     from edgevision.converters.golden_samples import make_golden
-    from edgevision.converters.keras_import import load_source
     from edgevision.export import export
 
     images, samples, policy = open_parts(data, golden)
     if method == "qat" and scheme != "static_wi8_ai8":
         raise ConfigError("--scheme with --method qat", got=scheme, allowed="static_wi8_ai8")
     with working("quantizing") as line:
-        source = load_source(model)
+        source = open_source(model)
         chosen = make_golden(source, samples, policy=policy, seed=training["seed"])
         report = None
         if method == "qat":

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @command(
     "verify",
-    "edgevision verify resnet8-tflite-static_wi8_ai8",
+    "edgevision verify runs/resnet8-tflite-static_wi8_ai8",
     "edgevision verify adopted --seal --data sample",
-    "edgevision verify resnet8-tflite-static_wi8_ai8 --data sample --reference resnet8-tflite-float32 --json",
+    "edgevision verify runs/resnet8-tflite-static_wi8_ai8 --data sample --reference runs/resnet8-tflite-float32",
 )
 @model_argument()
 @data_options()
