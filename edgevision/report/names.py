@@ -9,7 +9,7 @@ from edgevision.report.model import Entry
 
 
 def short_names(entries: Sequence[Entry]) -> dict[str, str]:
-    """Return a label for each entry's name: format and scheme, and where those do not tell apart, what else it has.
+    """Return a label for each entry's name: format and scheme, and before them, where they do not tell apart, what else it has.
 
     Names are cut at dashes; what all of them begin with is left out.
     """
@@ -32,7 +32,7 @@ def _common_start(names: Sequence[Sequence[str]]) -> int:
 def _telling(entry: Entry, name: str) -> str:
     usual = f"{entry.format}-{entry.scheme}"
     rest = name.replace(usual, "").strip("-") if usual in name else name
-    return " ".join(filter(None, (entry.format, entry.scheme, rest)))
+    return " ".join(filter(None, (rest, entry.format, entry.scheme)))
 
 
 def kilobytes(count: int) -> str:
