@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +20,7 @@ from edgevision.export import export
 from edgevision.files import check_replaceable
 from edgevision.report import Measured, Report, build_report, write_report
 from edgevision.runtimes.base import available_runtimes
+from edgevision.shipped import shipped_model
 from edgevision.verify import verify
 
 if TYPE_CHECKING:
@@ -83,29 +82,28 @@ def run_demo(
     out = Path(out)
     check_replaceable(out / "report", overwrite)
     train, test = sample("train"), sample("test").balanced(test_images, seed)
-    with ExitStack() as stack:
-        shipped = stack.enter_context(resources.as_file(resources.files("edgevision") / "assets" / "resnet8"))
-        reference = Artifact.open(shipped)
-        source = load_source(shipped)
-        golden = make_golden(source, test, seed=seed)
-        variants = _variants(source, train, seed, say)
-        artifacts = _export(variants, train, golden, out / "artifacts", seed, overwrite, say)
-        say("evaluating the float model")
-        measured = [Measured(reference, [evaluate(reference, test, runtime="keras")], name="float model (Keras)")]
-        measured += [_measure(artifact, test, say) for artifact in artifacts]
-        timing = _benchmark(artifacts, min_duration_s, seed, say)
-        history = json.loads((shipped / "history.json").read_text(encoding="utf-8"))["epochs"]
-        say("writing the report")
-        report = build_report(
-            "ResNet-8 on CIFAR-10, the whole way",
-            measured[0],
-            measured[1:],
-            benchmark=timing,
-            histories={"training of the float model": history},
-            dataset=DATASET if test_images == 1000 else f"{test_images} of the {DATASET}",
-            notes=(NOTE,),
-        )
-        files = write_report(report, out / "report", benchmark=timing, overwrite=overwrite)
+    shipped = shipped_model()
+    reference = Artifact.open(shipped)
+    source = load_source(shipped)
+    golden = make_golden(source, test, seed=seed)
+    variants = _variants(source, train, seed, say)
+    artifacts = _export(variants, train, golden, out / "artifacts", seed, overwrite, say)
+    say("evaluating the float model")
+    measured = [Measured(reference, [evaluate(reference, test, runtime="keras")], name="float model (Keras)")]
+    measured += [_measure(artifact, test, say) for artifact in artifacts]
+    timing = _benchmark(artifacts, min_duration_s, seed, say)
+    history = json.loads((shipped / "history.json").read_text(encoding="utf-8"))["epochs"]
+    say("writing the report")
+    report = build_report(
+        "ResNet-8 on CIFAR-10, the whole way",
+        measured[0],
+        measured[1:],
+        benchmark=timing,
+        histories={"training of the float model": history},
+        dataset=DATASET if test_images == 1000 else f"{test_images} of the {DATASET}",
+        notes=(NOTE,),
+    )
+    files = write_report(report, out / "report", benchmark=timing, overwrite=overwrite)
     verified = all(item.verification is None or item.verification.holds for item in measured)
     return Demo(report, files, artifacts, verified)
 

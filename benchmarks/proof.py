@@ -1,0 +1,155 @@
+"""Measure again what takes long, and write the figures into docs/results.md.
+
+    python benchmarks/proof.py [SECTION ...] [--out runs/proof]
+
+Each section runs the commands that docs/results.md shows and replaces the table between its markers,
+``<!-- proof:SECTION -->`` and ``<!-- /proof:SECTION -->``. EDGEVISION_DATA names the folder with the complete
+CIFAR-10 (``cifar10/``). Exit status 3 when a figure misses its bound; the figure is written all the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "docs" / "results.md"
+BIN = Path(sys.executable).parent
+HEAVY = ("tensorflow", "openvino", "cv2", "scipy")
+
+Section = tuple[list[str], bool]
+"""The lines of a table, and whether every bound in it holds."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", help="which to measure: " + ", ".join(SECTIONS) + " (default: all)")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "proof")
+    options = parser.parse_args()
+    unknown = set(options.sections) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no section {', '.join(sorted(unknown))}; allowed: {', '.join(SECTIONS)}")
+    held = True
+    for name in options.sections or SECTIONS:
+        started = time.monotonic()
+        lines, holds = SECTIONS[name](options.out)
+        write(name, lines)
+        held &= holds
+        print(f"{name}: {'holds' if holds else 'MISSED'}, {time.monotonic() - started:.0f} s", flush=True)
+    return 0 if held else 3
+
+
+def write(name: str, lines: Sequence[str]) -> None:
+    """Replace what stands between a section's markers in docs/results.md."""
+    begin, end = f"<!-- proof:{name} -->", f"<!-- /proof:{name} -->"
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    text, count = pattern.subn(lambda _: "\n".join([begin, *lines, end]), RESULTS.read_text(encoding="utf-8"))
+    if count != 1:
+        raise SystemExit(f"docs/results.md has {count} places for {name}")
+    RESULTS.write_text(text, encoding="utf-8")
+
+
+def edgevision(*arguments: str | Path) -> Any:
+    """Run a command of edgevision and return its JSON document."""
+    return json.loads(run(BIN / "edgevision", *arguments, "--json"))
+
+
+def run(*command: str | Path) -> str:
+    """Run a command in the checkout and return what it printed; a failure ends the proof."""
+    done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 3):
+        raise SystemExit(f"{' '.join(map(str, command))}\nexit status {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    return [f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def exported(out: Path) -> None:
+    """Make the artifacts that several sections measure, where they are not there yet."""
+    if not (out / "resnet8-openvino-float32").exists():
+        edgevision("convert", "sample", "--to", "tflite", "--to", "openvino", "--data", "sample", "--out", out)
+    if not (out / "resnet8-openvino-static_wi8_ai8").exists():
+        edgevision("quantize", "sample", "--to", "tflite", "--to", "openvino", "--data", "sample", "--out", out)
+
+
+def accuracy(out: Path) -> Section:
+    """Top-1 on all 10,000 test images, on every runtime."""
+    exported(out)
+    data = Path(os.environ["EDGEVISION_DATA"]) / "cifar10"
+    rows, floats, held = [], {}, True
+    runs = [("float32", "tflite", 87.2), ("float32", "openvino", 87.2)]
+    runs += [("static_wi8_ai8", "tflite", None), ("static_wi8_ai8", "openvino", None)]
+    for scheme, form, floor in runs:
+        artifact = out / f"resnet8-{form}-{scheme}"
+        document = edgevision("evaluate", artifact, "--data", data, "--split", "test", "--runtime", form)
+        share = document["classification"]["accuracy"]
+        percent = 100 * share["value"]
+        floats.setdefault(form, percent)
+        bound = f"≥ {floor}" if floor else f"≥ {floats[form] - 0.5:.2f} (float − 0.5)"
+        holds = percent >= (floor or floats[form] - 0.5)
+        held &= holds
+        size = sum(file["bytes"] for file in edgevision("inspect", artifact)["manifest"]["files"][: 1 + (form != "tflite")])
+        rows.append(
+            (
+                artifact.name,
+                f"{size:,}",
+                document["facts"]["package"] + " " + document["facts"]["version"],
+                f"{percent:.2f}",
+                f"{100 * share['low']:.2f}–{100 * share['high']:.2f}",
+                bound,
+                "yes" if holds else "**no**",
+            )
+        )
+    return table(("artifact", "bytes", "ran on", "top-1 %", "95% interval", "bound", "holds"), rows), held
+
+
+def overhead(out: Path) -> Section:
+    """`CompiledModel.infer` against the fastest vendor calls written by hand."""
+    exported(out)
+    script = ROOT / "benchmarks" / "infer_overhead.py"
+    tflite, ir = (out / f"resnet8-{form}-static_wi8_ai8" for form in ("tflite", "openvino"))
+    document = json.loads(run(sys.executable, script, tflite, ir, "--json"))
+    rows = [
+        (row["runtime"], row["calls"], f"{row['ratio']:.3f}", "≤ 1.10", f"{100 * row['control_off']:.2f}%", "yes" if row["held"] else "**no**")
+        for row in document["rows"]
+    ]
+    return table(("runtime", "calls a side", "infer / by hand", "bound", "hand / hand off by", "holds"), rows), document["held"]
+
+
+def startup(_: Path) -> Section:
+    """What `import edgevision` loads, and what `--help` costs."""
+    listed = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "import edgevision"], capture_output=True, text=True, check=True
+    ).stderr
+    loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in listed.splitlines()}
+    found = sorted(loaded & {*HEAVY, "numpy"})
+    commands = {"help": [str(BIN / "edgevision"), "--help"], "bare": [sys.executable, "-c", "import numpy, click"]}
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _round in range(31):
+        for name, command in commands.items():
+            began = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            times[name].append(time.perf_counter() - began)
+    ratio = statistics.median(times["help"][1:]) / statistics.median(times["bare"][1:])
+    rows = [
+        ("heavy modules that `import edgevision` loads", ", ".join(found) or "none", "none", "**no**" if found else "yes"),
+        ("`edgevision --help` / `python -c 'import numpy, click'`, medians of 30", f"{ratio:.2f}", "≤ 1.3", "yes" if ratio <= 1.3 else "**no**"),
+    ]
+    return table(("what", "measured", "bound", "holds"), rows), not found and ratio <= 1.3
+
+
+SECTIONS: dict[str, Callable[[Path], Section]] = {"accuracy": accuracy, "overhead": overhead, "startup": startup}
+
+if __name__ == "__main__":
+    sys.exit(main())
