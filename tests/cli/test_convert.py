@@ -143,3 +143,17 @@ def test_stopped_in_the_middle_nothing_is_half_written(keras_artifact, images, t
     assert started.returncode == status
     assert message == ("edgevision: interrupted; nothing was half-written" if number == signal.SIGINT else "")
     assert os.listdir(out) == []
+
+
+def test_both_formats_at_once_and_nothing_else_on_the_screen(process, keras_artifact, images, tmp_path):
+    """TensorFlow, NNCF and OpenVINO print, log and draw progress bars; none of it reaches the user."""
+    done = process(
+        "quantize", keras_artifact.path, "--data", images, "--to", "tflite", "--to", "openvino", "--out", tmp_path,
+        "--calibration-count", 18, "--json",
+    )  # fmt: skip
+    assert (done.exit_code, done.stderr) == (0, ""), done.stderr
+    found = {entry["format"]: Artifact.open(entry["artifact"]) for entry in json.loads(done.stdout)["conversions"]}
+    assert {name: list(artifact.manifest.runtimes) for name, artifact in found.items()} == {
+        "tflite": ["tflite"],
+        "openvino": ["openvino"],
+    }
