@@ -9,7 +9,7 @@ from edgevision.report.model import Entry
 
 
 def short_names(entries: Sequence[Entry]) -> dict[str, str]:
-    """Return a label for each entry's name: format and scheme, and before them, where they do not tell apart, what else it has.
+    """Return a label for each entry's name: format and scheme, after what else tells it apart where those do not.
 
     Names are cut at dashes; what all of them begin with is left out.
     """
