@@ -7,7 +7,7 @@ file has the ranges that were learned; otherwise NNCF measures them. Converting 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ def _described(model: Any, source: SourceModel) -> Any:
     return clean
 
 
-def _in_order(ports: Iterable[Any], pattern: str) -> list[Any]:
+def _in_order(ports: Sequence[Any], pattern: str) -> list[Any]:
     """Return the ports in the order of the Keras model, by the names that tracing gave them."""
     found = {name: port for port in ports for name in port.get_names()}
     names = [pattern.format(position) for position in range(len(ports))]
