@@ -7,7 +7,7 @@ file has the ranges that were learned; otherwise NNCF measures them. Converting 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
