@@ -8,7 +8,11 @@ root=$(pwd -P)
 
 rm -rf .typing
 mkdir -p .typing/edgevision
-for entry in edgevision/*; do ln -s "../../$entry" .typing/edgevision/; done
+for entry in edgevision/*; do
+    # A folder of data is left out: mypy would count it as a namespace package.
+    if [ -d "$entry" ] && [ ! -e "$entry/__init__.py" ]; then continue; fi
+    ln -s "../../$entry" .typing/edgevision/
+done
 for folder in converters runtimes devices; do ln -s "../../$folder" .typing/edgevision/; done
 
 cd .typing
