@@ -1,7 +1,7 @@
 """edgevision: make a vision model small, prove that it still works, and run it on the device.
 
-The names below are loaded when they are first used, so that importing the package costs next to nothing. Verbs live in
-the module of the same name: ``from edgevision.predict import predict``.
+The names below are loaded when they are first used, so that importing the package costs next to nothing. A verb with a
+module of its own name lives there: ``from edgevision.predict import predict``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from edgevision.artifact import Artifact as Artifact
     from edgevision.artifact import write_artifact as write_artifact
     from edgevision.calibration import CalibrationDataset as CalibrationDataset
+    from edgevision.converters.base import convert as convert
+    from edgevision.converters.golden_samples import make_golden as make_golden
+    from edgevision.converters.keras_import import load_source as load_source
+    from edgevision.converters.pruning import prune as prune
+    from edgevision.converters.quantization import quantize_aware as quantize_aware
     from edgevision.data.dataset import ImageDataset as ImageDataset
     from edgevision.data.images import load_image as load_image
     from edgevision.data.locate import open_dataset as open_dataset
@@ -21,12 +26,14 @@ if TYPE_CHECKING:
     from edgevision.manifest import Manifest as Manifest
     from edgevision.metrics.classification import classification_metrics as classification_metrics
     from edgevision.preprocessing import Preprocessing as Preprocessing
+    from edgevision.runtimes.base import load as load
     from edgevision.tasks.classification import Prediction as Prediction
     from edgevision.tasks.classification import classify as classify
     from edgevision.tensors import QuantParams as QuantParams
     from edgevision.tensors import TensorSpec as TensorSpec
     from edgevision.tensors import dequantize as dequantize
     from edgevision.tensors import quantize as quantize
+    from edgevision.verify.sealing import seal as seal
 
     __version__: str
 
@@ -43,10 +50,17 @@ _HOME = {
     "TensorSpec": "edgevision.tensors",
     "classification_metrics": "edgevision.metrics.classification",
     "classify": "edgevision.tasks.classification",
+    "convert": "edgevision.converters.base",
     "dequantize": "edgevision.tensors",
+    "load": "edgevision.runtimes.base",
     "load_image": "edgevision.data.images",
+    "load_source": "edgevision.converters.keras_import",
+    "make_golden": "edgevision.converters.golden_samples",
     "open_dataset": "edgevision.data.locate",
+    "prune": "edgevision.converters.pruning",
     "quantize": "edgevision.tensors",
+    "quantize_aware": "edgevision.converters.quantization",
+    "seal": "edgevision.verify.sealing",
     "write_artifact": "edgevision.artifact",
 }
 """Public name -> the module that it is loaded from."""
