@@ -77,5 +77,6 @@ def _table(report: BenchmarkReport) -> str:
             + ["–" if value is None else f"{value:.3f}" for value in times]
             + [memory, latency.count]
         )
-    headers = ["model", "format", "runs on", "p50", "p90", "p95", "p99", "first", "load", "MiB", "count"]
+    times_ms = [f"{name} ms" for name in ("p50", "p90", "p95", "p99", "first", "load")]
+    headers = ["model", "format", "runs on", *times_ms, "peak MiB", "count"]
     return table(headers, rows)
