@@ -133,6 +133,7 @@ def test_stopped_in_the_middle_nothing_is_half_written(keras_artifact, images, t
     with subprocess.Popen(
         [sys.executable, "-c", HELD_WHILE_WRITING, *map(str, arguments)],
         stderr=subprocess.PIPE, text=True, env={**os.environ, "MARKER": str(marker)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
     ) as started:  # fmt: skip
         deadline = time.monotonic() + 120
         while not marker.exists() and started.poll() is None and time.monotonic() < deadline:
