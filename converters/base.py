@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgevision.artifact import Artifact, write_artifact
-from edgevision.errors import CalibrationError, ConfigError, check_choice
+from edgevision.converters.keras_import import SourceModel, check_weights, is_quantization_aware
+from edgevision.errors import CalibrationError, ConfigError, ConversionError, check_choice
 from edgevision.files import check_replaceable
 from edgevision.manifest import LineageStep
 
 if TYPE_CHECKING:
     from edgevision.calibration import CalibrationDataset
-    from edgevision.converters.keras_import import SourceModel
     from edgevision.golden import Golden
     from edgevision.tensors import TensorSpec
 
@@ -52,13 +52,14 @@ class Format:
         exporter: "module:function", an `Exporter`.
         schemes: the schemes that it offers.
         granularities: of the scales of quantized weights.
-        io_dtypes: types of the inputs and outputs of statically quantized models.
+        io_dtypes: scheme -> types of inputs and outputs that may be asked for, the default first; where a scheme is
+            not listed, inputs and outputs stay float32.
     """
 
     exporter: str
     schemes: tuple[str, ...]
     granularities: tuple[str, ...]
-    io_dtypes: tuple[str, ...]
+    io_dtypes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 FORMATS: Mapping[str, Format] = {
@@ -66,13 +67,12 @@ FORMATS: Mapping[str, Format] = {
         "edgevision.converters.tflite:export",
         tuple(SCHEMES),
         ("per_channel", "per_tensor"),
-        ("int8", "uint8", "float32"),
+        {"static_wi8_ai8": ("int8", "uint8", "float32"), "static_wi8_ai16": ("int16", "float32")},
     ),
     "openvino": Format(
         "edgevision.converters.openvino:export",
         ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8"),
         ("per_channel", "per_tensor"),
-        ("float32",),
     ),
 }
 
@@ -84,7 +84,7 @@ class Request:
     Attributes:
         scheme: one of `SCHEMES`.
         granularity: ``per_channel`` or ``per_tensor``: the scales of quantized weights.
-        io_dtype: type of the inputs and outputs of a statically quantized model.
+        io_dtype: type of the inputs and outputs.
         batch: length of the batch axis.
         calibration: images to measure activation ranges on; None where the scheme or the model needs none.
     """
@@ -173,7 +173,7 @@ def convert(
         to: one of `FORMATS`.
         scheme: one of `SCHEMES`; None for the one that the source was made for.
         granularity: ``per_channel`` or ``per_tensor``: the scales of quantized weights.
-        io_dtype: type of the inputs and outputs of a statically quantized model; None for the format's first.
+        io_dtype: type of the inputs and outputs, where the scheme has a choice; None for the format's first.
         calibration: images to measure activation ranges on; not needed after quantization-aware training.
         golden: samples with the float model's outputs, to travel with the artifact.
         batch: length of the batch axis.
@@ -181,13 +181,15 @@ def convert(
 
     Raises:
         ConfigError: an option that the format does not offer, or a place that is taken.
-        CalibrationError: the scheme needs calibration data and there is none.
-        ConversionError: the vendor's converter gave up.
+        CalibrationError: the scheme needs calibration data and there is none, or it has another shape than the input.
+        ConversionError: the vendor's converter gave up, or the model has NaN or infinite weights, or several inputs
+            to calibrate.
         BackendUnavailableError: an extra is not installed.
     """
     check_choice("format", to, tuple(FORMATS))
     request = _request(source, FORMATS[to], to, scheme, granularity, io_dtype, calibration, batch)
-    place = Path(out) / f"{source.name}-{to}-{request.scheme}"
+    place = Path(out) / f"{_file_name(source.name)}-{to}-{request.scheme}"
+    check_weights(source)
     check_replaceable(place, overwrite)
     module, _, name = FORMATS[to].exporter.partition(":")
     export: Exporter = getattr(importlib.import_module(module), name)
@@ -213,17 +215,21 @@ def _request(
     calibration: CalibrationDataset | None,
     batch: int,
 ) -> Request:
-    from edgevision.converters.keras_import import is_quantization_aware
-
     trained = is_quantization_aware(source.model)
     scheme = scheme or source.scheme
     check_choice("scheme", scheme, tuple(SCHEMES))
     check_choice(f"scheme for {to}", scheme, row.schemes)
     check_choice("granularity", granularity, row.granularities)
-    io_dtype = io_dtype or row.io_dtypes[0]
-    check_choice(f"io_dtype for {to}", io_dtype, row.io_dtypes)
+    dtypes = row.io_dtypes.get(scheme, ("float32",))
+    io_dtype = io_dtype or dtypes[0]
+    check_choice(f"io_dtype of {scheme} for {to}", io_dtype, dtypes)
     if not isinstance(batch, int) or batch < 1:
         raise ConfigError("batch", got=batch, allowed="1 or more")
+    if granularity != "per_channel" and (trained or SCHEMES[scheme].weight_bits != 8):
+        raise ConfigError(
+            f"granularity of {'a model of quantization-aware training' if trained else scheme}",
+            got=granularity, allowed="per_channel",
+        )  # fmt: skip
     if trained and scheme != source.scheme:
         raise ConfigError(
             "a model of quantization-aware training keeps its scheme", got=scheme, allowed=[source.scheme],
@@ -235,7 +241,31 @@ def _request(
             next_step="give a few hundred images like those the model will see (--data, calibration=)",
         )
     needed = calibration if SCHEMES[scheme].calibration and not trained else None
+    if needed is not None:
+        _check_fits(source, needed)
     return Request(scheme, granularity, io_dtype, batch, needed)
+
+
+def _check_fits(source: SourceModel, calibration: CalibrationDataset) -> None:
+    """Raise ConversionError or CalibrationError unless the samples have the shape of the model's one input."""
+    if len(source.inputs) != 1:
+        raise ConversionError(
+            f"{source.name}: calibration with images takes a model with one input", got=f"{len(source.inputs)} inputs"
+        )
+    wanted, found = source.inputs[0].shape[1:], next(iter(calibration)).shape[1:]
+    if len(wanted) != len(found) or any(w not in (None, f) for w, f in zip(wanted, found, strict=True)):
+        raise CalibrationError(
+            f"{source.name}: calibration samples of another shape than the input", got=found, allowed=f"{wanted}"
+        )
+
+
+def _file_name(name: str) -> str:
+    """Return a model's name; raise ConfigError where it would lead to another folder."""
+    if not name or name != Path(name).name or "\0" in name or "\\" in name:
+        raise ConfigError(
+            "the model's name cannot be part of a folder's name", got=repr(name), next_step="rename the model"
+        )
+    return name
 
 
 def _parameters(to: str, request: Request) -> dict[str, Any]:

@@ -17,10 +17,12 @@ from edgevision.files import sha256_file
 from edgevision.golden import Golden
 from edgevision.keras_safety import check_keras_file
 from edgevision.manifest import MANIFEST, LineageStep
-from edgevision.optional import available, require, version
+from edgevision.optional import require, version
 from edgevision.preprocessing import Preprocessing
 from edgevision.tensors import TensorSpec
 
+WRAPPERS = frozenset(("PruneLowMagnitude", "QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2"))
+"""Layers of the model optimization toolkit, which tf_keras does not know by itself."""
 KERAS_TOOLS = ("tensorflow", "tf-keras", "tensorflow-model-optimization")
 
 
@@ -60,7 +62,8 @@ class SourceModel:
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
         """The model's outputs, in order, named as before quantization-aware training."""
-        return _specs(self.model.outputs, [name.removeprefix("quant_") for name in self.model.output_names])
+        prefix = "quant_" if is_quantization_aware(self.model) else ""
+        return _specs(self.model.outputs, [name.removeprefix(prefix) for name in self.model.output_names])
 
     def manifest_fields(self) -> dict[str, Any]:
         """Return the manifest fields that every artifact made from this model shares."""
@@ -83,16 +86,16 @@ def load_source(path: str | Path) -> SourceModel:
         BackendUnavailableError: The extra ``train`` is not installed.
     """
     path = Path(path)
-    if path.is_dir() or path.name == MANIFEST:
-        artifact = Artifact.open(path)
-        if artifact.manifest.format != "keras":
-            raise ArtifactError(
-                f"{path}: not a Keras model", got=artifact.manifest.format, allowed="keras", next_step=_FROM_KERAS
-            )
-    else:
-        artifact = Artifact.describe(path)
-        if artifact.manifest.format != "keras":
-            raise ArtifactError(f"{path}: not a Keras model", got=artifact.manifest.format, next_step=_FROM_KERAS)
+    if (path / "saved_model.pb").is_file():
+        raise ArtifactError(
+            f"{path} is a SavedModel, which can run code", next_step="save the model with tf_keras, as .keras or .h5"
+        )
+    artifact = Artifact.open(path) if path.is_dir() or path.name == MANIFEST else Artifact.describe(path)
+    if artifact.manifest.format != "keras":
+        raise ArtifactError(
+            f"{path}: not a Keras model", got=artifact.manifest.format, allowed="keras",
+            next_step="convert from the Keras model (a .keras or .h5 file, or its artifact)",
+        )  # fmt: skip
     manifest = artifact.manifest
     model = load_keras_model(artifact.model_file)
     source = SourceModel(
@@ -111,36 +114,39 @@ def load_source(path: str | Path) -> SourceModel:
     return source
 
 
-_FROM_KERAS = "convert from the Keras model (a .keras or .h5 file, or its artifact)"
-
-
 def load_keras_model(file: Path) -> Any:
-    """Load one checked ``.keras`` or HDF5 file as a tf_keras model, not compiled.
+    """Load one ``.keras`` or HDF5 file as a tf_keras model, not compiled, without pruning wrappers.
 
     Raises:
-        ArtifactError: It would run code, is damaged, or was written by Keras 3.
+        ArtifactError: It would run code, is damaged, was written by Keras 3, or has no fixed input.
+        BackendUnavailableError: The extra ``train`` is not installed, or ``compress`` for a model with its wrappers.
     """
-    check_keras_file(file)
-    try:
-        with vendor_step(f"loading {file.name}"):
-            keras = require("tf_keras")
-            options = {"safe_mode": True} if file.suffix == ".keras" else {}
-            with quantize_scope():
-                return keras.models.load_model(file, compile=False, **options)
-    except ConversionError as exc:
+    wrappers = _wrappers_in(check_keras_file(file))
+    with vendor_step(f"loading {file.name}", error=ArtifactError, next_step="save it again with tf_keras"):
+        model = _load(file, wrappers)
+    if not model.inputs:
         raise ArtifactError(
-            f"{file.name} does not load in tf_keras: {exc.what.partition(': ')[2]}",
-            next_step="save it with tf_keras (Keras 3 models: in Keras 2 format)",
-        ) from exc.__cause__
+            f"{file.name}: a model without a fixed input", got="it was saved before its input's shape was known",
+            next_step="give it an Input layer, and save it again",
+        )  # fmt: skip
+    return model
 
 
-def quantize_scope() -> Any:
-    """Return the scope in which tf_keras knows the layers of quantization-aware training."""
-    import contextlib
+def _load(file: Path, wrappers: set[str]) -> Any:
+    keras = require("tf_keras")
+    if not wrappers:
+        return keras.models.load_model(file, compile=False, safe_mode=True)
+    toolkit = require("tensorflow_model_optimization")
+    with toolkit.quantization.keras.quantize_scope(), toolkit.sparsity.keras.prune_scope():
+        model = keras.models.load_model(file, compile=False, safe_mode=True)
+    return toolkit.sparsity.keras.strip_pruning(model) if "PruneLowMagnitude" in wrappers else model
 
-    if not available("tensorflow_model_optimization"):
-        return contextlib.nullcontext()
-    return require("tensorflow_model_optimization").quantization.keras.quantize_scope()
+
+def _wrappers_in(config: Any) -> set[str]:
+    """Return the classes of the model optimization toolkit that a model's config names."""
+    values = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
+    found = {name for value in values for name in _wrappers_in(value)}
+    return found | {config} & WRAPPERS if isinstance(config, str) else found
 
 
 def save_keras_artifact(
@@ -171,7 +177,7 @@ def save_keras_artifact(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, name)
         with vendor_step(f"saving {source.name}"):
-            source.model.save(file, include_optimizer=False) if name.endswith(".h5") else source.model.save(file)
+            source.model.save(file, **({"include_optimizer": False} if file.suffix == ".h5" else {}))
         fields = {
             **source.manifest_fields(),
             "format": "keras",
@@ -189,9 +195,9 @@ def check_weights(source: SourceModel) -> None:
     bad = []
     for layer in leaf_layers(source.model):
         for weight in layer.weights:
-            values = weight.numpy()
-            if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
+            if weight.dtype.is_floating and not np.isfinite(weight.numpy().astype(np.float64)).all():
                 bad.append(f"{layer.name}/{weight.name.rpartition('/')[2].partition(':')[0]}")
+    bad = list(dict.fromkeys(bad))  # a layer may be used several times
     if bad:
         shown = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
         raise ConversionError(
@@ -209,17 +215,21 @@ def leaf_layers(model: Any) -> list[Any]:
 
 def is_quantization_aware(model: Any) -> bool:
     """Whether the model carries the wrappers of quantization-aware training."""
-    return any(type(layer).__name__ in ("QuantizeLayer", "QuantizeWrapperV2") for layer in model.layers)
+    return any(type(layer).__name__ in ("QuantizeLayer", "QuantizeWrapperV2") for layer in leaf_layers(model))
 
 
 def guess_decoding(model: Any) -> dict[str, str]:
     """Read from the last layer whether a classifier's output is probabilities or logits; {} when it is not clear."""
-    last = model.layers[-1]
+    if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2 or (model.outputs[0].shape[1] or 0) < 2:
+        return {}
+    last = leaf_layers(model)[-1]
     last = getattr(last, "layer", last)
-    activation = getattr(getattr(last, "activation", None), "__name__", None)
-    if type(last).__name__ == "Softmax" or activation == "softmax":
+    activation = getattr(last, "activation", None)
+    activation = getattr(activation, "activation", activation)  # inside that of quantization-aware training
+    name = getattr(activation, "__name__", None)
+    if type(last).__name__ == "Softmax" or name == "softmax":
         return {"activation": "softmax"}
-    if type(last).__name__ == "Dense" and activation == "linear":
+    if type(last).__name__ == "Dense" and name == "linear":
         return {"activation": "logits"}
     return {}
 

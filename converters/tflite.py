@@ -78,12 +78,7 @@ def _set_scheme(converter: Any, source: SourceModel, request: Request) -> None:
             else ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         ]
     if request.scheme.startswith("static"):
-        converter.inference_input_type = converter.inference_output_type = tf.as_dtype(_io_dtype(request))
-
-
-def _io_dtype(request: Request) -> str:
-    """int8 and uint8 stand for integers as wide as the activations."""
-    return "int16" if request.scheme == "static_wi8_ai16" and request.io_dtype != "float32" else request.io_dtype
+        converter.inference_input_type = converter.inference_output_type = tf.as_dtype(request.io_dtype)
 
 
 def _representative(request: Request) -> Callable[[], Iterator[list[Array]]]:
@@ -98,7 +93,7 @@ def _representative(request: Request) -> Callable[[], Iterator[list[Array]]]:
 
 def _checked(specs: tuple[TensorSpec, ...], source: SourceModel, request: Request) -> tuple[TensorSpec, ...]:
     """Raise ConversionError where integers were asked for and floats came: an operator was left in float."""
-    asked = _io_dtype(request)
+    asked = request.io_dtype
     integers = SCHEMES[request.scheme].calibration and asked != "float32"
     for spec in specs:
         if integers and (spec.dtype != asked or spec.quant is None):

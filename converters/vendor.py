@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from edgevision.errors import ConversionError, EdgeVisionError
 
 LOG_LINES = 40
 """How many of the last lines of a vendor's log are kept with the error that it led to."""
 
+_ONE_AT_A_TIME = threading.RLock()
+"""The descriptors are the process's: two threads that redirected them in turns would restore each other's log."""
+
 
 @contextlib.contextmanager
-def vendor_step(what: str) -> Iterator[None]:
-    """Run a vendor's code silently; whatever it raises becomes a `ConversionError`.
+def vendor_step(
+    what: str, *, error: type[EdgeVisionError] = ConversionError, next_step: str | None = None
+) -> Iterator[None]:
+    """Run a vendor's code silently; whatever it raises becomes an error of ours.
 
     Standard output and error of the whole process are redirected while the block runs, because C++ code writes to
-    the descriptors themselves. The last lines of what was written are a note on the error's cause.
+    the descriptors themselves. The last lines of what was written are a note on the error's cause. A second thread
+    waits until the first one's block is done. KeyboardInterrupt, SystemExit, MemoryError and edgevision's own errors
+    pass through.
 
     Args:
         what: The step, as the error names it ("TFLite conversion of resnet8").
+        error: The class of the error.
+        next_step: What the reader can do about it.
 
     Raises:
-        ConversionError: The block raised something that is not edgevision's; the message names operators that the
-            vendor listed as unsupported.
+        EdgeVisionError: Of class ``error``, when the block raised something that is not edgevision's; the message
+            names operators that the vendor listed as unsupported.
     """
-    with tempfile.TemporaryFile() as log:
+    with _ONE_AT_A_TIME, _log_file() as log:
         try:
             with _redirected(log), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -40,25 +51,69 @@ def vendor_step(what: str) -> Iterator[None]:
             raise
         except Exception as exc:
             _note(exc, _tail(log))
-            raise ConversionError(f"{what} failed: {_reason(exc)}") from exc
+            raise error(f"{what} failed: {_reason(exc)}", next_step=next_step) from exc
+
+
+def _log_file() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:  # no space for what will not be read
+        return open(os.devnull, "r+b")
 
 
 @contextlib.contextmanager
 def _redirected(log: IO[bytes]) -> Iterator[None]:
     """Point the descriptors 1 and 2, and Python's two streams, at ``log``."""
     _flush()
-    saved = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
-    text = open(os.dup(log.fileno()), "w", encoding="utf-8", errors="replace")  # noqa: SIM115
+    saved = {}
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):  # one that is closed shows nothing
+            saved[descriptor] = os.dup(descriptor)
+    text = open(os.dup(log.fileno()), "w", buffering=1, encoding="utf-8", errors="replace")  # noqa: SIM115
+    streams = _Stream("stdout", text), _Stream("stderr", text)
     try:
         for descriptor in saved:
             os.dup2(log.fileno(), descriptor)
-        with text, contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+        with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
             yield
     finally:
+        for stream in streams:
+            stream.give_back()
+        with contextlib.suppress(OSError):
+            text.close()
         _flush()
         for descriptor, copy in saved.items():
             os.dup2(copy, descriptor)
             os.close(copy)
+
+
+class _Stream:
+    """Stands for ``sys.stdout`` or ``sys.stderr``: the log while a step runs, afterwards what that stream is by then.
+
+    Log handlers that a vendor creates within the step keep it; a stream that was closed would make each of their later
+    messages an error.
+    """
+
+    def __init__(self, name: str, log: IO[str]) -> None:
+        self._name = name
+        self._log: IO[str] | None = log
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._target(), attribute)
+
+    def close(self) -> None:
+        """Do nothing: a handler that closes its stream at exit must not close the process's."""
+
+    def give_back(self) -> None:
+        self._log = None
+
+    def _target(self) -> Any:
+        if self._log is not None:
+            return self._log
+        stream = getattr(sys, self._name)
+        if stream is None or stream is self:
+            stream = getattr(sys, f"__{self._name}__")
+        return io.StringIO() if stream is None else stream
 
 
 def _flush() -> None:
@@ -68,8 +123,10 @@ def _flush() -> None:
 
 
 def _tail(log: IO[bytes]) -> str:
-    log.seek(0)
-    return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-LOG_LINES:])
+    with contextlib.suppress(OSError):
+        log.seek(0)
+        return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-LOG_LINES:])
+    return ""
 
 
 def _note(exc: BaseException, text: str) -> None:
@@ -81,11 +138,11 @@ def _note(exc: BaseException, text: str) -> None:
 def _reason(exc: BaseException) -> str:
     """The line of a vendor's exception that says something, at most 200 characters of it."""
     text = str(exc)
-    found = re.search(r"(?:(?:Flex|Custom|Select TF) ops|No conversion rule found for operations): ([^\n]+)", text)
-    if found:
-        return f"operators that the format does not have: {found.group(1).strip()}"
+    operators = re.findall(r"^\s*(?:Flex|Custom|TF Select) ops: ([^\n]+)", text, re.M)
+    if operators:
+        return f"operators that the format does not have: {', '.join(found.strip() for found in operators)}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if re.search(r"error|not support|unsupport|cannot|can't|invalid", line, re.I)]
     line = (telling or lines or [type(exc).__name__])[0]
-    line = re.sub(r"(?:/[\w.+-]+)+/", "", line)
+    line = re.sub(r"(?<![\w.:/-])(?:/[\w.+-]+)+/", "", line)  # folders; not the slashes inside a layer's name
     return line if len(line) <= 200 else line[:199] + "…"

@@ -30,24 +30,30 @@ def check_keras_file(path: str | Path) -> dict[str, Any]:
     """Read the config of a ``.keras`` or HDF5 model and refuse what could run code; no class is built.
 
     Args:
-        path: A model file saved by tf_keras or Keras.
+        path: A model file saved by tf_keras (or Keras up to 2).
 
     Returns:
         The model's config, as JSON gave it.
 
     Raises:
         ArtifactError: Missing, damaged, no Keras model, or it has a Lambda, a custom object, an unknown module, a
-            TensorFlow function that does more than compute, or weights in other files.
+            TensorFlow function that does more than compute, or weights in other files; or Keras 3 wrote it, whose
+            configs tf_keras does not read.
         BackendUnavailableError: h5py is not installed (it comes with the extra ``train``).
     """
     path = Path(path)
-    config = _zip_config(path) if _kind(path) == "zip" else _hdf5_config(path)
+    config, writer = _zip_config(path) if _kind(path) == "zip" else _hdf5_config(path)
     compiled = {key: value for key, value in config.items() if key != "compile_config"}  # never loaded: compile=False
     try:
         for item in _dicts(compiled):
             _check_object(path, item)
     except RecursionError as exc:
         raise _damaged(path, "its config is nested too deeply") from exc
+    if writer.partition(".")[0].isdigit() and int(writer.partition(".")[0]) >= 3:
+        raise ArtifactError(
+            f"{path.name} is a Keras 3 model", got=f"Keras {writer}", allowed="models saved by tf_keras",
+            next_step="build the same model in tf_keras, copy the weights (set_weights(get_weights())) and save that",
+        )  # fmt: skip
     return config
 
 
@@ -74,39 +80,42 @@ def _kind(path: Path) -> str:
     raise ArtifactError(f"{path.name} is not a Keras model", got=reason, allowed=("a .keras file", "an HDF5 file"))
 
 
-def _zip_config(path: Path) -> dict[str, Any]:
+def _zip_config(path: Path) -> tuple[dict[str, Any], str]:
+    """Return the config, and the version of Keras that wrote it ("" when it does not say)."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
             if set(names) != MEMBERS or len(names) != len(MEMBERS):
                 raise ArtifactError(f"{path.name} is not a .keras model", got=names[:5], allowed=sorted(MEMBERS))
-            if archive.getinfo("config.json").file_size > MAX_CONFIG_BYTES:
+            if max(archive.getinfo(name).file_size for name in ("config.json", "metadata.json")) > MAX_CONFIG_BYTES:
                 raise _damaged(path, "its config is larger than 64 MiB")
             text, weights = archive.read("config.json"), archive.read("model.weights.h5")
+            metadata = json.loads(archive.read("metadata.json"))
     except ArtifactError:
         raise
     except Exception as exc:  # zipfile lets zlib.error, OSError, EOFError, RuntimeError and others through
         raise _damaged(path, exc) from exc
     _open_hdf5(path, io.BytesIO(weights))
-    return _parse(path, text)
+    return _parse(path, text), str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
 
 
-def _hdf5_config(path: Path) -> dict[str, Any]:
-    text = _open_hdf5(path, path)
+def _hdf5_config(path: Path) -> tuple[dict[str, Any], str]:
+    text, writer = _open_hdf5(path, path)
     if text is None:
         raise ArtifactError(
             f"{path.name} has no model in it", got="weights only", next_step="save the whole model: model.save(...)"
         )
-    return _parse(path, text)
+    return _parse(path, text), writer
 
 
-def _open_hdf5(path: Path, source: Any) -> Any:
-    """Return the attribute model_config, or None; refuse links to other files."""
+def _open_hdf5(path: Path, source: Any) -> tuple[Any, str]:
+    """Return the attributes model_config (or None) and keras_version (or ""); refuse links to other files."""
     h5py = require("h5py")
     try:
         with h5py.File(source, "r") as file:
             _check_links(path, h5py, file)
-            return file.attrs.get("model_config")
+            writer = file.attrs.get("keras_version", "")
+            return file.attrs.get("model_config"), writer.decode() if isinstance(writer, bytes) else str(writer)
     except ArtifactError:
         raise
     except Exception as exc:  # h5py lets OSError, KeyError, RuntimeError and ValueError through on damaged files

@@ -149,7 +149,7 @@ def test_no_calibration_data_is_an_error_that_says_so(small, tmp_path):
         ({"to": "tflight"}, "did you mean tflite"),
         ({"scheme": "int8"}, "static_wi8_ai8"),
         ({"granularity": "per_row"}, "per_channel, per_tensor"),
-        ({"io_dtype": "int4"}, "int8, uint8, float32"),
+        ({"scheme": "static_wi8_ai8", "io_dtype": "int4"}, "int8, uint8, float32"),
         ({"batch": 0}, "1 or more"),
     ],
 )
