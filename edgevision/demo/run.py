@@ -15,9 +15,11 @@ from edgevision.converters.keras_import import SourceModel, load_source
 from edgevision.converters.pruning import prune
 from edgevision.converters.quantization import quantize_aware
 from edgevision.data.locate import sample
+from edgevision.errors import BackendUnavailableError
 from edgevision.evaluate import evaluate
 from edgevision.export import export
 from edgevision.files import check_replaceable
+from edgevision.optional import available
 from edgevision.report import Measured, Report, build_report, write_report
 from edgevision.runtimes.base import available_runtimes
 from edgevision.shipped import shipped_model
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from edgevision.golden import Golden
 
 FORMATS = ("tflite", "openvino")
+PACKAGES = ("tf_keras", "tensorflow_model_optimization", "openvino", "nncf", "jinja2", "matplotlib")
 SPARSITY = 0.5
 FINE_TUNING_EPOCHS = 1
 DATASET = "CIFAR-10 sample: 1,000 test images, 100 a class, shipped with edgevision"
@@ -56,6 +59,15 @@ class Demo:
     verified: bool
 
 
+def _check_extras() -> None:
+    """Name everything that is missing at once, before the work."""
+    missing = [name for name in PACKAGES if not available(name)]
+    if missing:
+        raise BackendUnavailableError(
+            f"the demo needs {', '.join(missing)}", next_step='install it: pip install "edgevision[compress,report]"'
+        )
+
+
 def run_demo(
     out: str | Path,
     *,
@@ -80,6 +92,7 @@ def run_demo(
         BackendUnavailableError: an extra is not installed.
     """
     out = Path(out)
+    _check_extras()
     check_replaceable(out / "report", overwrite)
     train, test = sample("train"), sample("test").balanced(test_images, seed)
     shipped = shipped_model()

@@ -1,5 +1,6 @@
 """The wheel, built through the sdist and installed with nothing but its base dependencies, outside the checkout."""
 
+import json
 import subprocess
 import sys
 import tarfile
@@ -86,3 +87,68 @@ def test_every_module_imports_without_extras(sources, installed, elsewhere):
     files = run(installed, "-W", "error", "-c", program, cwd=elsewhere).stdout.split()
     assert len(files) == len(modules)
     assert all("site-packages" in name for name in files)
+
+
+@pytest.fixture(scope="module")
+def artifact(elsewhere) -> Path:
+    """The shipped model as an int8 TFLite artifact, sealed: made by the environment that these tests run in."""
+    options = ("--scheme", "static_wi8_ai8", "--data", "sample", "--calibration-count", 50, "--out", "made")
+    run(sys.executable, "-m", "edgevision", "quantize", "sample", *options, cwd=elsewhere)
+    (made,) = (elsewhere / "made").iterdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def edgevision(installed, elsewhere):
+    """Runs the installed command, in a folder of its own; gives exit status, output and messages."""
+
+    def edgevision(*args, status=0):
+        done = run(installed.with_name("edgevision"), *args, cwd=elsewhere, check=False)
+        assert done.returncode == status, (args, done.returncode, done.stdout[-2000:], done.stderr[-2000:])
+        assert "Traceback" not in done.stderr
+        return done
+
+    return edgevision
+
+
+def test_it_predicts_with_an_artifact_made_elsewhere(edgevision, artifact):
+    document = json.loads(edgevision("predict", artifact, artifact / "golden", "--json").stdout)
+    assert document["schema"] == 1
+    assert len(document["images"]) == len(list((artifact / "golden").glob("*.png"))) > 0
+    labels = json.loads((artifact / "manifest.json").read_text())["labels"]
+    for entry in document["images"]:
+        assert entry["classes"][0]["label"] in labels
+
+
+def test_it_benchmarks_that_artifact(edgevision, artifact):
+    quick = ("--warmup", 0, "--min-duration", 0.1, "--min-count", 20)
+    (entry,) = json.loads(edgevision("benchmark", artifact, *quick, "--json").stdout)["entries"]
+    assert entry["runtime"] == "tflite" and entry["facts"]["package"] == "ai-edge-litert"
+    assert len(entry["latency"]["samples_ms"]) >= 20 and entry["peak_rss_bytes"] > 1_000_000
+
+
+def test_it_keeps_what_was_sealed_and_is_as_accurate(repository, edgevision, artifact):
+    assert json.loads(edgevision("verify", artifact, "--json").stdout)["holds"] is True
+    document = json.loads(edgevision("evaluate", artifact, "--data", "sample", "--json").stdout)
+    accuracy = document["classification"]["accuracy"]
+    shipped = json.loads((repository / "edgevision/assets/resnet8/manifest.json").read_text())
+    of_float_model = shipped["metrics"]["test"]["accuracy"]["value"]
+    assert accuracy["count"] == 1000 and accuracy["value"] >= of_float_model - 0.05  # other images, and int8
+
+
+@pytest.mark.parametrize(
+    ("extra", "command"),
+    [
+        ("train", ("quantize", "sample", "--data", "sample", "--out", "q")),
+        ("train", ("convert", "sample", "--out", "c")),
+        ("train", ("prune", "sample", "--data", "sample", "--out", "p")),
+        ("train", ("evaluate", "sample", "--data", "sample")),
+        ("train", ("train", "--data", "sample", "--out", "t")),
+        ("compress,report", ("demo", "--out", "d")),
+    ],
+)
+def test_a_command_that_needs_an_extra_says_how_to_get_it(edgevision, elsewhere, extra, command):
+    done = edgevision(*command, status=1)
+    assert f'pip install "edgevision[{extra}]"' in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 3
+    assert not (elsewhere / command[-1]).exists()
