@@ -56,6 +56,14 @@ class LineageStep:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.step, str):
+            raise ConfigError("manifest: a step of the lineage is a text", got=repr(self.step)[:80])
+        for name in ("parameters", "tools"):
+            if not isinstance(getattr(self, name), Mapping):
+                got = type(getattr(self, name)).__name__
+                raise ConfigError(f"manifest: {name} of step {self.step} is a mapping", got=got)
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -180,6 +188,11 @@ def _parse(data: Mapping[str, Any]) -> dict[str, Any]:
         value = data.get(key)
         if key in data and not isinstance(value, Mapping) and not (key == "golden" and value is None):
             raise ConfigError(f"manifest: {key} is a mapping", got=type(value).__name__)
+    for name, facts in data.get("runtimes", {}).items():
+        if not isinstance(facts, Mapping):
+            raise ConfigError(f"manifest: what was measured on {name} is a mapping", got=type(facts).__name__)
+    if data.get("golden") is not None and not isinstance(data["golden"].get("samples"), list):
+        raise ConfigError("manifest: samples of golden is a list", got=type(data["golden"].get("samples")).__name__)
     if not isinstance(data.get("labels"), list | None):
         raise ConfigError("manifest: labels is a list", got=type(data["labels"]).__name__)
     return parsed

@@ -115,3 +115,17 @@ def test_measurements_that_json_does_not_have_are_refused():
         Manifest("tflite", "x", (FILE,), metrics={"top1": float("nan")}).to_json()
     with pytest.raises(ConfigError, match="JSON"):
         Manifest("tflite", "x", (FILE,), metrics={"top1": object()}).to_json()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("lineage", [{"step": 3}], "a step of the lineage is a text"),
+        ("lineage", [{"step": "train", "tools": []}], "tools of step train is a mapping"),
+        ("golden", {"samples": 3}, "samples of golden is a list"),
+        ("runtimes", {"tflite": 3}, "what was measured on tflite is a mapping"),
+    ],
+)
+def test_what_is_inside_is_of_the_right_kind_too(manifest, key, value, says):
+    with pytest.raises(ArtifactError, match=says):
+        Manifest.from_dict({**manifest.to_dict(), key: value})
