@@ -11,13 +11,11 @@ import numpy as np
 
 from edgevision.artifact import Artifact
 from edgevision.classifier import Classifier, Progress, require_known
+from edgevision.data.folders import SUFFIXES, image_files
 from edgevision.data.images import load_image
 from edgevision.errors import ConfigError, InputError
 from edgevision.tasks.classification import Prediction, classify
 from edgevision.tensors import Array
-
-SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
-"""Files of a folder with these suffixes, in any case, are taken for images."""
 
 Image = str | Path | bytes | Array
 
@@ -133,7 +131,7 @@ def _files(path: Path) -> Iterator[tuple[str, Image, bool]]:
     if not path.is_dir():
         yield str(path), path, True
         return
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = sorted(file for file in image_files(path) if file.is_file())
     if not files:
         raise InputError(f"{path}: no images in this folder", allowed=sorted(SUFFIXES))
     for file in files:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,24 @@ from edgevision.errors import DatasetError
 if TYPE_CHECKING:
     from edgevision.tensors import Array
 
-SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"))
+SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
+"""Files of a folder with these suffixes, in any case, are taken for images."""
+
+
+def image_files(root: Path) -> Iterator[Path]:
+    """Yield the image files below a folder, to any depth; hidden ones and those in hidden folders are passed over."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if is_seen(name)]
+        yield from (Path(folder, name) for name in names if _is_image(name))
+
+
+def is_seen(path: str) -> bool:
+    """Say whether no part of a relative path is hidden; ``__MACOSX`` is, which macOS puts into the zips it makes."""
+    return not any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(path).parts)
+
+
+def _is_image(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in SUFFIXES and not path.endswith("/") and is_seen(path)
 
 
 class FolderDataset(ImageDataset):
@@ -27,9 +45,7 @@ class FolderDataset(ImageDataset):
         Raises:
             DatasetError: no class directory holds an image.
         """
-        self._files = sorted(
-            path.relative_to(root).as_posix() for path in root.rglob("*") if path.suffix.lower() in SUFFIXES
-        )
+        self._files = sorted(path.relative_to(root).as_posix() for path in image_files(root))
         self._root = root
         self.labels, self.targets = _classes(self._files, str(root))
 
@@ -54,8 +70,8 @@ class ZipDataset(ImageDataset):
         self._archive = zipfile.ZipFile(path)
         self._lock = threading.Lock()
         self._prefix = prefix
-        inside = (name for name in self._archive.namelist() if name.startswith(prefix))
-        self._files = sorted(name[len(prefix) :] for name in inside if PurePosixPath(name).suffix.lower() in SUFFIXES)
+        inside = (name[len(prefix) :] for name in self._archive.namelist() if name.startswith(prefix))
+        self._files = sorted(name for name in inside if _is_image(name))
         self.labels, self.targets = _classes(self._files, f"{path}/{prefix}")
 
     def image(self, index: int) -> Array:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgevision.data import cifar10
 from edgevision.data.dataset import ImageDataset
-from edgevision.data.folders import FolderDataset, ZipDataset
+from edgevision.data.folders import FolderDataset, ZipDataset, is_seen
 from edgevision.data.mosaic import is_mosaic, read_mosaic
 from edgevision.errors import DatasetError, check_choice
 
@@ -74,7 +74,7 @@ def _open_file(path: Path, split: str | None, default: str) -> ImageDataset:
         with zipfile.ZipFile(path) as archive:
             if is_mosaic(archive):
                 return _unsplit(read_mosaic(path), path, split)
-            names = archive.namelist()
+            names = [name for name in archive.namelist() if is_seen(name)]
         return _open_zip(path, names, split, default)
     if tarfile.is_tarfile(path):
         return cifar10.read_tar(path, split or default)

@@ -176,3 +176,26 @@ def test_open_splits_gives_both_parts_or_everything(tmp_path):
     assert (len(train), len(test)) == (2000, 1000)
     everything, none = open_splits(folder(tmp_path, CLASSES))
     assert (len(everything), none) == (3, None)
+
+
+HIDDEN = {".git/a.png": b"", "cat/.ipynb_checkpoints/1.png": b"", "cat/._1.png": b"", "__MACOSX/cat/._1.png": b""}
+
+
+def test_hidden_files_and_directories_are_no_images(tmp_path):
+    for dataset in (
+        open_dataset(folder(tmp_path / "images", {**CLASSES, **HIDDEN})),
+        open_dataset(zipped(tmp_path / "images.zip", {**CLASSES, **HIDDEN})),
+        open_dataset(zipped(tmp_path / "below.zip", {**{f"pets/{k}": v for k, v in CLASSES.items()}, **HIDDEN})),
+    ):
+        assert (dataset.labels, reds(dataset)) == (("cat", "dog"), [30, 20, 10])
+
+
+def test_a_directory_with_an_image_s_name_is_no_image(tmp_path):
+    place = folder(tmp_path, CLASSES)
+    (place / "cat/x.png").mkdir()
+    assert len(open_dataset(place)) == 3
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.writestr("cat/x.png/", b"")
+        archive.writestr("cat/1.png", png(1))
+        archive.writestr("dog/1.png", png(2))
+    assert reds(open_dataset(tmp_path / "images.zip")) == [1, 2]
