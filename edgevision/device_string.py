@@ -75,7 +75,7 @@ def parse_device(text: str) -> DeviceString:
     if local is None or (port is not None and not 0 < port < 65536):
         nearest = get_close_matches(text.lower(), ("cpu", *_NUMBERED), n=1)
         hint = f"did you mean {nearest[0]}?" if nearest else None
-        raise DeviceNotFoundError("no such device", got=repr(text), allowed=GRAMMAR, next_step=hint)
+        raise DeviceNotFoundError("no such device", got=repr(text), allowed=", ".join(GRAMMAR), next_step=hint)
     kind, _, bus = (local[1] or local[2]).partition(":")
     index = None if local[3] is None else int(local[3])
     user, host = (remote[1], remote[2]) if remote else (None, None)

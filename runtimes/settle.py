@@ -12,6 +12,8 @@ from edgevision.tensors import DTYPES, QuantParams, TensorSpec
 
 T = TypeVar("T")
 
+MAX_THREADS = 1024
+
 
 @dataclass(frozen=True)
 class FileTensor:
@@ -138,7 +140,12 @@ def fix_batch(specs: Sequence[TensorSpec], batch: int | None) -> tuple[TensorSpe
 
 def threads_option(options: Mapping[str, Any]) -> int | None:
     """The option ``threads``: 1 when it is not given, None for all; raises ConfigError."""
-    return None if options.get("threads", 1) is None else positive("threads", options.get("threads", 1))
+    if options.get("threads", 1) is None:
+        return None
+    threads = positive("threads", options.get("threads", 1))
+    if threads > MAX_THREADS:  # some vendors pass larger numbers on to the system, which then has none left
+        raise ConfigError("option threads", got=threads, allowed=f"1 to {MAX_THREADS}, or all")
+    return threads
 
 
 def batch_option(options: Mapping[str, Any]) -> int | None:

@@ -157,15 +157,18 @@ def _delegates(library: Any, path: Any, settings: Any) -> list[Any]:
 def _settle_batch(artifact: Artifact, interpreter: Any, batch: int | None, refused: str) -> tuple[Settled, Settled]:
     """Fix the open dimensions, allocate, and compare with the manifest."""
     manifest = artifact.manifest
-    found = [_file_tensor(detail, open_axes=True) for detail in interpreter.get_input_details()]
+    # The vendor reads names and quantization only now, and raises on those that are damaged.
+    details = attempt(refused, IncompatibleModelError, interpreter.get_input_details)
+    found = [_file_tensor(detail, open_axes=True) for detail in details]
     inputs = settle(artifact, "input", manifest.inputs, found)
     fixed = fix_batch(filled(inputs, found).specs, batch)
     for spec, position in zip(fixed, inputs.order, strict=True):
-        detail = interpreter.get_input_details()[position]
+        detail = details[position]
         if tuple(detail["shape"]) != spec.shape:
             attempt(refused, IncompatibleModelError, interpreter.resize_tensor_input, detail["index"], spec.shape)
     attempt(refused, IncompatibleModelError, interpreter.allocate_tensors)
-    found = [_file_tensor(detail, open_axes=False) for detail in interpreter.get_output_details()]
+    details = attempt(refused, IncompatibleModelError, interpreter.get_output_details)
+    found = [_file_tensor(detail, open_axes=False) for detail in details]
     outputs = settle(artifact, "output", manifest.outputs, found)
     return Settled(fixed, inputs.order), filled(outputs, found)
 

@@ -17,6 +17,7 @@ from typing import Any
 from edgevision.errors import ArtifactError
 
 MIN_BYTES = 32
+_MAX_ITEMS = (1 << 31) - 1  # kernels count the elements of a tensor in 32 bits
 # Bytes per element by the schema's TensorType; those that are left out have no fixed size or are packed.
 _ITEM_BYTES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 8: 8, 9: 1, 10: 8, 11: 16, 12: 8, 15: 4, 16: 2}
 
@@ -139,7 +140,7 @@ def _check_subgraph(subgraph: _Table, buffers: list[int], operators: int) -> Non
 
 def _check_tensor(tensor: _Table, index: int, buffers: list[int]) -> None:
     shape, kind, buffer = tensor.numbers(0), tensor.scalar(1, "<b"), tensor.scalar(2, "<I")
-    if any(length < 0 for length in shape) or math.prod(shape) > 1 << 40:
+    if any(length < 0 for length in shape) or math.prod(shape) > _MAX_ITEMS:
         raise _Unsound(f"tensor {index} of shape {list(shape)}")
     if buffer and buffer >= len(buffers):
         raise _Unsound(f"tensor {index} in none of the {len(buffers)} buffers")

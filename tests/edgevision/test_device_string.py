@@ -41,3 +41,9 @@ def test_what_is_no_device_is_refused_with_the_grammar(text):
 def test_the_nearest_match_is_named(text, nearest):
     with pytest.raises(DeviceNotFoundError, match=rf"did you mean {nearest}\?"):
         parse_device(text)
+
+
+def test_the_nearest_match_is_named_once():
+    with pytest.raises(DeviceNotFoundError) as caught:
+        parse_device("cpu:0")
+    assert str(caught.value).count("did you mean") == 1

@@ -186,10 +186,12 @@ def damaged_tables(content):
     model = _Table.root(content)
     graph = next(model.tables(2))
     tensor, operator = next(graph.tables(0)), next(graph.tables(3))
+    activation = max(graph.tables(0), key=lambda table: table.vector(0, 4)[1])
     places = {
         "version": (model.where(0), 9),
         "tensor in no buffer": (tensor.where(2), 9999),
         "negative length": (tensor.vector(0, 4)[0], 0xFFFFFFF0),
+        "gigabytes in one tensor": (activation.vector(0, 4)[0] + 4, 0x7FFFFFFF),
         "input that is no tensor": (graph.vector(1, 4)[0], 9999),
         "operator on no tensor": (operator.vector(1, 4)[0], 9999),
         "vector beyond the file": (tensor.vector(0, 4)[0] - 4, 0x10000000),
@@ -202,7 +204,7 @@ def damaged_tables(content):
 
 def test_numbers_that_make_no_sense_never_reach_the_vendor(quantized, tmp_path):
     cases = list(damaged_tables(quantized.read_bytes()))
-    assert len(cases) == 6
+    assert len(cases) == 7
     for what, content in cases:
         path = tmp_path / "damaged.tflite"
         path.write_bytes(content)
