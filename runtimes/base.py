@@ -199,6 +199,11 @@ def available_runtimes(model: Artifact | str | None = None, device: str = "cpu")
     return tuple(row.name for row in rows if implementation_of(row).availability().available)
 
 
+def check_runtime(name: str, artifact: Artifact, device: str = "cpu") -> None:
+    """Raise as `load` does for a runtime that is not known, or that does not have the format on the device."""
+    _named_row(name, artifact, parse_device(device))
+
+
 def implementation_of(row: Row) -> Runtime:
     """The runtime behind a registry row; its module is imported, its vendor's package is not."""
     target = resolve(row.target)

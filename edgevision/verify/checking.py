@@ -10,7 +10,7 @@ import numpy as np
 from edgevision.artifact import Artifact
 from edgevision.documents import check_fields
 from edgevision.errors import ArtifactError, BackendUnavailableError, ConfigError
-from edgevision.runtimes.base import available_runtimes
+from edgevision.runtimes.base import available_runtimes, check_runtime
 from edgevision.verify.agreement import agreement
 from edgevision.verify.conditions import conditions
 from edgevision.verify.distance import Distance, float_distance, stored_distance
@@ -54,11 +54,14 @@ def verify(
     Raises:
         ArtifactError: A file is missing, damaged, or not the one that the manifest has the hash of.
         BackendUnavailableError: No runtime for its format is here.
-        ConfigError: A dataset without a reference, or a reference with other labels.
+        IncompatibleModelError: A runtime of ``runtimes`` does not run its format.
+        ConfigError: An unknown runtime, a dataset without a reference, or a reference with other labels.
     """
     if not artifact.bare:
         artifact = Artifact.open(artifact.path, check_hashes=True)
     names = tuple(runtimes) if runtimes is not None else available_runtimes(artifact, device)
+    for name in names:
+        check_runtime(name, artifact, device)
     if not names:
         raise BackendUnavailableError(f"no runtime here runs the format {artifact.manifest.format}")
     wanted = _reference_classes(artifact, dataset, reference, device)

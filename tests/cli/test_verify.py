@@ -48,3 +48,10 @@ def test_sealing_needs_samples(run, copy):
     refused = run("verify", copy, "--seal")
     assert refused.exit_code == 1 and "no golden samples; give a dataset to take some from (--data)" in refused.stderr
     assert np.array_equal(Artifact.open(copy).manifest.labels, ["red", "green", "blue"])
+
+
+def test_a_runtime_that_is_none_is_not_merely_unproven(run, copy):
+    result = run("verify", copy, "--runtime", "tflit")
+    assert (result.exit_code, result.stdout) == (2, "") and "did you mean tflite?" in result.stderr
+    result = run("verify", copy, "--runtime", "openvino")
+    assert result.exit_code == 1 and "openvino does not run the format tflite" in result.stderr
