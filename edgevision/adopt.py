@@ -84,7 +84,9 @@ def read_labels(text: str) -> tuple[str, ...]:
         ConfigError: The file cannot be read, or there are no names.
     """
     path = Path(text)
-    if "," in text and not path.is_file():
+    if not text.strip():
+        names = []
+    elif "," in text and not path.is_file():
         names = [name.strip() for name in text.split(",")]
     else:
         try:
@@ -96,7 +98,7 @@ def read_labels(text: str) -> tuple[str, ...]:
             ) from exc
     labels = tuple(name for name in names if name)
     if not labels:
-        raise ConfigError("labels", got=f"{text}, which has none", allowed="at least one")
+        raise ConfigError("labels", got=f"{text!r}, which has none", allowed="at least one")
     return labels
 
 

@@ -46,7 +46,7 @@ def adopt(model: Path, labels: str | None, **declared: Any) -> None:
     from edgevision.adopt import read_labels
     from edgevision.cli.inspect import describe
 
-    names = read_labels(labels) if labels else None
+    names = read_labels(labels) if labels is not None else None
     preprocessing = _preprocessing(declared)
     with working("adopting"):
         artifact = adopt_model(model, labels=names, preprocessing=preprocessing, **declared)

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from edgevision.cli.failures import report
+from edgevision.cli.printable import accept_any_text
 from edgevision.cli.quiet import Settings
 
 Rows = Mapping[str, Mapping[str, tuple[str, str]]]
@@ -99,6 +100,7 @@ class Application(click.Group):
         settings = extra.setdefault("obj", Settings(own_process=args is None))
         if settings.own_process:
             signal.signal(signal.SIGTERM, _terminated)
+            accept_any_text()
         try:
             status = super().main(args, prog_name or self.name, complete_var, False, **extra) or 0
         except BaseException as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import runtime_options, seed_option
+from edgevision.cli.options import FloatRange, runtime_options, seed_option
 from edgevision.cli.output import show, table, working
 
 if TYPE_CHECKING:
@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @runtime_options(several=True)
+@click.option("--warmup", type=FloatRange(min=0), default=0.5, show_default=True, help="Seconds before measuring.")
 @click.option(
-    "--warmup", type=click.FloatRange(min=0), default=0.5, show_default=True, help="Seconds before measuring."
-)
-@click.option(
-    "--min-duration", type=click.FloatRange(min=0), default=2.0, show_default=True, help="Seconds of measurement each."
+    "--min-duration", type=FloatRange(min=0), default=2.0, show_default=True, help="Seconds of measurement each."
 )
 @click.option("--min-count", type=click.IntRange(min=1), default=100, show_default=True, help="Inferences each.")
 @seed_option

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import out_option, overwrite_option, seed_option
+from edgevision.cli.options import FloatRange, out_option, overwrite_option, seed_option
 from edgevision.cli.output import check_failed, note, show, working
 
 
@@ -20,7 +20,7 @@ from edgevision.cli.output import check_failed, note, show, working
     help="Shipped test images to evaluate on.",
 )
 @click.option(
-    "--min-duration", type=click.FloatRange(min=0), default=2.0, show_default=True, help="Seconds of measurement each."
+    "--min-duration", type=FloatRange(min=0), default=2.0, show_default=True, help="Seconds of measurement each."
 )
 @seed_option
 @out_option("runs/demo")

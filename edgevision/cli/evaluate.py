@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import data_options, model_argument, runtime_options
+from edgevision.cli.options import FloatRange, data_options, model_argument, runtime_options
 from edgevision.cli.output import check_failed, facts, show, table, working
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 @model_argument()
 @data_options(required=True)
 @click.option("--count", type=click.IntRange(min=1), help="Images, drawn evenly from the classes.  [default: all]")
-@click.option(
-    "--min-accuracy", type=click.FloatRange(0, 1), help="Exit with status 3 when the accuracy is lower, 0 to 1."
-)
+@click.option("--min-accuracy", type=FloatRange(0, 1), help="Exit with status 3 when the accuracy is lower, 0 to 1.")
 @runtime_options()
 def evaluate(
     model: Path,

@@ -11,6 +11,7 @@ import traceback
 
 import click
 
+from edgevision.cli.printable import printable
 from edgevision.cli.quiet import Settings
 from edgevision.errors import EdgeVisionError
 
@@ -33,7 +34,7 @@ def report(error: BaseException, settings: Settings) -> int:
     if isinstance(error, OSError) and settings.own_process:
         _abandon_unwritable_stdout()
     message, status = _describe(error)
-    click.echo(f"edgevision: {message}", err=True)
+    click.echo(f"edgevision: {printable(message)}", err=True)
     return status
 
 

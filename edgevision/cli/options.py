@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,17 @@ class Choice(click.Choice):  # type: ignore[type-arg]
         return value
 
 
+class FloatRange(click.FloatRange):
+    """A number within bounds; unlike click's, neither "nan", which no bound keeps out, nor "inf"."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number; a usage error for anything else."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"got {value}; allowed: a number", param, ctx)
+        return number
+
+
 class Threads(click.ParamType):  # type: ignore[type-arg]
     """A number of threads, or ``all``, which is None."""
 
@@ -39,7 +52,7 @@ class Threads(click.ParamType):  # type: ignore[type-arg]
             return value
         if value == "all":
             return None
-        if not str(value).isdigit() or int(value) < 1:
+        if not re.fullmatch("[0-9]{1,9}", str(value)) or int(value) < 1:
             self.fail(f"got {value}; allowed: 1 or more, or all", param, ctx)
         return int(value)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from edgevision.cli.printable import json_for, printable
 from edgevision.cli.progress import ProgressLine
 from edgevision.cli.quiet import Settings, quiet_libraries
 
@@ -28,14 +29,15 @@ def show(document: Mapping[str, Any], text: str) -> None:
         from edgevision.documents import pretty_json
 
         command = click.get_current_context().info_name
-        click.echo(pretty_json({"schema": JSON_SCHEMA, "command": command, **document}), nl=False)
+        text = pretty_json({"schema": JSON_SCHEMA, "command": command, **document})
+        click.echo(json_for(text, getattr(sys.stdout, "encoding", None)), nl=False)
     else:
-        click.echo(text)
+        click.echo("\n".join(map(printable, text.split("\n"))))
 
 
 def note(text: str) -> None:
     """Print a remark that is not part of the result, also while the library works."""
-    line = settings().line
+    line, text = settings().line, printable(text)
     if line is None:
         click.echo(text, err=True)
     else:
@@ -75,7 +77,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     cat     0.91
     dog     0.07
     """
-    cells = [[str(cell) for cell in row] for row in (headers, *rows)]
+    cells = [[printable(str(cell)) for cell in row] for row in (headers, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
     right = [bool(rows) and all(_is_number(row[column]) for row in cells[1:]) for column in range(len(headers))]
     lines = [
@@ -102,4 +104,4 @@ def facts(pairs: Mapping[str, object]) -> str:
     """
     known = {name: value for name, value in pairs.items() if value is not None}
     width = max((len(name) for name in known), default=0)
-    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in known.items())
+    return "\n".join(f"{name.ljust(width)}  {printable(str(value))}" for name, value in known.items())

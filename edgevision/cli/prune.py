@@ -8,7 +8,15 @@ import click
 
 from edgevision.cli.command import command
 from edgevision.cli.fine_tuning import epochs_progress, fine_tuning_options
-from edgevision.cli.options import Choice, data_options, model_argument, out_option, overwrite_option, seed_option
+from edgevision.cli.options import (
+    Choice,
+    FloatRange,
+    data_options,
+    model_argument,
+    out_option,
+    overwrite_option,
+    seed_option,
+)
 from edgevision.cli.output import facts, note, show, working
 
 
@@ -21,7 +29,7 @@ from edgevision.cli.output import facts, note, show, working
 @data_options(required=True)
 @click.option(
     "--target-sparsity",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FloatRange(0, 1, min_open=True, max_open=True),
     default=0.5,
     show_default=True,
     help="Share of each kernel that becomes zero.",

@@ -53,11 +53,11 @@ def as_user_would() -> dict[str, str]:
 def process(tmp_path: Path) -> Callable[..., Process]:
     """Runs a command line as a process of its own, in a temporary folder."""
 
-    def process(*args: object, code: str | None = None, **settings) -> Process:
+    def process(*args: object, code: str | None = None, environment=None, **settings) -> Process:
         start = ["-c", code] if code else ["-m", "edgevision"]
         done = subprocess.run(
             [sys.executable, *start, *map(str, args)],
-            capture_output=True, timeout=250, cwd=tmp_path, env=as_user_would(), **settings,
+            capture_output=True, timeout=250, cwd=tmp_path, env=environment or as_user_would(), **settings,
         )  # fmt: skip
         return Process(done.returncode, done.stdout.decode(), done.stderr.decode())
 

@@ -1,6 +1,7 @@
 """What a user gets wrong: one or two lines that say what, got, allowed and what to do; nothing half-written."""
 
 import ctypes
+import json
 import os
 import resource
 import shutil
@@ -150,6 +151,8 @@ def test_more_images_than_there_are(run, artifact, images):
         (["--device", "gpuu"], 1, "did you mean gpu?"),
         (["--device", "gpu"], 1, "gpu"),
         (["--threads", "none"], 2, "got none; allowed: 1 or more, or all"),
+        (["--threads", "²"], 2, "allowed: 1 or more, or all"),
+        (["--threads", "999999999"], 2, "option threads: got 999999999; allowed: 1 to 1024"),
         (["--top", "0"], 2, "--top"),
         (["--tops", "1"], 2, "--top"),
     ],
@@ -224,3 +227,37 @@ def test_nowhere_to_print(artifact):
             text=True,
         )
     assert done.returncode == 1 and "No space left on device" in done.stderr and "Traceback" not in done.stderr
+
+
+# Names of files
+
+
+@pytest.mark.parametrize("name", ["new\nline", "esc\x1b[31m", os.fsdecode(b"bytes\xff\xfe")])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_name_that_no_terminal_can_show(process, artifact, images, tmp_path, name, encoding):
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    for folder in (good, bad):
+        folder.mkdir()
+    shutil.copy(images / "red/00.png", good / f"{name}.png")
+    (bad / f"{name}.png").write_text("text")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = process("predict", artifact.path, good, "--top", 1, environment=environment)
+    shown = name.encode("unicode_escape").decode()
+    assert done.exit_code == 0 and f"{shown}.png" in done.stdout and len(done.stdout.splitlines()) == 2, done.stderr
+    done = process("predict", artifact.path, good, "--json", environment=environment)
+    assert Path(json.loads(done.stdout)["images"][0]["image"]).name == f"{name}.png"
+    done = process("predict", artifact.path, bad / f"{name}.png", environment=environment)
+    refused(done, f"{shown}.png: not an image")
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_closed_output(artifact, closed):
+    redirect = {"stdout": ">&-", "stderr": "2>&-"}[closed]
+    command = f'"$0" -m edgevision inspect "$1" {redirect}'
+    done = subprocess.run(["sh", "-c", command, sys.executable, artifact.path], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_not_a_number_is_no_bound_that_holds(run, artifact, images):
+    refused(run("evaluate", artifact.path, "--data", images, "--min-accuracy", "nan"), "got nan", status=2)
+    refused(run("benchmark", artifact.path, "--min-duration", "inf"), "got inf", status=2)
