@@ -215,18 +215,25 @@ def test_same_model_gives_same_bytes_without_paths(scheme: str, tmp_path: Path) 
     assert "conversion_parameters" not in text and "<nncf" not in text
 
 
-def test_model_api_runs_the_ir_alone(converted: Any, images: list[Array]) -> None:
+@pytest.mark.parametrize("precision", ["f32", None])
+def test_model_api_runs_the_ir_alone(converted: Any, images: list[Array], precision: str | None) -> None:
+    """By default OpenVINO, and so Model API, computes in bfloat16 where the CPU has it: then close calls may differ."""
     models = pytest.importorskip("model_api.models", reason="openvino-model-api is not installed")
+    adapters = pytest.importorskip("model_api.adapters", reason="openvino-model-api is not installed")
+    config = {"INFERENCE_PRECISION_HINT": precision} if precision else {}
     for scheme in ("float32", "static_wi8_ai8"):
         artifact = converted(scheme).artifact
-        theirs = models.Model.create_model(str(artifact.model_file), device="CPU")
+        adapter = adapters.OpenvinoAdapter(ov.Core(), str(artifact.model_file), device="CPU", plugin_config=config)
+        theirs = models.Model.create_model(adapter)
         assert type(theirs) is models.ClassificationModel
         ours = scores(artifact, images[:20])
         for image, expected in zip(images[:20], ours, strict=True):
             result = theirs(np.ascontiguousarray(image[..., ::-1]))  # it takes BGR
-            assert result.top_labels[0].id == expected.argmax()
-            assert result.top_labels[0].name == artifact.manifest.labels[expected.argmax()]
-            np.testing.assert_allclose(result.raw_scores, expected, atol=0.05)
+            np.testing.assert_allclose(result.raw_scores, expected, atol=1e-4 if precision else 0.05)
+            best, second = np.sort(expected)[::-1][:2]
+            if precision or best - second > 0.1:
+                assert result.top_labels[0].id == expected.argmax()
+                assert result.top_labels[0].name == artifact.manifest.labels[expected.argmax()]
 
 
 def test_benchmark_app_runs_the_ir(converted: Any) -> None:
