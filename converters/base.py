@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from edgevision.converters.keras_import import SourceModel, check_weights, is_qu
 from edgevision.errors import CalibrationError, ConfigError, ConversionError, check_choice
 from edgevision.files import check_replaceable
 from edgevision.manifest import LineageStep
+from edgevision.registry import resolve
 
 if TYPE_CHECKING:
     from edgevision.calibration import CalibrationDataset
@@ -191,8 +191,7 @@ def convert(
     place = Path(out) / f"{_file_name(source.name)}-{to}-{request.scheme}"
     check_weights(source)
     check_replaceable(place, overwrite)
-    module, _, name = FORMATS[to].exporter.partition(":")
-    export: Exporter = getattr(importlib.import_module(module), name)
+    export: Exporter = resolve(FORMATS[to].exporter)
     exported = export(source, request)
     fields = {
         **source.then(LineageStep("convert", _parameters(to, request), exported.tools)).manifest_fields(),

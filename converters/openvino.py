@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edgevision.converters.base import Exported, Request
+from edgevision.converters.base import SCHEMES, Exported, Request
 from edgevision.converters.keras_import import (
     KERAS_TOOLS,
     SourceModel,
@@ -58,7 +58,7 @@ def export(source: SourceModel, request: Request) -> Exported:
         _specs(source.inputs, written.inputs),
         _specs(source.outputs, written.outputs),
         tool_versions("edgevision", "openvino", *(("nncf",) if quantize else ()), *KERAS_TOOLS),
-        _float_weights(written) if request.scheme == "static_wi8_ai8" else (),
+        _float_weights(written) if SCHEMES[request.scheme].weight_bits == 8 else (),
     )
 
 

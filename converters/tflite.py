@@ -40,7 +40,9 @@ def export(source: SourceModel, request: Request) -> Exported:
         labels=source.labels,
         task=source.task,
     )
-    return Exported({MODEL_FILE: content}, inputs, outputs, tool_versions(*KERAS_TOOLS))
+    eight_bits = SCHEMES[request.scheme].weight_bits == 8
+    skipped = [(name, "its weights stay float32") for name in file.float_weights] if eight_bits else []
+    return Exported({MODEL_FILE: content}, inputs, outputs, tool_versions("edgevision", *KERAS_TOOLS), tuple(skipped))
 
 
 def _converter(source: SourceModel, request: Request) -> Any:
@@ -94,9 +96,8 @@ def _representative(request: Request) -> Callable[[], Iterator[list[Array]]]:
 def _checked(specs: tuple[TensorSpec, ...], source: SourceModel, request: Request) -> tuple[TensorSpec, ...]:
     """Raise ConversionError where integers were asked for and floats came: an operator was left in float."""
     asked = request.io_dtype
-    integers = SCHEMES[request.scheme].calibration and asked != "float32"
     for spec in specs:
-        if integers and (spec.dtype != asked or spec.quant is None):
+        if asked != "float32" and (spec.dtype != asked or spec.quant is None):
             raise ConversionError(
                 f"TFLite conversion of {source.name}: {spec.name} is {spec.dtype}", got=spec.dtype, allowed=[asked],
                 next_step="ask for io_dtype float32, or leave out the layers that are not quantized",

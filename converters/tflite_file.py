@@ -11,6 +11,9 @@ from edgevision.errors import ConversionError
 from edgevision.optional import require
 from edgevision.tensors import QuantParams, TensorSpec
 
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "CONV_3D", "FULLY_CONNECTED", "BATCH_MATMUL")
+"""Operators that take weights as their second input."""
+
 
 class TFLiteFile:
     """One model with a signature, unpacked for changes."""
@@ -44,6 +47,20 @@ class TFLiteFile:
     def outputs(self) -> tuple[TensorSpec, ...]:
         """What the model gives, in the order of the file."""
         return tuple(self._spec(self._graph.tensors[index]) for index in self._graph.outputs)
+
+    @property
+    def float_weights(self) -> tuple[str, ...]:
+        """Names of the constant weights of convolutions and matrix products that are float32."""
+        kinds = {getattr(self._schema.BuiltinOperator, name) for name in WEIGHTED}
+        found = []
+        for operator in self._graph.operators:
+            code = self._model.operatorCodes[operator.opcodeIndex]
+            if max(code.builtinCode, code.deprecatedBuiltinCode) in kinds:
+                weights = self._graph.tensors[operator.inputs[1]]
+                constant = self._model.buffers[weights.buffer].data is not None
+                if constant and self._dtypes[weights.type] == "float32":
+                    found.append(weights.name.decode())
+        return tuple(found)
 
     def to_bytes(self) -> bytes:
         """Pack the model again."""

@@ -29,9 +29,14 @@ def operators(artifact):
 
 
 @pytest.fixture(scope="module")
-def converted(small, calibration, tmp_path_factory):
+def conversions(small, calibration, tmp_path_factory):
     out = tmp_path_factory.mktemp("tflite")
-    return {scheme: convert(small, out, scheme=scheme, calibration=calibration).artifact for scheme in SCHEMES}
+    return {scheme: convert(small, out, scheme=scheme, calibration=calibration) for scheme in SCHEMES}
+
+
+@pytest.fixture(scope="module")
+def converted(conversions):
+    return {scheme: conversion.artifact for scheme, conversion in conversions.items()}
 
 
 @pytest.mark.parametrize(
@@ -68,10 +73,22 @@ def test_names_batch_and_facts_are_kept(converted, small, scheme):
     assert [(spec.name, spec.shape, spec.layout) for spec in manifest.outputs] == [("probabilities", (1, 10), "NC")]
     assert manifest.preprocessing == small.preprocessing
     assert manifest.labels == small.labels
-    assert manifest.scheme == manifest.lineage[-1].parameters["scheme"] == scheme
+    parameters = manifest.lineage[-1].parameters
+    assert manifest.scheme == parameters["scheme"] == scheme
+    assert {spec.dtype for spec in (*manifest.inputs, *manifest.outputs)} == {parameters.get("io_dtype", "float32")}
     assert manifest.lineage[-1].tools["tensorflow"]
     with load(artifact) as model:
         assert (model.inputs[0].name, model.outputs[0].name) == ("image", "probabilities")
+
+
+def test_layers_whose_weights_stay_float_are_named(conversions):
+    """TensorFlow's dynamic scheme leaves kernels of fewer than 1,024 weights as they are."""
+    skipped = {scheme: conversion.report.skipped for scheme, conversion in conversions.items()}
+    dynamic = skipped.pop("dynamic_wi8_afp32")
+    assert set(skipped.values()) == {()}
+    assert any("logits" in layer for layer, _ in dynamic) and {reason for _, reason in dynamic} == {
+        "its weights stay float32"
+    }
 
 
 def test_a_fixed_batch_leaves_no_shape_arithmetic(converted):
