@@ -62,7 +62,6 @@ class CalibrationDataset:
 
         Raises:
             CalibrationError: Fewer than one image asked for, or more than there are.
-            DatasetError: A class has too few images.
         """
         if not 1 <= count <= len(dataset):
             raise CalibrationError("number of calibration samples", got=count, allowed=f"1 to {len(dataset)}")

@@ -39,27 +39,37 @@ class ImageDataset(ABC):
         return _Subset(self, indices)
 
     def balanced(self, count: int, seed: int = 0) -> ImageDataset:
-        """Return ``count`` images drawn without replacement, each class as equally as ``count`` allows.
+        """Return ``count`` images drawn without replacement, each class as often as the others.
+
+        A class that has too few gives all it has, and the others make up for it.
 
         Raises:
-            DatasetError: a class has too few images.
+            DatasetError: there are fewer images than ``count``.
         """
         import numpy as np
 
+        if not 0 <= count <= len(self):
+            raise DatasetError(
+                f"too few images for a draw of {count}", got=len(self), next_step=f"ask for at most {len(self)}"
+            )
         rng = np.random.default_rng(seed)
-        classes = len(self.labels)
-        chosen = []
-        for target in range(classes):
-            wanted = count // classes + (target < count % classes)
-            members = np.flatnonzero(self.targets == target)
-            if len(members) < wanted:
-                raise DatasetError(
-                    f"class {self.labels[target]!r} has too few images for a balanced draw of {count}",
-                    got=len(members),
-                    next_step=f"ask for at most {len(members) * classes} images",
-                )
-            chosen.append(rng.choice(members, wanted, replace=False))
+        members = [np.flatnonzero(self.targets == target) for target in range(len(self.labels))]
+        quotas = _even_quotas([len(indices) for indices in members], count)
+        chosen = [rng.choice(indices, quota, replace=False) for indices, quota in zip(members, quotas, strict=True)]
         return self.subset(np.sort(np.concatenate(chosen)).tolist())
+
+
+def _even_quotas(sizes: Sequence[int], count: int) -> list[int]:
+    """Return how many to take of classes of these sizes, as equal as they allow; of equal ones the first take more."""
+    quotas = [0] * len(sizes)
+    while count:
+        open_classes = [k for k, size in enumerate(sizes) if quotas[k] < size]
+        share = max(1, count // len(open_classes))
+        for k in open_classes[:count]:
+            taken = min(share, sizes[k] - quotas[k])
+            quotas[k] += taken
+            count -= taken
+    return quotas
 
 
 class ArrayDataset(ImageDataset):

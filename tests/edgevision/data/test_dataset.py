@@ -28,9 +28,17 @@ def test_a_balanced_draw_takes_each_class_equally_and_repeats_for_a_seed():
     assert len(set(names[0])) == 12
 
 
-def test_a_balanced_draw_that_a_class_cannot_fill_is_refused_by_name():
-    with pytest.raises(DatasetError, match=r"'c'.*got 1"):
-        dataset([0, 0, 0, 1, 1, 1, 2]).balanced(6)
+@pytest.mark.parametrize(
+    ("count", "drawn"), [(0, [0, 0, 0]), (2, [1, 1, 0]), (6, [3, 2, 1]), (8, [4, 3, 1]), (9, [5, 3, 1])]
+)
+def test_others_make_up_for_a_class_that_has_too_few(count, drawn):
+    part = dataset([0, 0, 0, 0, 0, 1, 1, 1, 2]).balanced(count)
+    assert np.bincount(part.targets, minlength=3).tolist() == drawn
+
+
+def test_more_images_than_there_are_is_refused():
+    with pytest.raises(DatasetError, match="draw of 7: got 6; ask for at most 6"):
+        dataset([0, 0, 0, 1, 1, 2]).balanced(7)
 
 
 @pytest.mark.parametrize(
