@@ -112,6 +112,18 @@ class InferenceError(EdgeVisionError):
     """A runtime failed on a model that it had loaded."""
 
 
+def reason_of(error: BaseException) -> str:
+    """Return what an exception of someone else says, as one line of at most 200 characters.
+
+    >>> reason_of(RuntimeError("Exception from src/core.cpp:42:\\n\\nno such operator"))
+    'no such operator'
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return (lines[-1] if lines[0].startswith("Exception from") else lines[0])[:200]
+
+
 def check_choice(what: str, got: object, allowed: Iterable[object]) -> None:
     """Raise ConfigError, naming the nearest match, unless ``got`` is among ``allowed``.
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from edgevision.data.images import load_image
 from edgevision.documents import check_fields
-from edgevision.errors import ArtifactError, ConfigError, InputError
+from edgevision.errors import ArtifactError, ConfigError, InputError, reason_of
 from edgevision.preprocessing import check_image
 from edgevision.tensors import Array
 
@@ -148,5 +148,5 @@ def _load(path: Path) -> Array:
     try:
         array: Array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError) as exc:
-        raise ArtifactError(f"{path}: a damaged array", got=str(exc).splitlines()[0] if str(exc) else None) from exc
+        raise ArtifactError(f"{path}: a damaged array", got=reason_of(exc)) from exc
     return array

@@ -157,14 +157,15 @@ def _dicts(value: Any) -> Iterator[dict[str, Any]]:
 def _check_object(path: Path, item: dict[str, Any]) -> None:
     if "class_name" not in item:
         return
-    class_name, module = item["class_name"], item.get("module")
+    class_name, module, called = item["class_name"], item.get("module"), item.get("config")
     name = item["config"].get("name") if isinstance(item.get("config"), dict) else None
     where = f"{class_name} {name!r}" if name else str(class_name)
     if class_name in ("Lambda", "__lambda__"):
         raise _unsafe(path, f"{where}: its code travels in the file")
     if class_name == "function":
-        if module not in FUNCTION_MODULES or item.get("config") not in ACTIVATIONS:
-            raise _unsafe(path, f"function {module}.{item.get('config')}")
+        texts = isinstance(module, str) and isinstance(called, str)
+        if not texts or module not in FUNCTION_MODULES or called not in ACTIVATIONS:
+            raise _unsafe(path, f"function {module}.{called}")
         return
     if not isinstance(class_name, str) or class_name not in CLASSES:
         raise _unsafe(path, f"{where}: no built-in layer or part of one")

@@ -8,7 +8,7 @@ import importlib.util
 import sys
 from typing import Any
 
-from edgevision.errors import BackendUnavailableError
+from edgevision.errors import BackendUnavailableError, reason_of
 
 EXTRA_OF = {
     "tensorflow": "train",
@@ -65,9 +65,9 @@ def require(module: str) -> Any:
 
 
 def _does_not_load(module: str, exc: BaseException) -> BackendUnavailableError:
-    reason = (str(exc).splitlines() or [type(exc).__name__])[0]
     return BackendUnavailableError(
-        f"{module} is installed but does not load: {reason}", next_step=f"reinstall it: {install_command(module)}"
+        f"{module} is installed but does not load: {reason_of(exc)}",
+        next_step=f"reinstall it: {install_command(module)}",
     )
 
 

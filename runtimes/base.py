@@ -21,6 +21,7 @@ from edgevision.errors import (
     InferenceError,
     InputError,
     check_choice,
+    reason_of,
 )
 from edgevision.registry import Row, resolve, runtime_rows
 from edgevision.tensors import Array, TensorSpec, check_tensor
@@ -109,8 +110,7 @@ class CompiledModel(ABC):
             except EdgeVisionError:
                 raise
             except Exception as exc:
-                reason = (str(exc).splitlines() or [type(exc).__name__])[0]
-                raise InferenceError(f"{self.facts.get('package', 'the runtime')} failed: {reason}") from exc
+                raise InferenceError(f"{self.facts.get('package', 'the runtime')} failed: {reason_of(exc)}") from exc
 
     def close(self) -> None:
         """Free the model, after a running `infer` has ended. Closing twice does nothing."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from edgevision.artifact import Artifact
-from edgevision.errors import ArtifactError, ConfigError, EdgeVisionError, IncompatibleModelError
+from edgevision.errors import ArtifactError, ConfigError, EdgeVisionError, IncompatibleModelError, reason_of
 from edgevision.tensors import DTYPES, QuantParams, TensorSpec
 
 T = TypeVar("T")
@@ -160,12 +160,6 @@ def positive(name: str, value: Any) -> int:
     return value
 
 
-def first_line(exc: BaseException) -> str:
-    """What a vendor's exception says, in one line of at most 200 characters."""
-    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
-    return (lines[-1] if lines and lines[0].startswith("Exception from") else (lines or [type(exc).__name__])[0])[:200]
-
-
 def attempt(what: str, error: type[Exception], call: Callable[..., T], *args: Any) -> T:
     """Return ``call(*args)``; anything that a vendor raises there becomes ``error("what: reason")``, chained."""
     try:
@@ -173,4 +167,4 @@ def attempt(what: str, error: type[Exception], call: Callable[..., T], *args: An
     except EdgeVisionError:
         raise
     except Exception as exc:
-        raise error(f"{what}: {first_line(exc)}") from exc
+        raise error(f"{what}: {reason_of(exc)}") from exc

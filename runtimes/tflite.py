@@ -18,6 +18,7 @@ from edgevision.errors import (
     ConfigError,
     IncompatibleModelError,
     check_choice,
+    reason_of,
 )
 from edgevision.optional import available, install_command, require, version
 from edgevision.runtimes.base import Availability, CompiledModel
@@ -27,7 +28,6 @@ from edgevision.runtimes.settle import (
     attempt,
     batch_option,
     filled,
-    first_line,
     fix_batch,
     settle,
     threads_option,
@@ -149,7 +149,7 @@ def _delegates(library: Any, path: Any, settings: Any) -> list[Any]:
         return [library.load_delegate(str(path), texts)]
     except Exception as exc:
         raise BackendUnavailableError(
-            f"the delegate {path} does not load: {first_line(exc)}",
+            f"the delegate {path} does not load: {reason_of(exc)}",
             next_step="give the path of a library with a TFLite delegate in it",
         ) from exc
 

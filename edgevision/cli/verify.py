@@ -58,6 +58,8 @@ def verify(
     from edgevision.cli.models import open_model
     from edgevision.verify import verify as verify_artifact
 
+    if reference and data is None:
+        raise click.UsageError("--reference needs --data: images to count agreement on")
     artifact = open_model(model)
     floats = open_model(reference) if reference else None
     dataset = _dataset(data, split)
@@ -68,7 +70,7 @@ def verify(
             artifact,
             runtimes=runtimes or None,
             device=device,
-            dataset=dataset if floats else None,
+            dataset=None if sealing and floats is None else dataset,
             reference=floats,
             options={"threads": threads},
         )

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from edgevision.errors import InputError
+from edgevision.errors import InputError, reason_of
 from edgevision.tensors import Array
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -44,8 +44,7 @@ def load_image(source: str | Path | bytes | BinaryIO) -> Array:
     except Image.DecompressionBombError as exc:
         raise InputError(f"{name}: too many pixels to decode safely", next_step="reduce it first") from exc
     except Exception as exc:  # decoders raise almost anything on damaged files: OSError, SyntaxError, struct.error, …
-        reason = (str(exc).splitlines() or [type(exc).__name__])[0]
-        raise InputError(f"{name}: damaged image ({reason})") from exc
+        raise InputError(f"{name}: damaged image ({reason_of(exc)})") from exc
 
 
 def _open(source: str | Path | bytes | BinaryIO) -> tuple[str, BinaryIO]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edgevision.errors import ConfigError, check_choice
+from edgevision.errors import ConfigError, check_choice, reason_of
 from edgevision.optional import require
 
 
@@ -116,7 +116,7 @@ def _with_pretrained(keras: Any, name: str, image: Any, width: float, weights: s
         return PRETRAINABLE[name](keras, image, width, weights)
     except Exception as exc:  # a failed download is a bare Exception, a file that does not fit a ValueError or OSError
         raise ConfigError(
-            f"cannot load the weights for {name}: {str(exc).splitlines()[0]}",
+            f"cannot load the weights for {name}: {reason_of(exc)}",
             got=weights,
             next_step="give 'imagenet' where there is network, or a weights file made for this width without its top",
         ) from exc

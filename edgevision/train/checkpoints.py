@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgevision.errors import ConfigError
+from edgevision.documents import check_fields, check_schema
+from edgevision.errors import ConfigError, OutputError, reason_of
 from edgevision.files import atomic_file
 from edgevision.optional import require
 from edgevision.train.config import TrainingConfig
@@ -39,7 +41,13 @@ class Checkpoints:
         tf = require("tensorflow")
         self.directory.mkdir(parents=True, exist_ok=True)
         prefix = f"epoch-{len(history):04d}"
-        tf.train.Checkpoint(**tracked).write(str(self.directory / prefix))
+        try:
+            tf.train.Checkpoint(**tracked).write(str(self.directory / prefix))
+        except tf.errors.OpError as exc:
+            raise OutputError(
+                f"cannot write a checkpoint into {self.directory}: {reason_of(exc)}",
+                next_step="make room, then go on from the epoch before with --resume",
+            ) from exc
         state = {"schema": SCHEMA, "checkpoint": prefix, "history": history, **self._identity}
         with atomic_file(self._state_file, overwrite=True) as temporary:
             temporary.write_text(json.dumps(state, indent=1))
@@ -57,25 +65,28 @@ class Checkpoints:
         return history
 
     def restore(self, tracked: dict[str, Any]) -> None:
-        """Load the newest state into ``tracked``: the same names, in the phase of the last finished epoch."""
+        """Load the newest state into ``tracked``: the same names, in the phase of the last finished epoch.
+
+        Raises:
+            ConfigError: the checkpoint is missing or damaged.
+        """
         tf = require("tensorflow")
-        saved = tf.train.Checkpoint(**tracked).read(str(self.directory / self._state()["checkpoint"]))
-        saved.assert_existing_objects_matched()
-
-    def _state(self) -> dict[str, Any]:
+        path = self.directory / self._state()["checkpoint"]
         try:
-            state: dict[str, Any] = json.loads(self._state_file.read_text())
-        except (OSError, ValueError) as exc:
-            raise ConfigError(
-                f"cannot read {self._state_file}: {exc}", next_step="start again with --overwrite"
-            ) from exc
-        return state
+            tf.train.Checkpoint(**tracked).read(str(path)).assert_existing_objects_matched()
+        except (tf.errors.OpError, AssertionError, ValueError) as exc:
+            raise _unreadable(path, exc) from exc
 
-    def _check(self, state: dict[str, Any]) -> None:
-        if state.get("schema") != SCHEMA:
-            raise ConfigError(
-                f"{self._state_file} has an unknown schema", got=state.get("schema"), allowed=[str(SCHEMA)]
-            )
+    def _state(self) -> Mapping[str, Any]:
+        try:
+            state = json.loads(self._state_file.read_text())
+        except (OSError, ValueError) as exc:
+            raise _unreadable(self._state_file, exc) from exc
+        check_schema(str(self._state_file), state, SCHEMA)
+        fields = ("schema", "checkpoint", "history", *self._identity)
+        return check_fields(str(self._state_file), state, required=fields)
+
+    def _check(self, state: Mapping[str, Any]) -> None:
         if state["data_sha256"] != self._identity["data_sha256"]:
             raise ConfigError(
                 f"the run in {self.directory} used other training images", next_step="resume with the same --data"
@@ -94,3 +105,7 @@ class Checkpoints:
         for file in self.directory.glob("epoch-*"):
             if not file.name.startswith(prefix):
                 file.unlink()
+
+
+def _unreadable(path: Path, exc: BaseException) -> ConfigError:
+    return ConfigError(f"cannot read {path}: {reason_of(exc)}", next_step="start again with --overwrite")

@@ -55,7 +55,8 @@ def verify(
         ArtifactError: A file is missing, damaged, or not the one that the manifest has the hash of.
         BackendUnavailableError: No runtime for its format is here.
         IncompatibleModelError: A runtime of ``runtimes`` does not run its format.
-        ConfigError: An unknown runtime, a dataset without a reference, or a reference with other labels.
+        ConfigError: An unknown runtime, a dataset without a reference or the other way round, or a reference with other
+            labels.
     """
     if not artifact.bare:
         artifact = Artifact.open(artifact.path, check_hashes=True)
@@ -210,11 +211,15 @@ def _read_distance(table: Any) -> Distance:
 def _reference_classes(
     artifact: Artifact, dataset: ImageDataset | None, reference: Artifact | None, device: str
 ) -> Array | None:
-    if dataset is None:
+    if dataset is None and reference is None:
         return None
     if reference is None:
         raise ConfigError(
-            "agreement over a dataset needs the float model", next_step="name it, or leave the dataset out"
+            "agreement over a dataset needs the float model", next_step="name it (--reference), or leave the data out"
+        )
+    if dataset is None:
+        raise ConfigError(
+            "agreement with a float model needs images", next_step="name them (--data), or leave the reference out"
         )
     if reference.manifest.labels != artifact.manifest.labels:
         raise ConfigError("the reference has other labels than the artifact")

@@ -44,6 +44,13 @@ def test_agreement_with_a_reference(run, copy, artifact, images):
     assert result.exit_code == 0 and "36/36" in result.stdout
 
 
+def test_images_and_a_reference_belong_together(run, copy, artifact, images):
+    alone = run("verify", copy, "--data", images)
+    assert alone.exit_code == 2 and "needs the float model; name it (--reference)" in alone.stderr
+    alone = run("verify", copy, "--reference", artifact.path)
+    assert alone.exit_code == 2 and "--reference needs --data" in alone.stderr
+
+
 def test_sealing_needs_samples(run, copy):
     refused = run("verify", copy, "--seal")
     assert refused.exit_code == 1 and "no golden samples; give a dataset to take some from (--data)" in refused.stderr

@@ -124,6 +124,9 @@ ATTACKS = {
     "a download": lambda c: first_dense(c)["config"].update(
         activation={"module": "keras.utils", "class_name": "function", "config": "get_file", "registered_name": "x"}
     ),
+    "a function that is no text": lambda c: first_dense(c)["config"].update(
+        activation={"module": ["builtins"], "class_name": "function", "config": ["relu"]}
+    ),
     "a class name that is no text": lambda c: first_dense(c).update(class_name=["Dense"]),
 }
 

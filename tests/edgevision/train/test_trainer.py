@@ -108,6 +108,18 @@ def test_a_damaged_state_is_an_error_with_a_next_step(stripes, preprocessing, tm
     (tmp_path / "state.json").write_text("{")
     with pytest.raises(ConfigError, match="--overwrite"):
         train(stripes, preprocessing, CONFIG, checkpoints=tmp_path, resume=True)
+    (tmp_path / "state.json").write_text('{"schema": 1}')
+    with pytest.raises(ConfigError, match="no key 'checkpoint'"):
+        train(stripes, preprocessing, CONFIG, checkpoints=tmp_path, resume=True)
+
+
+def test_a_damaged_checkpoint_is_an_error_with_a_next_step(stripes, preprocessing, tmp_path):
+    short = dataclasses.replace(CONFIG, epochs=1)
+    train(stripes, preprocessing, short, checkpoints=tmp_path)
+    (index,) = tmp_path.glob("epoch-*.index")
+    index.write_bytes(index.read_bytes()[:40])
+    with pytest.raises(ConfigError, match=r"cannot read .*epoch-0001.*--overwrite"):
+        train(stripes, preprocessing, short, checkpoints=tmp_path, resume=True)
 
 
 def test_early_stopping_keeps_the_best_epoch_and_survives_a_resume(stripes, preprocessing, tmp_path):

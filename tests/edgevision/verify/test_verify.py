@@ -204,6 +204,8 @@ def test_agreement_over_a_dataset(artifact_of, images):
     assert check.verdict == "holds"
     with pytest.raises(ConfigError, match="needs the float model"):
         verify(artifact, dataset=images)
+    with pytest.raises(ConfigError, match="needs images"):
+        verify(artifact, reference=reference)
     with pytest.raises(ConfigError, match="other labels"):
         verify(artifact, dataset=images, reference=reference.update(labels=tuple("abcdefghij")))
 
