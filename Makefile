@@ -19,7 +19,7 @@ setup:  ## make .venv with everything the commands below need (does nothing when
 	@bash scripts/setup.sh
 
 demo: setup  ## the whole way on shipped images: prune, quantize, export, verify, benchmark, report
-	@.venv/bin/edgevision demo $(ARGS)
+	@.venv/bin/edgevision demo --overwrite $(ARGS)
 
 test: setup  ## the test suite
 	@$(PYTEST) $(SUITE) $(ARGS)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edgevision.documents import digest
 from edgevision.errors import ArtifactError, ConfigError
 from edgevision.files import atomic_directory, atomic_file, deflated_bytes, sha256_file
 from edgevision.golden import Golden
@@ -63,8 +64,9 @@ class Artifact:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the model file: what `source_sha256` of a model made from this one says."""
-        return self.manifest.files[0].sha256
+        """SHA-256 of the model: of its file, or where it has several (.xml and .bin) of the table of their hashes."""
+        entries = self._model_entries()
+        return entries[0].sha256 if len(entries) == 1 else digest({entry.name: entry.sha256 for entry in entries})
 
     @classmethod
     def open(cls, path: str | Path, check_hashes: bool = True) -> Artifact:

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from edgevision.cli.command import command
+from edgevision.cli.fine_tuning import epochs_progress
 from edgevision.cli.options import Choice, out_option, overwrite_option, seed_option
-from edgevision.cli.output import facts, note, show, working
+from edgevision.cli.output import facts, show, working
 
 ARCHITECTURES = ("cnn", "resnet8", "resnet20", "mobilenet_v1", "mobilenet_v2")
 
@@ -126,14 +127,9 @@ def train(
     height, width = size or images.image(0).shape[:2]
     preprocessing = Preprocessing(height, width, resize=resize, mean=(mean,), std=(std,))
     with working(f"training {config.architecture}") as line:
-
-        def progress(epoch: int, record: dict[str, float]) -> None:
-            line(epoch, config.epochs)
-            note(f"epoch {epoch}/{config.epochs}  " + "  ".join(f"{key} {value:.4g}" for key, value in record.items()))
-
         artifact = train_artifact(
             images, preprocessing, config, out, test=test, data_name=Path(data).name, resume=resume,
-            overwrite=overwrite, distribute=distribute, progress=progress,
+            overwrite=overwrite, distribute=distribute, progress=epochs_progress(line, config.epochs),
         )  # fmt: skip
     metrics = artifact.manifest.metrics.get("test")
     show(
