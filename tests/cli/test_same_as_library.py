@@ -1,0 +1,94 @@
+"""The command line is the library, typed: the same choices and the same defaults, though help loads no library."""
+
+import dataclasses
+import inspect
+
+import click
+import pytest
+
+from edgevision.adopt import LAYOUTS, TASKS
+from edgevision.benchmark import benchmark
+from edgevision.cli import main
+from edgevision.converters.base import FORMATS, SCHEMES
+from edgevision.converters.golden_samples import POLICIES
+from edgevision.converters.pruning import SCHEDULES as PRUNING_SCHEDULES
+from edgevision.converters.pruning import prune
+from edgevision.converters.quantization import quantize_aware
+from edgevision.data.batches import AUGMENTATIONS
+from edgevision.data.locate import SPLITS
+from edgevision.demo import run_demo
+from edgevision.export import export
+from edgevision.predict import predict
+from edgevision.preprocessing import COLORS
+from edgevision.resize import RESIZES
+from edgevision.tasks.classification import ACTIVATIONS
+from edgevision.train.architectures import ARCHITECTURES
+from edgevision.train.config import OPTIMIZERS, TrainingConfig
+from edgevision.train.run import train_artifact
+from edgevision.train.schedules import SCHEDULES
+
+IO_DTYPES = {dtype for row in FORMATS.values() for dtypes in row.io_dtypes.values() for dtype in dtypes}
+OTHER_NAMES = {"warmup": "warmup_s", "min_duration": "min_duration_s", "top": "top_k"}
+
+
+def options(command: str) -> dict[str, click.Option]:
+    loaded = main.get_command(None, command)
+    return {param.name: param for param in loaded.params if isinstance(param, click.Option)}
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "allowed"),
+    [
+        ("train", "architecture", ARCHITECTURES),
+        ("train", "optimizer", OPTIMIZERS),
+        ("train", "schedule", SCHEDULES),
+        ("train", "augment", AUGMENTATIONS),
+        ("train", "resize", RESIZES),
+        ("prune", "schedule", PRUNING_SCHEDULES),
+        ("quantize", "to", FORMATS),
+        ("quantize", "io_dtype", IO_DTYPES),
+        ("quantize", "granularity", FORMATS["tflite"].granularities),
+        ("convert", "to", FORMATS),
+        ("convert", "golden", POLICIES),
+        ("evaluate", "split", SPLITS),
+        ("adopt", "task", TASKS),
+        ("adopt", "activation", ACTIVATIONS),
+        ("adopt", "color", COLORS),
+        ("adopt", "resize", RESIZES),
+        ("adopt", "layout", LAYOUTS),
+    ],
+)
+def test_choices_are_those_of_the_library(command, option, allowed):
+    assert set(options(command)[option].type.choices) == set(allowed)
+
+
+def test_quantize_and_convert_offer_every_scheme_between_them():
+    offered = {choice for command in ("quantize", "convert") for choice in options(command)["scheme"].type.choices}
+    assert offered == set(SCHEMES)
+
+
+@pytest.mark.parametrize(
+    ("command", "function"),
+    [
+        ("train", train_artifact),
+        ("prune", prune),
+        ("quantize", quantize_aware),
+        ("quantize", export),
+        ("convert", export),
+        ("benchmark", benchmark),
+        ("predict", predict),
+        ("demo", run_demo),
+    ],
+)
+def test_defaults_are_those_of_the_library(command, function):
+    known = {name: entry.default for name, entry in inspect.signature(function).parameters.items()}
+    if function is train_artifact:
+        known |= {field.name: field.default for field in dataclasses.fields(TrainingConfig)}
+    compared = 0
+    for name, option in options(command).items():
+        default = known.get(OTHER_NAMES.get(name, name))
+        if default in (None, inspect.Parameter.empty) or option.is_flag or name == "scheme":
+            continue
+        assert option.default == default, name
+        compared += 1
+    assert compared
