@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgevision.cli.options import Body, Decorator
+from edgevision.cli.options import Body, Choice, Decorator
 from edgevision.cli.output import note
 
 if TYPE_CHECKING:
@@ -15,13 +15,26 @@ if TYPE_CHECKING:
 
 
 def fine_tuning_options(*, epochs: int, learning_rate: float) -> Decorator:
-    """``--epochs --batch-size --learning-rate``, with a command's own defaults."""
+    """``--layers --epochs --batch-size --learning-rate --augment``, with a command's own defaults."""
 
     def decorate(function: Body) -> Body:
         for option in (
+            click.option(
+                "--augment",
+                type=Choice(("none", "flip", "crop-flip")),
+                default="flip",
+                show_default=True,
+                help="Random changes of training images.",
+            ),
             click.option("--learning-rate", type=float, default=learning_rate, show_default=True, help="Highest rate."),
             click.option("--batch-size", type=int, default=32, show_default=True, help="Images a step."),
             click.option("--epochs", type=int, default=epochs, show_default=True, help="Passes over the images."),
+            click.option(
+                "--layers",
+                multiple=True,
+                metavar="NAME",
+                help="Layers to change, names or patterns; may be given several times.  [default: all that can be]",
+            ),
         ):
             function = option(function)
         return function

@@ -41,9 +41,6 @@ from edgevision.cli.output import facts, note, show, working
     show_default=True,
     help="From none to the target in steps, or all at once.",
 )
-@click.option(
-    "--layers", multiple=True, metavar="NAME", help="Layers to prune, names or patterns; may be given several times."
-)
 @fine_tuning_options(epochs=2, learning_rate=3e-4)
 @seed_option
 @out_option("runs/pruned")
@@ -58,6 +55,7 @@ def prune(
     epochs: int,
     batch_size: int,
     learning_rate: float,
+    augment: str,
     seed: int,
     out: Path,
     overwrite: bool,
@@ -86,6 +84,7 @@ def prune(
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            augment=augment,
             seed=seed,
             progress=epochs_progress(line, epochs),
         )

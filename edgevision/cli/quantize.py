@@ -88,6 +88,8 @@ def quantize(
     images, samples, policy = open_parts(data, golden)
     if method == "qat" and scheme != "static_wi8_ai8":
         raise ConfigError("--scheme with --method qat", got=scheme, allowed="static_wi8_ai8")
+    if method == "ptq" and (training["layers"] or training["keep_sparsity"]):
+        raise ConfigError("--layers and --keep-sparsity are for training", got="--method ptq", allowed="qat")
     with working("quantizing") as line:
         source = open_source(model)
         chosen = make_golden(source, samples, policy=policy, seed=training["seed"])
@@ -118,4 +120,4 @@ def _train(
 
     if images is None:
         raise ConfigError("quantization-aware training needs labelled images", next_step="name them: --data")
-    return quantize_aware(source, images, progress=progress, **training)
+    return quantize_aware(source, images, progress=progress, **{**training, "layers": training["layers"] or None})

@@ -68,7 +68,7 @@ def test_prune_then_quantize_aware(run, keras_file, images, tmp_path):
     source = adopt(
         keras_file, tmp_path / "s", task="classification", labels=sorted(COLORS), preprocessing={"mean": 128, "std": 64}
     )
-    training = ("--epochs", 1, "--batch-size", 12)
+    training = ("--epochs", 1, "--batch-size", 12, "--augment", "none", "--layers", "*")
     pruned = run("prune", source.path, "--data", images, "--target-sparsity", 0.5, "--out", tmp_path / "p", *training)
     assert pruned.exit_code == 0, pruned.stderr
     assert "sparsity  0.5" in pruned.stdout and "epoch 1/1  loss" in pruned.stderr
@@ -89,6 +89,8 @@ def test_prune_then_quantize_aware(run, keras_file, images, tmp_path):
         (["quantize", "--to", "tflit"], "did you mean tflite?"),
         (["quantize", "--method", "qat", "--scheme", "float16"], "allowed: static_wi8_ai8"),
         (["quantize", "--method", "qat"], "needs labelled images; name them: --data"),
+        (["quantize", "--layers", "conv"], "--layers and --keep-sparsity are for training: got --method ptq"),
+        (["prune", "--augment", "flop", "--data", "sample"], "did you mean flip?"),
         (["convert", "--scheme", "static_wi8_ai8"], "allowed: float32, float16"),
         (["convert", "--golden", "date"], "did you mean data?"),
         (["prune", "--target-sparsity", "1.5", "--data", "sample"], "1.5"),
