@@ -10,6 +10,11 @@ PREPROCESSING = Preprocessing(32, 32, mean=(128.0,), std=(64.0,))
 
 
 @pytest.fixture(scope="session")
+def stripes(make_stripes):
+    return make_stripes(8)
+
+
+@pytest.fixture(scope="session")
 def images():
     return open_dataset("sample", "test").balanced(40)
 

@@ -15,16 +15,6 @@ FAST = {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3}
 
 
 @pytest.fixture(scope="module")
-def stripes():
-    rng = np.random.default_rng(1)
-    targets = np.arange(192) % 3
-    wave = np.where(np.arange(8) % 4 < 2, 60, 190)
-    patterns = np.stack([np.tile(wave[:, None], (1, 8)), np.tile(wave[None], (8, 1)), np.full((8, 8), 125)])
-    pixels = patterns[targets][..., None] + rng.normal(0, 25, (192, 8, 8, 3))
-    return ArrayDataset(np.clip(pixels, 0, 255).astype(np.uint8), targets, LABELS, "stripes")
-
-
-@pytest.fixture(scope="module")
 def source():
     """A model with nested, depthwise, normalizing and embedding-like layers; not trained."""
     import tf_keras as keras
