@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,4 @@ def _tensors(tensors: Any, names: Sequence[str]) -> list[FileTensor]:
 
 
 def _with_shape(spec: Any, shape: Any) -> Any:
-    from dataclasses import replace
-
     return replace(spec, shape=tuple(shape.as_list()))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgevision.artifact import Artifact
 from edgevision.errors import ArtifactError, ConfigError, DeviceNotFoundError, IncompatibleModelError, check_choice
+from edgevision.magic import check_format
 from edgevision.optional import available, install_command, require, version
 from edgevision.runtimes.base import Availability, CompiledModel
 from edgevision.runtimes.settle import (
@@ -52,7 +52,7 @@ class OpenVINORuntime:
         check_choice("option precision", precision, PRECISIONS)
         if not isinstance(pinning, bool):
             raise ConfigError("option pinning", got=repr(pinning), allowed=("True", "False"))
-        check_ir(artifact.model_file)
+        check_format(artifact.model_file, "openvino")
         vendor = require("openvino")
         core = vendor.Core()
         target = _target(core, device)
@@ -105,22 +105,6 @@ class OpenVINOModel(CompiledModel):
 
     def _release(self) -> None:
         self.request = self._compiled = None
-
-
-def check_ir(path: Path) -> None:
-    """Raise ArtifactError unless this is a whole .xml with its .bin beside it; .onnx is left to the vendor."""
-    if path.suffix != ".xml":
-        return
-    try:
-        text = path.read_bytes()
-    except OSError as exc:
-        raise ArtifactError(f"cannot read {path}", got=exc.strerror or exc) from exc
-    if b"<net" not in text[:4096] or not text.rstrip().endswith(b"</net>"):
-        raise ArtifactError(
-            f"{path.name} is not a whole OpenVINO model", got=f"{len(text)} bytes that begin {text[:12]!r}"
-        )
-    if not path.with_suffix(".bin").is_file():
-        raise ArtifactError(f"{path.name} lies without its weights", next_step=f"put {path.stem}.bin beside it")
 
 
 def _target(core: Any, device: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from edgevision.optional import require
 from edgevision.report.caveats import caveats
 from edgevision.report.model import Entry, History, Report
-from edgevision.report.names import kilobytes, percent, short_names, three_digits
+from edgevision.report.names import kilobytes, percent, printable, short_names, three_digits
 from edgevision.report.plots import (
     LEAST_EPOCHS,
     Picture,
@@ -47,7 +47,7 @@ def render_html(report: Report) -> str:
         "percent": percent,
         "digits": three_digits,
         "value": _value,
-        "printable": lambda text: "".join(c for c in str(text) if c.isprintable()),
+        "printable": printable,
     }
     markup = require("markupsafe").Markup
     folder = files("edgevision.report")

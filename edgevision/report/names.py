@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from edgevision.metrics.intervals import Proportion
 from edgevision.report.model import Entry
@@ -81,6 +81,6 @@ def half_width(share: Proportion) -> float:
     return (share.high - share.low) / 2
 
 
-def printable(texts: Iterable[str]) -> str:
-    """Join texts with ', ', control characters left out: names come from files that others wrote."""
-    return ", ".join("".join(c for c in text if c.isprintable()) for text in texts)
+def printable(text: object) -> str:
+    """Return a text without control characters: names come from files that others wrote."""
+    return "".join(c for c in str(text) if c.isprintable())

@@ -111,11 +111,11 @@ def _columns(
 def _place(run: Run | None) -> str:
     if run is None:
         return ""
-    return printable([run.runtime if run.device == "cpu" else f"{run.runtime} {run.device}"])
+    return printable(run.runtime if run.device == "cpu" else f"{run.runtime} {run.device}")
 
 
 def _cut(name: str, limit: int) -> str:
-    name = printable([name])
+    name = printable(name)
     return name if len(name) <= max(limit, 12) else name[: max(limit, 12) - 2] + ".."
 
 
@@ -123,7 +123,7 @@ def _footnotes(report: Report, columns: list[_Column], unicode: bool) -> list[st
     titles = {column.title for column in columns}
     notes = []
     if "top-1" in titles and report.dataset:
-        notes.append(f"top-1: {printable([report.dataset])}; intervals are 95% (Wilson)")
+        notes.append(f"top-1: {printable(report.dataset)}; intervals are 95% (Wilson)")
     if "agreement" in titles:
         notes.append("agreement: same top-1 as the float reference, image by image")
     if "of float" in titles:

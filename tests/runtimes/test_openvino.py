@@ -77,7 +77,7 @@ def test_an_ir_without_its_weights(product, tmp_path):
     path, _ = product
     artifact = Artifact.describe(path)
     (tmp_path / "model.xml").write_bytes(path.read_bytes())
-    with pytest.raises(ArtifactError, match=r"model\.bin beside it"):
+    with pytest.raises(ArtifactError, match=r"no weights beside it; put model\.bin there"):
         load(Artifact(tmp_path, artifact.manifest))
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgevision.optional import require
+from edgevision.report.names import printable
 
 INK = "#010101"
 MUTED = "#010102"
@@ -162,5 +163,5 @@ def round_ticks(low: float, high: float, steps: Sequence[float] = (1, 2, 5)) -> 
 
 def clean(text: str, limit: int = 40) -> str:
     """Return untrusted text as one line without control characters, cut to ``limit`` characters."""
-    line = "".join(c for c in text if c.isprintable())
+    line = printable(text)
     return line if len(line) <= limit else line[: limit - 1] + "…"
