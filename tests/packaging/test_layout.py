@@ -31,6 +31,23 @@ def test_every_folder_with_code_is_a_listed_package(repository, sources):
     assert sorted(listed) == sorted(on_disk)
 
 
+def test_settings_without_which_a_tool_goes_wrong(repository):
+    """Each was seen to fail without it: see the layout's rules in CONTRIBUTING.md."""
+    tool, folders = project_table(repository)["tool"], sorted({*CODE_FOLDERS, "edgevision"})
+    assert tool["ruff"]["lint"]["isort"]["known-first-party"] == ["edgevision"]
+    assert tool["ruff"]["lint"]["flake8-tidy-imports"]["ban-relative-imports"] == "all"
+    assert tool["setuptools"]["include-package-data"] is False
+    assert "--import-mode=importlib" in tool["pytest"]["ini_options"]["addopts"]
+    assert sorted(tool["coverage"]["run"]["source"]) == folders
+    assert sorted(tool["pyright"]["include"]) == folders and tool["pyright"]["extraPaths"] == [".typing"]
+
+
+def test_the_editable_install_is_of_the_default_mode(repository):
+    """Modes strict and compat do not find the four folders."""
+    script = (repository / "scripts/setup.sh").read_text(encoding="utf-8")
+    assert "--editable" in script and "editable_mode" not in script
+
+
 def test_every_package_has_an_init(sources):
     folders = {s.path.parent for s in sources}
     assert [str(f) for f in folders if not (f / "__init__.py").is_file()] == []

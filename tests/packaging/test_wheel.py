@@ -65,7 +65,7 @@ def test_the_sdist_holds_what_a_packager_needs(distributions):
     with tarfile.open(distributions[0]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     needed = {"LICENSE", "README.md", "CHANGELOG.md", "constraints.txt", "Makefile", "scripts/setup.sh"}
-    assert needed | {"tests/conftest.py", "tests/packaging/test_wheel.py"} <= names
+    assert needed | {"tests/conftest.py", "examples/predict.py", "benchmarks/proof.py"} <= names
     assert [name for name in names if name.endswith((".pyc", ".so"))] == []
 
 
