@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 
 
@@ -28,7 +29,13 @@ def json_for(text: str, encoding: str | None) -> str:
 
 
 def accept_any_text() -> None:
-    """Let sys.stdout and sys.stderr write escapes for characters that their encoding does not have."""
+    """Let sys.stdout and sys.stderr write escapes for characters that their encoding does not have.
+
+    One that was closed by whoever started us leads nowhere from here on.
+    """
+    # In this order each takes the lowest free descriptor, its own: no file that is opened later becomes the screen.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")

@@ -38,11 +38,9 @@ class Settings:
 
 def quiet_process() -> None:
     """Let file descriptors 1 and 2 lead nowhere; sys.stdout and sys.stderr go on writing to where they led."""
-    if sys.stdout is None or sys.stderr is None:  # closed by whoever started us: there is no screen to keep clean
-        return
     try:
         streams = [_duplicate(sys.stdout, 1), _duplicate(sys.stderr, 2)]
-    except OSError:  # closed since
+    except OSError:  # one of them is closed: there is no screen to keep clean
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
