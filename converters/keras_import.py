@@ -17,7 +17,7 @@ from edgevision.files import sha256_file
 from edgevision.golden import Golden
 from edgevision.keras_safety import check_keras_file
 from edgevision.manifest import MANIFEST, LineageStep
-from edgevision.optional import require, version
+from edgevision.optional import require
 from edgevision.preprocessing import Preprocessing
 from edgevision.tensors import TensorSpec
 
@@ -234,12 +234,6 @@ def guess_decoding(model: Any) -> dict[str, str]:
     return {}
 
 
-def tool_versions(*distributions: str) -> dict[str, str]:
-    """Return the installed versions of the distributions that are here."""
-    found = {name: version(name) for name in distributions}
-    return {name: text for name, text in found.items() if text is not None}
-
-
 def layout_of(rank: int) -> str:
     """Return the layout that tf_keras' channels-last convention gives to a tensor of this rank; "" when it has none."""
     return {4: "NHWC", 2: "NC"}.get(rank, "")
@@ -250,5 +244,3 @@ def _specs(tensors: Any, names: Any) -> tuple[TensorSpec, ...]:
         TensorSpec(name, tuple(tensor.shape), tensor.dtype.name, layout_of(len(tensor.shape)))
         for name, tensor in zip(names, tensors, strict=True)
     )
-
-

@@ -19,12 +19,11 @@ from edgevision.converters.keras_import import (
     SourceModel,
     is_quantization_aware,
     layout_of,
-    tool_versions,
 )
 from edgevision.converters.openvino_info import model_info
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ConversionError, check_choice
-from edgevision.optional import require
+from edgevision.optional import require, versions
 from edgevision.tensors import TensorSpec
 
 FILES = ("model.xml", "model.bin")
@@ -57,7 +56,7 @@ def export(source: SourceModel, request: Request) -> Exported:
         files,
         _specs(source.inputs, written.inputs),
         _specs(source.outputs, written.outputs),
-        tool_versions("edgevision", "openvino", *(("nncf",) if quantize else ()), *KERAS_TOOLS),
+        versions("edgevision", "openvino", *(("nncf",) if quantize else ()), *KERAS_TOOLS),
         _float_weights(written) if SCHEMES[request.scheme].weight_bits == 8 else (),
     )
 

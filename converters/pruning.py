@@ -16,12 +16,11 @@ from edgevision.converters.keras_import import (
     SourceModel,
     is_quantization_aware,
     leaf_layers,
-    tool_versions,
 )
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ConfigError, ConversionError, check_choice
 from edgevision.manifest import LineageStep
-from edgevision.optional import require
+from edgevision.optional import require, versions
 
 if TYPE_CHECKING:
     from edgevision.data.dataset import ImageDataset
@@ -179,7 +178,7 @@ def prune(
         "images": len(dataset),
         "measured_sparsity": report.measured_sparsity,
     }
-    step = LineageStep("prune", parameters, tool_versions("edgevision", *KERAS_TOOLS))
+    step = LineageStep("prune", parameters, versions("edgevision", *KERAS_TOOLS))
     return source.then(step, model=pruned), report
 
 

@@ -22,12 +22,11 @@ from edgevision.converters.keras_import import (
     SourceModel,
     is_quantization_aware,
     leaf_layers,
-    tool_versions,
 )
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ConfigError, ConversionError
 from edgevision.manifest import LineageStep
-from edgevision.optional import require
+from edgevision.optional import require, versions
 
 if TYPE_CHECKING:
     from edgevision.data.dataset import ImageDataset
@@ -137,7 +136,7 @@ def quantize_aware(
         "images": len(dataset),
         "skipped": [list(item) for item in skipped],
     }
-    step = LineageStep("quantize", parameters, tool_versions("edgevision", *KERAS_TOOLS))
+    step = LineageStep("quantize", parameters, versions("edgevision", *KERAS_TOOLS))
     return source.then(step, model=model, scheme=SCHEME), report
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from edgevision.converters.base import SCHEMES, Exported, Request
-from edgevision.converters.keras_import import KERAS_TOOLS, is_quantization_aware, tool_versions
+from edgevision.converters.keras_import import KERAS_TOOLS, is_quantization_aware
 from edgevision.converters.tflite_file import TFLiteFile
 from edgevision.converters.tflite_metadata import embed_metadata
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ConversionError
-from edgevision.optional import require
+from edgevision.optional import require, versions
 
 if TYPE_CHECKING:
     from edgevision.converters.keras_import import SourceModel
@@ -42,15 +42,13 @@ def export(source: SourceModel, request: Request) -> Exported:
     )
     eight_bits = SCHEMES[request.scheme].weight_bits == 8
     skipped = [(name, "its weights stay float32") for name in file.float_weights] if eight_bits else []
-    return Exported({MODEL_FILE: content}, inputs, outputs, tool_versions("edgevision", *KERAS_TOOLS), tuple(skipped))
+    return Exported({MODEL_FILE: content}, inputs, outputs, versions("edgevision", *KERAS_TOOLS), tuple(skipped))
 
 
 def _converter(source: SourceModel, request: Request) -> Any:
     """Return a converter of the model with its batch fixed: an open one brings operators that small devices lack."""
     tf = require("tensorflow")
-    signature = [
-        tf.TensorSpec((request.batch, *spec.shape[1:]), spec.dtype, name=spec.name) for spec in source.inputs
-    ]
+    signature = [tf.TensorSpec((request.batch, *spec.shape[1:]), spec.dtype, name=spec.name) for spec in source.inputs]
 
     @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
     def model(*tensors: Any) -> dict[str, Any]:
@@ -75,9 +73,7 @@ def _set_scheme(converter: Any, source: SourceModel, request: Request) -> None:
         ops = tf.lite.OpsSet
         eight_bits = request.scheme == "static_wi8_ai8"
         converter.target_spec.supported_ops = [
-            ops.TFLITE_BUILTINS_INT8
-            if eight_bits
-            else ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+            ops.TFLITE_BUILTINS_INT8 if eight_bits else ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         ]
     if request.scheme.startswith("static"):
         converter.inference_input_type = converter.inference_output_type = tf.as_dtype(request.io_dtype)

@@ -10,7 +10,7 @@ from typing import Any
 from edgevision.artifact import Artifact, write_artifact
 from edgevision.errors import ConfigError, check_choice
 from edgevision.manifest import LineageStep
-from edgevision.optional import version
+from edgevision.optional import versions
 from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes.base import available_runtimes, load
 from edgevision.tasks.classification import ACTIVATIONS
@@ -70,9 +70,7 @@ def adopt(
         "outputs": outputs,
         "preprocessing": declared,
         "decoding": {"activation": activation} if activation else {},
-        "lineage": (
-            LineageStep("adopt", {"file": Path(model_file).name}, {"edgevision": version("edgevision") or ""}),
-        ),
+        "lineage": (LineageStep("adopt", {"file": Path(model_file).name}, versions("edgevision")),),
     }
     return write_artifact(out, fields, {path.name: path for path in bare.files}, overwrite=overwrite)
 

@@ -85,3 +85,9 @@ def version(distribution: str) -> str | None:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def versions(*distributions: str) -> dict[str, str]:
+    """Return the installed versions of distributions, in the order asked; those that are not here are left out."""
+    found = {name: version(name) for name in distributions}
+    return {name: number for name, number in found.items() if number is not None}

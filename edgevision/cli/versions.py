@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from edgevision.optional import version
+from edgevision import optional
 
 PACKAGES = (
     "numpy",
@@ -20,6 +20,6 @@ PACKAGES = (
 
 def versions() -> str:
     """Return the text: edgevision's version on the first line, then one line per package that is installed."""
-    lines = [f"edgevision {version('edgevision') or 'not installed'}", f"Python {platform.python_version()}"]
-    found = {package: version(package) for package in PACKAGES}
-    return "\n".join(lines + [f"{package} {number}" for package, number in found.items() if number])
+    lines = [f"edgevision {optional.version('edgevision') or 'not installed'}", f"Python {platform.python_version()}"]
+    found = optional.versions(*PACKAGES)
+    return "\n".join(lines + [f"{package} {number}" for package, number in found.items()])

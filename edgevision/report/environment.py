@@ -7,7 +7,7 @@ import platform
 from typing import Any
 
 from edgevision.devices.cpu import cpu_facts
-from edgevision.optional import version
+from edgevision.optional import versions
 
 _PACKAGES = ("edgevision", "numpy", "ai-edge-litert", "tflite-runtime", "openvino", "nncf", "tensorflow", "tf-keras")
 
@@ -29,5 +29,5 @@ def environment() -> dict[str, Any]:
         "load average, 1 min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "Python": platform.python_version(),
     }
-    facts |= {package: version(package) for package in _PACKAGES}
+    facts |= versions(*_PACKAGES)
     return {name: value for name, value in facts.items() if value not in (None, "")}

@@ -12,7 +12,7 @@ from edgevision.documents import pretty_json
 from edgevision.errors import DatasetError, DeviceNotFoundError
 from edgevision.files import check_replaceable, sha256_file
 from edgevision.manifest import LineageStep
-from edgevision.optional import require, version
+from edgevision.optional import require, versions
 from edgevision.tensors import TensorSpec
 from edgevision.train.evaluation import evaluate_model
 from edgevision.train.trainer import Progress, TrainedModel, train
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 HISTORY = "history.json"
 HISTORY_SCHEMA = 1
+TOOLS = ("edgevision", "tensorflow", "tf-keras", "numpy")
+"""Distributions whose versions are kept with the run."""
 
 
 def train_artifact(
@@ -81,7 +83,7 @@ def train_artifact(
         progress=progress,
     )
     metrics = {} if test is None else {"test": evaluate_model(trained.model, test, preprocessing).to_dict()}
-    step = LineageStep("train", {**config.to_dict(), "data": data_name, "images": len(dataset)}, _tools())
+    step = LineageStep("train", {**config.to_dict(), "data": data_name, "images": len(dataset)}, versions(*TOOLS))
     fields = {"preprocessing": preprocessing, "labels": dataset.labels, "lineage": (step,), "metrics": metrics}
     return _write(trained, fields, out, overwrite)
 
@@ -118,8 +120,3 @@ def _write(trained: TrainedModel, fields: dict[str, Any], out: Path, overwrite: 
             "source_sha256": sha256_file(file),
         }
         return write_artifact(out, {**known, **fields}, {file.name: file, HISTORY: history}, overwrite=overwrite)
-
-
-def _tools() -> dict[str, str]:
-    found = {name: version(name) for name in ("edgevision", "tensorflow", "tf-keras", "numpy")}
-    return {name: text for name, text in found.items() if text is not None}

@@ -49,3 +49,9 @@ def test_available_does_not_import(tmp_path, monkeypatch):
 def test_version():
     assert optional.version("numpy").split(".")[0].isdigit()
     assert optional.version("surely-not-installed") is None
+
+
+def test_versions_are_of_what_is_installed():
+    found = optional.versions("pillow", "surely-not-installed", "numpy")
+    assert list(found) == ["pillow", "numpy"]
+    assert found["numpy"] == optional.version("numpy")
