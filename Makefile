@@ -6,7 +6,7 @@ SHELL := bash
 PYTHON := .venv/bin/python
 # Workers for the tests: as many as cores, two at most (each may hold a TensorFlow).
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$(( n > 2 ? 2 : n )))
-PYTEST := $(PYTHON) -m pytest -q -rs
+PYTEST := $(PYTHON) -m pytest -q -rfEs
 SUITE := -n $(WORKERS) --dist loadfile -m "not wheel and not timing" --durations 10
 ARGS ?=
 

@@ -135,10 +135,14 @@ def _note(exc: BaseException, text: str) -> None:
         exc.__dict__["__notes__"] = [*getattr(exc, "__notes__", ()), text]
 
 
+_OPERATORS = r"^[\s-]*(?:(?:Flex|Custom|TF Select) ops|No conversion rule found for operations): ([^\n]+)"
+"""How TensorFlow's converter and OpenVINO's list what they cannot convert."""
+
+
 def _reason(exc: BaseException) -> str:
     """The line of a vendor's exception that says something, at most 200 characters of it."""
     text = str(exc)
-    operators = re.findall(r"^\s*(?:Flex|Custom|TF Select) ops: ([^\n]+)", text, re.M)
+    operators = re.findall(_OPERATORS, text, re.M)
     if operators:
         return f"operators that the format does not have: {', '.join(found.strip() for found in operators)}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -9,7 +9,9 @@ def test_benchmark_as_text(run, artifact):
     result = run("benchmark", artifact.path, *QUICK)
     assert result.exit_code == 0, result.stderr
     header, row = result.stdout.splitlines()[:2]
-    assert " ".join(header.split()) == "model format runs on p50 p90 p95 p99 first load MiB count"
+    assert " ".join(header.split()) == (
+        "model format runs on p50 ms p90 ms p95 ms p99 ms first ms load ms peak MiB count"
+    )
     assert row.startswith("colors  tflite  ai-edge-litert ") or row.startswith("colors  tflite  tflite-runtime ")
     assert "0 s of warm-up" in result.stdout
 
