@@ -186,11 +186,10 @@ def convert(
             to calibrate.
         BackendUnavailableError: an extra is not installed.
     """
-    check_choice("format", to, tuple(FORMATS))
-    request = _request(source, FORMATS[to], to, scheme, granularity, io_dtype, calibration, batch)
-    place = Path(out) / f"{_file_name(source.name)}-{to}-{request.scheme}"
+    trained = is_quantization_aware(source.model)
+    place = check_conversion(source, out, to, scheme, granularity, io_dtype, overwrite=overwrite, trained=trained)
+    request = _request(source, FORMATS[to], scheme, granularity, io_dtype, calibration, batch)
     check_weights(source)
-    check_replaceable(place, overwrite)
     export: Exporter = resolve(FORMATS[to].exporter)
     exported = export(source, request)
     fields = {
@@ -204,10 +203,46 @@ def convert(
     return Conversion(artifact, ConversionReport(to, request.scheme, artifact.bytes, exported.skipped))
 
 
+def check_conversion(
+    source: SourceModel,
+    out: str | Path,
+    to: str,
+    scheme: str | None = None,
+    granularity: str = "per_channel",
+    io_dtype: str | None = None,
+    *,
+    overwrite: bool = False,
+    trained: bool = False,
+) -> Path:
+    """Return the place that `convert` would write to, if it took these options: for callers with hours of work before.
+
+    Args:
+        source, out, to, scheme, granularity, io_dtype, overwrite: as for `convert`.
+        trained: whether the source is, or will be, a model of quantization-aware training.
+
+    Raises:
+        ConfigError: an option that the format does not offer, or a place that is taken.
+    """
+    check_choice("format", to, tuple(FORMATS))
+    row, scheme = FORMATS[to], scheme or source.scheme
+    check_choice("scheme", scheme, tuple(SCHEMES))
+    check_choice(f"scheme for {to}", scheme, row.schemes)
+    check_choice("granularity", granularity, row.granularities)
+    dtypes = row.io_dtypes.get(scheme, ("float32",))
+    check_choice(f"io_dtype of {scheme} for {to}", io_dtype or dtypes[0], dtypes)
+    if granularity != "per_channel" and (trained or SCHEMES[scheme].weight_bits != 8):
+        raise ConfigError(
+            f"granularity of {'a model of quantization-aware training' if trained else scheme}",
+            got=granularity, allowed="per_channel",
+        )  # fmt: skip
+    place = Path(out) / f"{_file_name(source.name)}-{to}-{scheme}"
+    check_replaceable(place.expanduser().resolve(), overwrite)
+    return place
+
+
 def _request(
     source: SourceModel,
     row: Format,
-    to: str,
     scheme: str | None,
     granularity: str,
     io_dtype: str | None,
@@ -216,19 +251,9 @@ def _request(
 ) -> Request:
     trained = is_quantization_aware(source.model)
     scheme = scheme or source.scheme
-    check_choice("scheme", scheme, tuple(SCHEMES))
-    check_choice(f"scheme for {to}", scheme, row.schemes)
-    check_choice("granularity", granularity, row.granularities)
-    dtypes = row.io_dtypes.get(scheme, ("float32",))
-    io_dtype = io_dtype or dtypes[0]
-    check_choice(f"io_dtype of {scheme} for {to}", io_dtype, dtypes)
+    io_dtype = io_dtype or row.io_dtypes.get(scheme, ("float32",))[0]
     if not isinstance(batch, int) or batch < 1:
         raise ConfigError("batch", got=batch, allowed="1 or more")
-    if granularity != "per_channel" and (trained or SCHEMES[scheme].weight_bits != 8):
-        raise ConfigError(
-            f"granularity of {'a model of quantization-aware training' if trained else scheme}",
-            got=granularity, allowed="per_channel",
-        )  # fmt: skip
     if trained and scheme != source.scheme:
         raise ConfigError(
             "a model of quantization-aware training keeps its scheme", got=scheme, allowed=[source.scheme],

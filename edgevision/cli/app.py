@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from edgevision.cli.failures import report
+from edgevision.cli.failures import Terminated, report
 from edgevision.cli.printable import accept_any_text
 from edgevision.cli.quiet import Settings
 
@@ -111,7 +111,7 @@ class Application(click.Group):
 
 
 def _terminated(signum: int, frame: object) -> None:
-    raise SystemExit(128 + signum)  # so that whatever was being written is cleaned up
+    raise Terminated(128 + signum)  # so that whatever was being written is cleaned up
 
 
 def _show_versions(ctx: click.Context, param: click.Parameter, value: bool) -> None:

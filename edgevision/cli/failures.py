@@ -1,6 +1,6 @@
 """How a command ends when it does not end well: one or two lines on stderr, and an exit status that means something.
 
-0 done · 1 failure · 2 usage · 3 a check did not hold · 130 interrupted
+0 done · 1 failure · 2 usage · 3 a check did not hold · 130 interrupted · 143 terminated
 """
 
 from __future__ import annotations
@@ -18,12 +18,18 @@ from edgevision.errors import EdgeVisionError
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 
 
+class Terminated(SystemExit):
+    """SIGTERM came; the status is 128 and its number."""
+
+
 def report(error: BaseException, settings: Settings) -> int:
     """Print what ``error`` means to the user and return the exit status.
 
     Raises:
         SystemExit: ``error`` itself, when it is one.
     """
+    if isinstance(error, Terminated):
+        click.echo("edgevision: terminated; nothing was half-written", err=True)
     if isinstance(error, SystemExit):
         raise error
     if settings.debug and not isinstance(error, click.exceptions.NoArgsIsHelpError):

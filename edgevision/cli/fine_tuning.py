@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgevision.cli.options import Body, Choice, Decorator
+from edgevision.cli.options import Body, Choice, Decorator, FloatRange
 from edgevision.cli.output import note
 
 if TYPE_CHECKING:
     from edgevision.cli.progress import ProgressLine
 
 
-def fine_tuning_options(*, epochs: int, learning_rate: float) -> Decorator:
+def fine_tuning_options(*, epochs: int, learning_rate: float, least_epochs: int = 0) -> Decorator:
     """``--layers --epochs --batch-size --learning-rate --augment``, with a command's own defaults."""
+    above_0, counted, passes = FloatRange(min=0, min_open=True), click.IntRange(min=1), click.IntRange(min=least_epochs)
 
     def decorate(function: Body) -> Body:
         for option in (
@@ -26,9 +27,11 @@ def fine_tuning_options(*, epochs: int, learning_rate: float) -> Decorator:
                 show_default=True,
                 help="Random changes of training images.",
             ),
-            click.option("--learning-rate", type=float, default=learning_rate, show_default=True, help="Highest rate."),
-            click.option("--batch-size", type=int, default=32, show_default=True, help="Images a step."),
-            click.option("--epochs", type=int, default=epochs, show_default=True, help="Passes over the images."),
+            click.option(
+                "--learning-rate", type=above_0, default=learning_rate, show_default=True, help="Highest rate."
+            ),
+            click.option("--batch-size", type=counted, default=32, show_default=True, help="Images a step."),
+            click.option("--epochs", type=passes, default=epochs, show_default=True, help="Passes over the images."),
             click.option(
                 "--layers",
                 multiple=True,

@@ -41,7 +41,7 @@ from edgevision.cli.output import facts, note, show, working
     show_default=True,
     help="From none to the target in steps, or all at once.",
 )
-@fine_tuning_options(epochs=2, learning_rate=3e-4)
+@fine_tuning_options(epochs=2, learning_rate=3e-4, least_epochs=1)
 @seed_option
 @out_option("runs/pruned")
 @overwrite_option

@@ -82,6 +82,7 @@ def quantize(
     The images of --data that are for training calibrate (ptq) or train (qat); golden samples come from the others.
     """
     from edgevision.cli.models import open_source
+    from edgevision.converters.base import check_conversion
     from edgevision.converters.golden_samples import make_golden
     from edgevision.export import export
 
@@ -95,6 +96,8 @@ def quantize(
         chosen = make_golden(source, samples, policy=policy, seed=training["seed"])
         report = None
         if method == "qat":
+            for name in to:
+                check_conversion(source, out, name, scheme, granularity, io_dtype, overwrite=overwrite, trained=True)
             source, report = _train(source, images, epochs_progress(line, training["epochs"]), training)
         line.say("converting")
         conversions = export(

@@ -258,6 +258,20 @@ def test_a_closed_output(artifact, closed):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("prune", "--epochs", "0"),
+        ("quantize", "--epochs", "-1"),
+        ("prune", "--batch-size", "0"),
+        ("prune", "--learning-rate", "nan"),
+        ("quantize", "--learning-rate", "0"),
+    ],
+)
+def test_training_options_are_refused_before_a_model_is_loaded(run, command, option, value):
+    refused(run(command, "absent", "--data", "absent", option, value), f"invalid value for '{option}'", status=2)
+
+
 def test_not_a_number_is_no_bound_that_holds(run, artifact, images):
     refused(run("evaluate", artifact.path, "--data", images, "--min-accuracy", "nan"), "got nan", status=2)
     refused(run("benchmark", artifact.path, "--min-duration", "inf"), "got inf", status=2)

@@ -144,7 +144,8 @@ def test_stopped_in_the_middle_nothing_is_half_written(keras_artifact, images, t
         started.send_signal(number)
         message = started.communicate(timeout=60)[1].strip()
     assert started.returncode == status
-    assert message == ("edgevision: interrupted; nothing was half-written" if number == signal.SIGINT else "")
+    word = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}[number]
+    assert message == f"edgevision: {word}; nothing was half-written"
     assert os.listdir(out) == []
 
 
