@@ -91,6 +91,10 @@ def test_prune_then_quantize_aware(run, keras_file, images, tmp_path):
         (["quantize", "--method", "qat"], "needs labelled images; name them: --data"),
         (["quantize", "--layers", "conv"], "--layers and --keep-sparsity are for training: got --method ptq"),
         (["prune", "--augment", "flop", "--data", "sample"], "did you mean flip?"),
+        (  # before any training
+            ["quantize", "--method", "qat", "--to", "openvino", "--io-dtype", "int8"],
+            "io_dtype of static_wi8_ai8 for openvino: got int8; allowed: float32",
+        ),
         (["convert", "--scheme", "static_wi8_ai8"], "allowed: float32, float16"),
         (["convert", "--golden", "date"], "did you mean data?"),
         (["prune", "--target-sparsity", "1.5", "--data", "sample"], "1.5"),
