@@ -15,14 +15,11 @@ from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ArtifactError, ConversionError
 from edgevision.files import sha256_file
 from edgevision.golden import Golden
-from edgevision.keras_safety import check_keras_file
+from edgevision.keras_loading import load_keras_model
 from edgevision.manifest import MANIFEST, LineageStep
-from edgevision.optional import require
 from edgevision.preprocessing import Preprocessing
 from edgevision.tensors import TensorSpec
 
-WRAPPERS = frozenset(("PruneLowMagnitude", "QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2"))
-"""Layers of the model optimization toolkit, which tf_keras does not know by itself."""
 KERAS_TOOLS = ("tensorflow", "tf-keras", "tensorflow-model-optimization")
 
 
@@ -97,7 +94,7 @@ def load_source(path: str | Path) -> SourceModel:
             next_step="convert from the Keras model (a .keras or .h5 file, or its artifact)",
         )  # fmt: skip
     manifest = artifact.manifest
-    model = load_keras_model(artifact.model_file)
+    model = load_keras_model(artifact.model_file, step=vendor_step)
     source = SourceModel(
         model=model,
         name=manifest.name,
@@ -112,41 +109,6 @@ def load_source(path: str | Path) -> SourceModel:
     )
     check_weights(source)
     return source
-
-
-def load_keras_model(file: Path) -> Any:
-    """Load one ``.keras`` or HDF5 file as a tf_keras model, not compiled, without pruning wrappers.
-
-    Raises:
-        ArtifactError: It would run code, is damaged, was written by Keras 3, or has no fixed input.
-        BackendUnavailableError: The extra ``train`` is not installed, or ``compress`` for a model with its wrappers.
-    """
-    wrappers = _wrappers_in(check_keras_file(file))
-    with vendor_step(f"loading {file.name}", error=ArtifactError, next_step="save it again with tf_keras"):
-        model = _load(file, wrappers)
-    if not model.inputs:
-        raise ArtifactError(
-            f"{file.name}: a model without a fixed input", got="it was saved before its input's shape was known",
-            next_step="give it an Input layer, and save it again",
-        )  # fmt: skip
-    return model
-
-
-def _load(file: Path, wrappers: set[str]) -> Any:
-    keras = require("tf_keras")
-    if not wrappers:
-        return keras.models.load_model(file, compile=False, safe_mode=True)
-    toolkit = require("tensorflow_model_optimization")
-    with toolkit.quantization.keras.quantize_scope(), toolkit.sparsity.keras.prune_scope():
-        model = keras.models.load_model(file, compile=False, safe_mode=True)
-    return toolkit.sparsity.keras.strip_pruning(model) if "PruneLowMagnitude" in wrappers else model
-
-
-def _wrappers_in(config: Any) -> set[str]:
-    """Return the classes of the model optimization toolkit that a model's config names."""
-    values = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
-    found = {name for value in values for name in _wrappers_in(value)}
-    return found | {config} & WRAPPERS if isinstance(config, str) else found
 
 
 def save_keras_artifact(

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from edgevision.artifact import Artifact
-from edgevision.errors import ArtifactError, IncompatibleModelError
-from edgevision.keras_safety import check_keras_file
+from edgevision.errors import IncompatibleModelError
+from edgevision.keras_loading import load_keras_model
 from edgevision.optional import available, install_command, require, version
 from edgevision.runtimes.base import Availability, CompiledModel
 from edgevision.runtimes.settle import FileTensor, Settled, attempt, batch_option, fix_batch, settle, threads_option
@@ -37,11 +37,10 @@ class KerasRuntime:
         """Check the file's config, then load it without its training state."""
         threads, batch = threads_option(options), batch_option(options)
         path = artifact.model_file
-        check_keras_file(path)
-        tensorflow, keras = require("tensorflow"), require("tf_keras")
+        tensorflow = require("tensorflow")
         if "threads" in options:
             _set_threads(tensorflow, threads)
-        model = attempt(f"{path.name} does not load", ArtifactError, _load, keras, str(path))
+        model = load_keras_model(path)
         manifest = artifact.manifest
         inputs = settle(artifact, "input", manifest.inputs, _tensors(model.inputs, model.input_names))
         fixed = fix_batch(inputs.specs, batch)
@@ -100,15 +99,6 @@ class KerasModel(CompiledModel):
 
     def _release(self) -> None:
         self.model = self._call = None
-
-
-def _load(keras: Any, path: str) -> Any:
-    """Load, with the toolkit's wrappers known when it is here."""
-    if not available("tensorflow_model_optimization"):
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    toolkit = require("tensorflow_model_optimization")
-    with toolkit.quantization.keras.quantize_scope(), toolkit.sparsity.keras.prune_scope():
-        return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
 def _set_threads(tensorflow: Any, threads: int | None) -> None:

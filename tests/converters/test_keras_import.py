@@ -171,9 +171,7 @@ def test_files_that_are_gone_cut_off_or_something_else(bare, tmp_path):
 
 def test_a_file_that_vanishes_after_the_check(monkeypatch, tmp_path):
     dense().save(tmp_path / "model.h5")
-    monkeypatch.setattr(
-        "edgevision.converters.keras_import.check_keras_file", lambda file: [file.unlink()] and {"config": {}}
-    )
+    monkeypatch.setattr("edgevision.keras_loading.check_keras_file", lambda file: [file.unlink()] and {"config": {}})
     with pytest.raises(ArtifactError, match=r"loading model\.h5 failed: .*; save it again with tf_keras"):
         load_source(tmp_path / "model.h5")
 
@@ -293,6 +291,6 @@ def test_the_version_that_wrote_a_file_is_read_from_both_kinds(suffix, tmp_path,
 
 
 def test_the_toolkits_wrappers_are_among_the_allowed_classes():
-    from edgevision.converters.keras_import import WRAPPERS
+    from edgevision.keras_loading import WRAPPERS
 
     assert WRAPPERS <= CLASSES

@@ -46,6 +46,34 @@ def test_a_lambda_is_refused_before_it_runs(suffix, tmp_path):
     assert not target.exists()
 
 
+def test_pruning_wrappers_are_taken_off(tmp_path):
+    toolkit = pytest.importorskip("tensorflow_model_optimization", reason="the extra compress is not installed")
+    model = toolkit.sparsity.keras.prune_low_magnitude(keras.Sequential([keras.layers.Dense(2, input_shape=(2,))]))
+    model.save(tmp_path / "pruned.h5")
+    values = np.ones((1, 2), np.float32)
+    with load(Artifact.describe(tmp_path / "pruned.h5")) as loaded:
+        assert [type(layer).__name__ for layer in loaded.model.layers] == ["Dense"]
+        (answer,) = loaded.infer([values])
+    np.testing.assert_allclose(answer, model(values, training=False).numpy(), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not yet been built:UserWarning")
+def test_a_model_without_an_input_shape_is_refused(tmp_path):
+    keras.Sequential([keras.layers.Dense(3)]).save(tmp_path / "open.keras")
+    with pytest.raises(ArtifactError, match=r"without a fixed input.*give it an Input layer"):
+        load(Artifact.describe(tmp_path / "open.keras"))
+
+
+def test_weights_that_do_not_fit_their_config(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    keras.Sequential([keras.layers.Dense(2, input_shape=(2,))]).save(tmp_path / "model.h5")
+    with h5py.File(tmp_path / "model.h5", "r+") as file:
+        file.attrs["model_config"] = file.attrs["model_config"].replace('"units": 2', '"units": 5')
+    with pytest.raises(ArtifactError, match=r"loading model\.h5 failed: .*; save it again with tf_keras") as caught:
+        load(Artifact.describe(tmp_path / "model.h5"))
+    assert caught.value.__cause__ is not None
+
+
 def test_without_tf_keras_the_error_names_the_extra(tmp_path, monkeypatch):
     keras.Sequential([keras.layers.Dense(2, input_shape=(2,))]).save(tmp_path / "model.keras")
     monkeypatch.setattr("edgevision.runtimes.keras.available", lambda module: False)

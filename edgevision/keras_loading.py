@@ -1,0 +1,74 @@
+"""The one way in for Keras files: checked first, then loaded without their training state or pruning wrappers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgevision.errors import ArtifactError, EdgeVisionError, reason_of
+from edgevision.keras_safety import check_keras_file
+from edgevision.optional import require
+
+WRAPPERS = frozenset(("PruneLowMagnitude", "QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2"))
+"""Layers of the model optimization toolkit, which tf_keras does not know by itself."""
+
+
+class Step(Protocol):
+    """A context in which vendor code runs; what that raises becomes an error of class ``error``."""
+
+    def __call__(
+        self, what: str, *, error: type[EdgeVisionError], next_step: str | None
+    ) -> AbstractContextManager[None]:
+        """Return the context of the step ``what``."""
+
+
+@contextmanager
+def _plain_step(what: str, *, error: type[EdgeVisionError], next_step: str | None) -> Iterator[None]:
+    """Map exceptions and leave the process's output alone, as fits a runtime inside someone's application."""
+    try:
+        yield
+    except (EdgeVisionError, MemoryError):
+        raise
+    except Exception as exc:
+        raise error(f"{what} failed: {reason_of(exc)}", next_step=next_step) from exc
+
+
+def load_keras_model(file: Path, *, step: Step = _plain_step) -> Any:
+    """Load one ``.keras`` or HDF5 file as a tf_keras model, not compiled, without pruning wrappers.
+
+    Args:
+        file: The model file; it is refused before anything in it is built when it could run code.
+        step: The context that tf_keras loads it in.
+
+    Raises:
+        ArtifactError: It would run code, is damaged, was written by Keras 3, or has no fixed input.
+        BackendUnavailableError: The extra ``train`` is not installed, or ``compress`` for a model with its wrappers.
+    """
+    wrappers = _wrappers_in(check_keras_file(file))
+    with step(f"loading {file.name}", error=ArtifactError, next_step="save it again with tf_keras"):
+        model = _load(file, wrappers)
+    if not model.inputs:
+        raise ArtifactError(
+            f"{file.name}: a model without a fixed input", got="it was saved before its input's shape was known",
+            next_step="give it an Input layer, and save it again",
+        )  # fmt: skip
+    return model
+
+
+def _load(file: Path, wrappers: set[str]) -> Any:
+    keras = require("tf_keras")
+    if not wrappers:
+        return keras.models.load_model(file, compile=False, safe_mode=True)
+    toolkit = require("tensorflow_model_optimization")
+    with toolkit.quantization.keras.quantize_scope(), toolkit.sparsity.keras.prune_scope():
+        model = keras.models.load_model(file, compile=False, safe_mode=True)
+    return toolkit.sparsity.keras.strip_pruning(model) if "PruneLowMagnitude" in wrappers else model
+
+
+def _wrappers_in(config: Any) -> set[str]:
+    """Return the classes of the model optimization toolkit that a model's config names."""
+    values = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
+    found = {name for value in values for name in _wrappers_in(value)}
+    return found | {config} & WRAPPERS if isinstance(config, str) else found
