@@ -1,8 +1,7 @@
-"""Flatbuffers without generated code: tables by field ids, written from plain data and read with bounds checked."""
+"""Writing flatbuffers without generated code: tables by field ids, from plain data."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,79 +9,6 @@ import numpy as np
 
 from edgevision.errors import ConversionError
 from edgevision.optional import require
-
-
-class Table:
-    """A table in a flatbuffer of unknown origin; what lies outside of the content raises ValueError.
-
-    Attributes:
-        data: The whole flatbuffer.
-        position: Of the table, in bytes.
-    """
-
-    def __init__(self, data: bytes, position: int) -> None:
-        self.data, self.position = data, position
-        self._vtable = position - self.unpack("<i", position)
-        self._vtable_bytes = self.unpack("<H", self._vtable)
-
-    @classmethod
-    def root(cls, data: bytes) -> Table:
-        """Return the table that the flatbuffer starts with."""
-        if len(data) < 8:
-            raise ValueError(f"a flatbuffer of {len(data)} bytes")
-        return cls(data, struct.unpack_from("<I", data)[0])
-
-    def unpack(self, kind: str, position: int) -> int:
-        """Return the integer of the `struct` format ``kind`` at ``position``."""
-        if not 0 <= position <= len(self.data) - struct.calcsize(kind):
-            raise ValueError(f"position {position} of {len(self.data)} bytes")
-        return int(struct.unpack_from(kind, self.data, position)[0])
-
-    def _place(self, field: int) -> int | None:
-        slot = 4 + 2 * field
-        offset = self.unpack("<H", self._vtable + slot) if slot + 2 <= self._vtable_bytes else 0
-        return self.position + offset if offset else None
-
-    def _target(self, field: int) -> int | None:
-        place = self._place(field)
-        return None if place is None else place + self.unpack("<I", place)
-
-    def number(self, field: int, kind: str) -> int:
-        """Return an integer of the `struct` format ``kind``; 0 when absent."""
-        place = self._place(field)
-        return 0 if place is None else self.unpack(kind, place)
-
-    def table(self, field: int) -> Table | None:
-        """Return the table that a field refers to, or None."""
-        target = self._target(field)
-        return None if target is None else Table(self.data, target)
-
-    def tables(self, field: int) -> list[Table]:
-        """Return the tables of a vector; none when absent."""
-        places = self._vector(field, 4)
-        return [Table(self.data, place + self.unpack("<I", place)) for place in places]
-
-    def content(self, field: int, itemsize: int = 1) -> bytes:
-        """Return the bytes of a vector of items of ``itemsize`` bytes, or of a text; empty when absent."""
-        places = self._vector(field, itemsize)
-        return self.data[places.start : places.stop]
-
-    def text(self, field: int) -> str:
-        """Return a text; empty when absent."""
-        return self.content(field).decode()
-
-    def floats(self, field: int) -> list[float] | None:
-        """Return a vector of float32, or None."""
-        return np.frombuffer(self.content(field, 4), "<f4").tolist() or None
-
-    def _vector(self, field: int, itemsize: int) -> range:
-        target = self._target(field)
-        if target is None:
-            return range(0, 0, itemsize)
-        start, count = target + 4, self.unpack("<I", target)
-        if start + count * itemsize > len(self.data):
-            raise ValueError(f"{count} items at {start} of {len(self.data)} bytes")
-        return range(start, start + count * itemsize, itemsize)
 
 
 def encode(table: Mapping[int, Any], identifier: bytes) -> bytes:

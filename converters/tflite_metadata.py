@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from edgevision.converters import tflite_schema as fbs
-from edgevision.converters.flatbuffer import Table, encode, pack_model
+from edgevision.converters.flatbuffer import encode, pack_model
 from edgevision.errors import ArtifactError, ConfigError, ConversionError
+from edgevision.flatbuffer import Table
 from edgevision.optional import require
 from edgevision.preprocessing import Preprocessing
 from edgevision.tensors import QuantParams, TensorSpec, quantize
@@ -94,7 +95,7 @@ def read_metadata(model: bytes) -> dict[str, Any]:
         entry = next((e for e in root.tables(fbs.Model.METADATA) if e.text(fbs.Entry.NAME) == ENTRY), None)
         if entry is None:
             return {}
-        content = root.tables(fbs.Model.BUFFERS)[entry.number(fbs.Entry.BUFFER, "<I")].content(0)
+        content = list(root.tables(fbs.Model.BUFFERS))[entry.number(fbs.Entry.BUFFER, "<I")].content(0)
         if content[4:8] != b"M001":
             raise ArtifactError("TFLite Metadata of an unknown kind", got=repr(content[4:8]), allowed="M001")
         return _described(Table.root(content), model)
@@ -206,8 +207,8 @@ def _with_labels(model: bytes, labels: Sequence[str] | None) -> bytes:
 
 def _described(content: Table, model: bytes) -> dict[str, Any]:
     graph = next(iter(content.tables(fbs.Metadata.SUBGRAPHS)), None)
-    inputs = graph.tables(fbs.Subgraph.INPUTS) if graph else []
-    outputs = graph.tables(fbs.Subgraph.OUTPUTS) if graph else []
+    inputs = list(graph.tables(fbs.Subgraph.INPUTS)) if graph else []
+    outputs = list(graph.tables(fbs.Subgraph.OUTPUTS)) if graph else []
     files = [file for tensor in outputs for file in tensor.tables(fbs.Tensor.FILES)]
     files += content.tables(fbs.Metadata.FILES)
     kinds = (fbs.AXIS_LABELS, fbs.VALUE_LABELS)

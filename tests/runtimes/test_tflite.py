@@ -181,20 +181,20 @@ def test_a_missing_file(tmp_path):
 
 def damaged_tables(content):
     """Yield copies of the model in which one number of its structure makes no sense."""
-    from edgevision.runtimes.tflite_file import _Table
+    from edgevision.flatbuffer import Table
 
-    model = _Table.root(content)
+    model = Table.root(content)
     graph = next(model.tables(2))
     tensor, operator = next(graph.tables(0)), next(graph.tables(3))
-    activation = max(graph.tables(0), key=lambda table: table.vector(0, 4)[1])
+    activation = max(graph.tables(0), key=lambda table: len(table.places(0, 4)))
     places = {
-        "version": (model.where(0), 9),
-        "tensor in no buffer": (tensor.where(2), 9999),
-        "negative length": (tensor.vector(0, 4)[0], 0xFFFFFFF0),
-        "gigabytes in one tensor": (activation.vector(0, 4)[0] + 4, 0x7FFFFFFF),
-        "input that is no tensor": (graph.vector(1, 4)[0], 9999),
-        "operator on no tensor": (operator.vector(1, 4)[0], 9999),
-        "vector beyond the file": (tensor.vector(0, 4)[0] - 4, 0x10000000),
+        "version": (model.place(0), 9),
+        "tensor in no buffer": (tensor.place(2), 9999),
+        "negative length": (tensor.places(0, 4).start, 0xFFFFFFF0),
+        "gigabytes in one tensor": (activation.places(0, 4).start + 4, 0x7FFFFFFF),
+        "input that is no tensor": (graph.places(1, 4).start, 9999),
+        "operator on no tensor": (operator.places(1, 4).start, 9999),
+        "vector beyond the file": (tensor.places(0, 4).start - 4, 0x10000000),
     }
     for what, (place, value) in places.items():
         copy = bytearray(content)
