@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ConfigError, check_choice
 from edgevision.golden import Golden, synthetic_images
+from edgevision.golden_selection import GOLDEN_SAMPLES, choose_golden
 
 if TYPE_CHECKING:
     from edgevision.converters.keras_import import SourceModel
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from edgevision.tensors import Array
 
 POLICIES = ("data", "synthetic", "none")
-CANDIDATES = 16
-"""How many images are looked at for each one that is taken."""
 
 
 def make_golden(
@@ -26,13 +26,10 @@ def make_golden(
     dataset: ImageDataset | None = None,
     *,
     policy: str = "data",
-    count: int = 8,
+    count: int = GOLDEN_SAMPLES,
     seed: int = 0,
 ) -> Golden | None:
-    """Choose samples and let the float model answer: half of them at random, half where it was least sure.
-
-    The margin between the two best scores decides how sure it was; where a model's first output has fewer than two
-    values, all samples are drawn at random.
+    """Choose samples, as `edgevision.golden_selection.choose_golden` does, and let the float model answer.
 
     Args:
         source: the float model, with its preprocessing.
@@ -42,7 +39,7 @@ def make_golden(
         seed: decides the choice.
 
     Raises:
-        ConfigError: unknown policy, no images for ``data``, or a model whose preprocessing is unknown.
+        ConfigError: unknown policy, no images for ``data`` or none in them, or a model whose preprocessing is unknown.
     """
     check_choice("golden", policy, POLICIES)
     if policy == "none":
@@ -59,36 +56,7 @@ def make_golden(
         return Golden(tuple(images), (None,) * count, tuple(names), _answers(source, preprocessing, images))
     if dataset is None:
         raise ConfigError("golden data needs images", next_step="name a dataset, or pass golden synthetic or none")
-    return _from_data(source, preprocessing, dataset, count, seed)
-
-
-def _from_data(
-    source: SourceModel, preprocessing: Preprocessing, dataset: ImageDataset, count: int, seed: int
-) -> Golden:
-    rng = np.random.default_rng(seed)
-    pool = rng.choice(len(dataset), min(len(dataset), CANDIDATES * count), replace=False)
-    count = min(count, len(pool))
-    images = [dataset.image(int(index)) for index in pool]
-    answers = _answers(source, preprocessing, images)
-    chosen = _least_sure_and_random(answers[0], count)
-    kept = [int(pool[position]) for position in chosen]
-    return Golden(
-        samples=tuple(images[position] for position in chosen),
-        targets=tuple(int(dataset.targets[index]) for index in kept),
-        provenance=tuple(dataset.name(index) for index in kept),
-        float_outputs=tuple(output[chosen] for output in answers),
-    )
-
-
-def _least_sure_and_random(scores: Array, count: int) -> list[int]:
-    """Return positions: the pool is in random order, so its first entries are a random draw."""
-    if scores.ndim != 2 or scores.shape[1] < 2:
-        return list(range(count))
-    best = np.sort(scores, axis=1)
-    by_margin = np.argsort(best[:, -1] - best[:, -2], kind="stable").tolist()
-    unsure: list[int] = by_margin[: count // 2]
-    others = [position for position in range(len(scores)) if position not in unsure]
-    return unsure + others[: count - len(unsure)]
+    return choose_golden(dataset, partial(_answers, source, preprocessing), count=count, seed=seed)
 
 
 def _answers(source: SourceModel, preprocessing: Preprocessing, images: list[Array]) -> tuple[Array, ...]:

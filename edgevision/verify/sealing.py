@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgevision.errors import ArtifactError, BackendUnavailableError, ConfigError
 from edgevision.golden import Golden
+from edgevision.golden_selection import choose_golden
 from edgevision.metrics.intervals import Proportion
 from edgevision.runtimes.base import available_runtimes
 from edgevision.verify.agreement import agreement
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from edgevision.artifact import Artifact
     from edgevision.data.dataset import ImageDataset
 
-GOLDEN_SAMPLES = 16
 _REPEATS = 3
 _TREMBLES = 4
 
@@ -51,8 +51,10 @@ def seal(
 
     Args:
         artifact: The artifact; what was sealed on other runtimes before stays.
-        dataset: Where golden samples are taken from, when the artifact has none: `GOLDEN_SAMPLES`, balanced.
-        reference: The float model that answers new golden samples; without it they have no float outputs.
+        dataset: Where golden samples are taken from, when the artifact has none (see
+            `edgevision.golden_selection.choose_golden`).
+        reference: The float model that answers new golden samples; without it they have no float outputs, and are
+            chosen by the artifact's own answers.
         runtimes: Names of runtimes; None for all that are here and have the format.
         device: Where they run.
         seed: Of the choice of samples and of the noise.
@@ -64,10 +66,10 @@ def seal(
         ArtifactError: It has no golden samples, and no dataset is given; or its preprocessing is unknown.
         BackendUnavailableError: No runtime for its format is here.
     """
-    golden = artifact.golden() or _choose(artifact, dataset, reference, device, seed)
     names = tuple(runtimes) if runtimes is not None else available_runtimes(artifact, device)
     if not names:
         raise BackendUnavailableError(f"no runtime here runs the format {artifact.manifest.format}")
+    golden = artifact.golden() or _choose(artifact, names[0], dataset, reference, device, seed)
     expected, measured = dict(golden.expected), dict(artifact.manifest.runtimes)
     for name in names:
         answers, parity = _measure(artifact, golden, name, device, seed)
@@ -77,23 +79,19 @@ def seal(
 
 
 def _choose(
-    artifact: Artifact, dataset: ImageDataset | None, reference: Artifact | None, device: str, seed: int
+    artifact: Artifact, runtime: str, dataset: ImageDataset | None, reference: Artifact | None, device: str, seed: int
 ) -> Golden:
     if dataset is None:
         raise ArtifactError(
             f"{artifact.path}: no golden samples", next_step="give a dataset to take some from (--data)"
         )
-    if len(dataset) == 0:
-        raise ConfigError("no golden samples can be taken from an empty dataset")
-    chosen = dataset.balanced(min(GOLDEN_SAMPLES, len(dataset)), seed)
-    images = tuple(chosen.image(index) for index in range(len(chosen)))
-    outputs = () if reference is None else _float_outputs(reference, images, device)
-    return Golden(
-        samples=images,
-        targets=tuple(int(target) for target in chosen.targets),
-        provenance=tuple(chosen.name(index) for index in range(len(chosen))),
-        float_outputs=outputs,
+    if reference is not None:
+        return choose_golden(dataset, lambda images: _float_outputs(reference, images, device), seed=seed)
+    # Its own answers say where it is least sure, but they are no float model's.
+    golden = choose_golden(
+        dataset, lambda images: run_images(artifact, images, runtime=runtime, device=device).outputs, seed=seed
     )
+    return replace(golden, float_outputs=())
 
 
 def _float_outputs(reference: Artifact, images: Sequence[Any], device: str) -> tuple[Any, ...]:
