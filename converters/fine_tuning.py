@@ -57,6 +57,10 @@ class FineTuning:
         return asdict(self)
 
 
+STATISTICS_BATCHES = 100
+"""Batches that statistics of batch norms are measured on."""
+
+
 class FineTuner:
     """Labelled images at a model's input size, and the loop that trains on them."""
 
@@ -132,6 +136,26 @@ class FineTuner:
             verbose=0,
         )
         return history
+
+    def settle_statistics(self, model: Any) -> None:
+        """Measure the statistics of batch norms anew: their mean over up to `STATISTICS_BATCHES` batches.
+
+        Changed weights give other activations, and in a short fine-tuning the running averages lag far behind (B. Li
+        et al., "EagleEye", ECCV 2020). Frozen batch norms keep what they have.
+        """
+        norms = [layer for layer in leaf_layers(model) if type(layer).__name__ == "BatchNormalization"]
+        norms = [layer for layer in norms if layer.trainable]
+        momenta = [layer.momentum for layer in norms]
+        if not norms:
+            return
+        try:
+            for count, (inputs, _) in enumerate(self.batches(0, 1, "none").take(STATISTICS_BATCHES)):
+                for layer in norms:
+                    layer.momentum = count / (count + 1)
+                model(inputs, training=True)
+        finally:
+            for layer, momentum in zip(norms, momenta, strict=True):
+                layer.momentum = momentum
 
     def _rate(self) -> Any:
         total = self.steps * self.settings.epochs

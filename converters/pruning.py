@@ -122,7 +122,7 @@ def prune(
     augment: str = "flip",
     progress: Progress | None = None,
 ) -> tuple[SourceModel, PruningReport]:
-    """Set the smallest weights of each chosen kernel to zero while fine-tuning.
+    """Set the smallest weights of each chosen kernel to zero while fine-tuning; then measure batch norms anew.
 
     Args:
         source: The model; it is left as it is.
@@ -161,6 +161,8 @@ def prune(
         wrapped = copy_model(source, wrap)
     history = tuner.run(wrapped, [tfmot.sparsity.keras.UpdatePruningStep()], progress)
     pruned = _unwrapped(source, wrapped)
+    with vendor_step(f"measuring batch norms of {source.name}"):
+        tuner.settle_statistics(pruned)
     measured = tuple(_measure(layer) for layer in leaf_layers(pruned) if layer.name in chosen)
     report = PruningReport(
         target_sparsity,

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 FORMATS = ("tflite", "openvino")
 PACKAGES = ("tf_keras", "tensorflow_model_optimization", "openvino", "nncf", "jinja2", "matplotlib")
 SPARSITY = 0.5
-FINE_TUNING_EPOCHS = 1
 DATASET = "CIFAR-10 sample: 1,000 test images, 100 a class, shipped with edgevision"
 NOTE = (
     "Pruned zeros make a file smaller only when it is compressed (the deflated bytes); no runtime here computes "
@@ -124,9 +123,9 @@ def run_demo(
 def _variants(source: SourceModel, train: ImageDataset, seed: int, say: Say) -> list[tuple[SourceModel, str]]:
     """Return the models with the scheme that each is exported in."""
     say(f"pruning to {SPARSITY:.0%} zeros, with a short fine-tuning")
-    pruned, _ = prune(source, train, target_sparsity=SPARSITY, epochs=FINE_TUNING_EPOCHS, seed=seed)
+    pruned, _ = prune(source, train, target_sparsity=SPARSITY, epochs=3, learning_rate=1e-3, seed=seed)
     say("quantization-aware training")
-    trained, _ = quantize_aware(source, train, epochs=FINE_TUNING_EPOCHS, seed=seed)
+    trained, _ = quantize_aware(source, train, epochs=1, seed=seed)
     return [
         (source, "float32"),
         (source, "static_wi8_ai8"),

@@ -108,3 +108,14 @@ def test_images_that_do_not_fit_are_refused(source, stripes):
         prune(source, stripes.subset([0, 1]), target_sparsity=0.5, **FAST)
     with pytest.raises(ConfigError, match="give its preprocessing"):
         prune(dataclasses.replace(source, preprocessing=None), stripes, target_sparsity=0.5, **FAST)
+
+
+def test_batch_norms_know_the_activations_of_the_pruned_model(source, stripes):
+    import tf_keras as keras
+
+    pruned, _ = prune(source, stripes, target_sparsity=0.9, **FAST)
+    norm = pruned.model.get_layer("stem_bn")
+    inputs = np.stack([source.preprocessing.apply(stripes.image(index)) for index in range(len(stripes))])
+    activations = keras.Model(pruned.model.input, norm.input)(inputs).numpy()
+    assert np.allclose(norm.moving_mean.numpy(), activations.mean((0, 1, 2)), atol=1e-3)
+    assert norm.momentum == source.model.get_layer("stem_bn").momentum
