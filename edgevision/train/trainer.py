@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,46 +80,63 @@ def train(
     best = _Best(model, config.patience)
     steps = steps_per_epoch(len(pixels), config.batch_size)
     validation = _validation_batches(held_out, preprocessing, config)
-    log = _tensorboard_log(tensorboard)
+    records = _Records(history, best, state, _tensorboard_log(tensorboard), progress)
     for phase in config.phases:
         _compile(model, config, phase, steps, strategy)
-        tracked = {"model": model, "optimizer": model.optimizer, **best.tracked}
+        records.tracked = {"model": model, "optimizer": model.optimizer, **best.tracked}
         if state and phase.start < len(history) <= phase.end:
-            state.restore(tracked)
+            state.restore(records.tracked)
         start = max(phase.start, len(history))
         if start >= phase.end or best.gave_up(history):
             continue
-
-        def finish_epoch(record: dict[str, float], tracked: dict[str, Any] = tracked) -> bool:
-            history.append(record)
-            best.note(history)
-            if state:
-                state.save(tracked, history)
-            log(len(history) - 1, record)
-            if progress:
-                progress(len(history), record)
-            return best.gave_up(history)
-
-        batches = tf_batches(
-            pixels,
-            train_images.targets,
-            preprocessing,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            augment=config.augment,
-            start_epoch=start,
-            epochs=phase.end,
-        )
         model.fit(
-            batches,
+            _batches(pixels, train_images.targets, preprocessing, config, start, phase.end),
             initial_epoch=start,
             epochs=phase.end,
             steps_per_epoch=steps,
             validation_data=validation,
-            callbacks=[_after_each_epoch(finish_epoch)],
+            callbacks=[_after_each_epoch(records.add)],
             verbose=0,
         )
     return TrainedModel(best.choose(), history)
+
+
+@dataclass
+class _Records:
+    """Where each finished epoch goes: the history, the best weights, the checkpoint, the log, the caller."""
+
+    history: list[dict[str, float]]
+    best: _Best
+    state: Checkpoints | None
+    log: Progress
+    progress: Progress | None
+    tracked: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, record: dict[str, float]) -> bool:
+        """Take an epoch's record and return whether training is to stop."""
+        self.history.append(record)
+        self.best.note(self.history)
+        if self.state:
+            self.state.save(self.tracked, self.history)
+        self.log(len(self.history) - 1, record)
+        if self.progress:
+            self.progress(len(self.history), record)
+        return self.best.gave_up(self.history)
+
+
+def _batches(
+    pixels: Array, targets: Array, preprocessing: Preprocessing, config: TrainingConfig, start: int, end: int
+) -> Any:
+    return tf_batches(
+        pixels,
+        targets,
+        preprocessing,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        augment=config.augment,
+        start_epoch=start,
+        epochs=end,
+    )
 
 
 def _after_each_epoch(finish: Callable[[dict[str, float]], bool]) -> Any:
