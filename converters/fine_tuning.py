@@ -10,6 +10,13 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from edgevision.converters.distillation import (
+    Distillation,
+    check_teacher,
+    distillation_accuracy,
+    distillation_loss,
+    with_answers,
+)
 from edgevision.converters.keras_import import SourceModel, leaf_layers
 from edgevision.converters.vendor import vendor_step
 from edgevision.data.batches import AUGMENTATIONS, materialize, steps_per_epoch, tf_batches
@@ -64,11 +71,24 @@ STATISTICS_BATCHES = 100
 class FineTuner:
     """Labelled images at a model's input size, and the loop that trains on them."""
 
-    def __init__(self, source: SourceModel, dataset: ImageDataset, settings: FineTuning) -> None:
+    def __init__(
+        self,
+        source: SourceModel,
+        dataset: ImageDataset,
+        settings: FineTuning,
+        distillation: Distillation | None = None,
+    ) -> None:
         """Bring ``dataset`` to the size of the source's input.
 
+        Args:
+            source: The model that is changed.
+            dataset: Labelled images.
+            settings: How it is trained on.
+            distillation: Whose answers it learns from beside the labels.
+
         Raises:
-            ConfigError: It is not known how an image becomes the input, or what the outputs mean.
+            ConfigError: It is not known how an image becomes the input, or what the outputs mean; or the teacher
+                does not fit.
             DatasetError: No images, fewer than a batch, or of other classes.
         """
         if source.preprocessing is None:
@@ -78,10 +98,14 @@ class FineTuner:
         if len(dataset) == 0:
             raise DatasetError("no image to fine-tune on", next_step="name a data set with images")
         _check_classes(source, dataset)
+        if distillation is not None:
+            check_teacher(source, distillation.teacher)
         self.steps = steps_per_epoch(len(dataset), settings.batch_size)
         self.settings = settings
         self.preprocessing = source.preprocessing
-        self._from_logits = source.decoding["activation"] == "logits"
+        self._activation = str(source.decoding["activation"])
+        self._classes = len(dataset.labels)
+        self._distillation = distillation
         self._targets = dataset.targets
         self._pixels = materialize(dataset, source.preprocessing)
 
@@ -108,8 +132,8 @@ class FineTuner:
         """
         keras = require("tf_keras")
         keras.utils.set_random_seed(self.settings.seed)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=self._from_logits)
-        model.compile(keras.optimizers.Adam(self._rate()), loss, metrics=["accuracy"])
+        loss, accuracy, batches = self._goal()
+        model.compile(keras.optimizers.Adam(self._rate()), loss, metrics=[accuracy])
         history: list[dict[str, float]] = []
         started = time.perf_counter()
 
@@ -129,7 +153,7 @@ class FineTuner:
         watch = keras.callbacks.LambdaCallback(on_epoch_end=note)
         epochs = self.settings.epochs
         model.fit(
-            self.batches(0, epochs),
+            batches,
             epochs=epochs,
             steps_per_epoch=self.steps,
             callbacks=[*callbacks, watch],
@@ -156,6 +180,19 @@ class FineTuner:
         finally:
             for layer, momentum in zip(norms, momenta, strict=True):
                 layer.momentum = momentum
+
+    def _goal(self) -> tuple[Any, Any, Any]:
+        """Return the loss, the metric named accuracy, and the batches that both are for."""
+        batches = self.batches(0, self.settings.epochs)
+        if self._distillation is None:
+            losses = require("tf_keras").losses
+            loss = losses.SparseCategoricalCrossentropy(from_logits=self._activation == "logits")
+            return loss, "accuracy", batches
+        return (
+            distillation_loss(self._distillation, self._classes, self._activation),
+            distillation_accuracy(self._classes),
+            with_answers(batches, self._distillation, self._classes),
+        )
 
     def _rate(self) -> Any:
         total = self.steps * self.settings.epochs

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgevision.converters.distillation import Distillation
 from edgevision.converters.fine_tuning import FineTuner, FineTuning, Progress, copy_model, matching_layers
 from edgevision.converters.keras_import import (
     KERAS_TOOLS,
@@ -120,6 +121,7 @@ def prune(
     learning_rate: float = 3e-4,
     seed: int = 0,
     augment: str = "flip",
+    distillation: Distillation | None = None,
     progress: Progress | None = None,
 ) -> tuple[SourceModel, PruningReport]:
     """Set the smallest weights of each chosen kernel to zero while fine-tuning; then measure batch norms anew.
@@ -135,6 +137,7 @@ def prune(
         learning_rate: Highest rate of Adam; it warms up, then falls to zero along a cosine.
         seed: The same seed gives the same weights, on the same machine and versions.
         augment: ``none``, ``flip`` or ``crop-flip``.
+        distillation: Whose answers are learned from beside the labels; None for the labels alone.
         progress: Called after each epoch with the finished epochs and that epoch's record.
 
     Returns:
@@ -151,7 +154,7 @@ def prune(
     names = [layers] if isinstance(layers, str) else None if layers is None else list(layers)
     chosen, skipped = _choose(source, names)
     tfmot = require("tensorflow_model_optimization")
-    tuner = FineTuner(source, dataset, settings)
+    tuner = FineTuner(source, dataset, settings, distillation)
     plan = _schedule(tfmot.sparsity.keras, schedule, target_sparsity, tuner.steps * epochs)
 
     def wrap(layer: Any) -> Any:
@@ -177,6 +180,7 @@ def prune(
         "schedule": schedule,
         "layers": names,
         **settings.to_dict(),
+        "distillation": distillation and distillation.to_dict(),
         "images": len(dataset),
         "measured_sparsity": report.measured_sparsity,
     }

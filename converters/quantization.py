@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgevision.converters.distillation import Distillation
 from edgevision.converters.fine_tuning import FineTuner, FineTuning, Progress, copy_model, matching_layers
 from edgevision.converters.keras_import import (
     KERAS_TOOLS,
@@ -81,6 +82,7 @@ def quantize_aware(
     learning_rate: float = 1e-4,
     seed: int = 0,
     augment: str = "flip",
+    distillation: Distillation | None = None,
     keep_sparsity: bool = False,
     layers: Iterable[str] | None = None,
     progress: Progress | None = None,
@@ -95,6 +97,7 @@ def quantize_aware(
         learning_rate: Highest rate of Adam; it warms up, then falls to zero along a cosine.
         seed: The same seed gives the same weights, on the same machine and versions.
         augment: ``none``, ``flip`` or ``crop-flip``; ranges are measured without.
+        distillation: Whose answers are learned from beside the labels; None for the labels alone.
         keep_sparsity: Keep every zero weight of a convolution or dense layer zero.
         layers: Names or patterns (``stage1_*``) of the layers to quantize; None takes all. Batch norm and activation
             are quantized with the convolution before them only if they are among them.
@@ -116,7 +119,7 @@ def quantize_aware(
     scheme = _Scheme(keep_sparsity)
     copy = _in_float32(copy_model(source))
     chosen, skipped = _choose(copy, scheme, names)
-    tuner = FineTuner(source, dataset, settings)
+    tuner = FineTuner(source, dataset, settings, distillation)
     model = _annotated(source, copy, scheme, chosen)
     _set_input_range(model, tuner.preprocessing)
     history: list[dict[str, float]] = []
@@ -133,6 +136,7 @@ def quantize_aware(
         "layers": names,
         "keep_sparsity": keep_sparsity,
         **settings.to_dict(),
+        "distillation": distillation and distillation.to_dict(),
         "images": len(dataset),
         "skipped": [list(item) for item in skipped],
     }
