@@ -123,17 +123,28 @@ class FineTuner:
         )
 
     def run(
-        self, model: Any, callbacks: Sequence[Any] = (), progress: Progress | None = None
+        self,
+        model: Any,
+        callbacks: Sequence[Any] = (),
+        progress: Progress | None = None,
+        epochs: int | None = None,
     ) -> list[dict[str, float]]:
         """Train ``model`` in place; return a record an epoch: ``loss``, ``accuracy`` (0 to 1), ``seconds``.
+
+        Args:
+            model: What is trained.
+            callbacks: More Keras callbacks.
+            progress: Called after each epoch.
+            epochs: Passes over the images; None for those of the settings.
 
         Raises:
             ConversionError: The loss is no longer a number.
         """
         keras = require("tf_keras")
         keras.utils.set_random_seed(self.settings.seed)
-        loss, accuracy, batches = self._goal()
-        model.compile(keras.optimizers.Adam(self._rate()), loss, metrics=[accuracy])
+        epochs = self.settings.epochs if epochs is None else epochs
+        loss, accuracy, batches = self._goal(epochs)
+        model.compile(keras.optimizers.Adam(self._rate(epochs)), loss, metrics=[accuracy])
         history: list[dict[str, float]] = []
         started = time.perf_counter()
 
@@ -151,7 +162,6 @@ class FineTuner:
                 progress(len(history), history[-1])
 
         watch = keras.callbacks.LambdaCallback(on_epoch_end=note)
-        epochs = self.settings.epochs
         model.fit(
             batches,
             epochs=epochs,
@@ -181,21 +191,23 @@ class FineTuner:
             for layer, momentum in zip(norms, momenta, strict=True):
                 layer.momentum = momentum
 
-    def _goal(self) -> tuple[Any, Any, Any]:
+    def loss(self) -> Any:
+        """Return the cross-entropy of integer targets (N,) and the model's outputs (N, classes)."""
+        return require("tf_keras").losses.SparseCategoricalCrossentropy(from_logits=self._activation == "logits")
+
+    def _goal(self, epochs: int) -> tuple[Any, Any, Any]:
         """Return the loss, the metric named accuracy, and the batches that both are for."""
-        batches = self.batches(0, self.settings.epochs)
+        batches = self.batches(0, epochs)
         if self._distillation is None:
-            losses = require("tf_keras").losses
-            loss = losses.SparseCategoricalCrossentropy(from_logits=self._activation == "logits")
-            return loss, "accuracy", batches
+            return self.loss(), "accuracy", batches
         return (
             distillation_loss(self._distillation, self._classes, self._activation),
             distillation_accuracy(self._classes),
             with_answers(batches, self._distillation, self._classes),
         )
 
-    def _rate(self) -> Any:
-        total = self.steps * self.settings.epochs
+    def _rate(self, epochs: int) -> Any:
+        total = self.steps * epochs
         warm_up = max(1, round(total * WARM_UP))
         return require("tf_keras").optimizers.schedules.CosineDecay(
             0.0,

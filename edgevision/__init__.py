@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgevision.artifact import write_artifact as write_artifact
     from edgevision.calibration import CalibrationDataset as CalibrationDataset
     from edgevision.converters.base import convert as convert
+    from edgevision.converters.channel_pruning import prune_channels as prune_channels
     from edgevision.converters.golden_samples import make_golden as make_golden
     from edgevision.converters.keras_import import load_source as load_source
     from edgevision.converters.pruning import prune as prune
@@ -58,6 +59,7 @@ _HOME = {
     "make_golden": "edgevision.converters.golden_samples",
     "open_dataset": "edgevision.data.locate",
     "prune": "edgevision.converters.pruning",
+    "prune_channels": "edgevision.converters.channel_pruning",
     "quantize": "edgevision.tensors",
     "quantize_aware": "edgevision.converters.quantization",
     "seal": "edgevision.verify.sealing",
