@@ -29,11 +29,13 @@ class Block:
         layers: Names of the layers that make them, sorted.
         roots: The sets of channels, the least important first.
         scores: The importance of each, ascending.
+        width: Channels of a layer that go with each set: more than one before a convolution in groups.
     """
 
     layers: tuple[str, ...]
     roots: tuple[int, ...]
     scores: tuple[float, ...]
+    width: int = 1
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,22 @@ def blocks_of(graph: ChannelGraph, importance: Mapping[int, float], chosen: Iter
     """Return the blocks that may lose channels: those of which every layer is ``chosen``."""
     allowed, frozen = set(chosen), graph.frozen_roots()
     layers: dict[int, set[str]] = {}
+    widths: dict[int, int] = {}
     for axis in graph.axes:
         if axis.role == "output":
-            for root in graph.roots(axis.channels).tolist():
+            roots, counts = np.unique(graph.roots(axis.channels), return_counts=True)
+            for root, count in zip(roots.tolist(), counts.tolist(), strict=True):
                 layers.setdefault(root, set()).add(axis.layer.name)
+                widths[root] = max(count, widths.get(root, 1))
     members: dict[tuple[str, ...], list[int]] = {}
     for root, names in layers.items():
         if root not in frozen and root in importance and names <= allowed:
             members.setdefault(tuple(sorted(names)), []).append(root)
     found = []
-    for makers, roots in members.items():
-        ordered = sorted(roots, key=lambda root: (importance[root], root))
-        found.append(Block(makers, tuple(ordered), tuple(importance[root] for root in ordered)))
+    for makers, sets in members.items():
+        ordered = sorted(sets, key=lambda root: (importance[root], root))
+        scores = tuple(importance[root] for root in ordered)
+        found.append(Block(makers, tuple(ordered), scores, max(widths[root] for root in ordered)))
     return tuple(found)
 
 
@@ -69,6 +75,7 @@ def chunks_of(block: Block, multiple: int) -> list[tuple[int, ...]]:
     >>> chunks_of(Block(("conv",), tuple(range(20)), (1.0,) * 20), 8)
     [(0, 1, 2, 3), (4, 5, 6, 7, 8, 9, 10, 11)]
     """
+    multiple //= math.gcd(multiple, block.width)
     count, chunks, start = len(block.roots), [], 0
     sizes = [count % multiple] if count % multiple else []
     sizes += [multiple] * (count // multiple)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Found = Array | str
 Rule = Callable[["ChannelGraph", "Call", "list[Array]"], Found]
 
+ACROSS = "it computes across its channels: none can go without changing the others"
 CHANNELS_FIRST = "its channels come first (data_format)"
 
 
@@ -28,7 +29,7 @@ def _unknown(graph: ChannelGraph, call: Call, inputs: list[Array]) -> Found:
 
 
 def _across(graph: ChannelGraph, call: Call, inputs: list[Array]) -> Found:
-    return "it computes across its channels: none can go without changing the others"
+    return ACROSS
 
 
 def _same(graph: ChannelGraph, call: Call, inputs: list[Array]) -> Found:
@@ -72,7 +73,7 @@ def _convolution(input_axis: int, output_axis: int) -> Rule:
         if _channels_first(layer):
             return CHANNELS_FIRST
         if getattr(layer, "groups", 1) != 1:
-            return "a convolution in groups"
+            return _grouped(graph, call, inputs)
         made = graph.made(layer, int(call.output_shapes[0][-1] or 0))
         graph.depends(layer, "kernel", output_axis, made, "output")
         graph.depends(layer, "bias", 0, made, "output")
@@ -80,6 +81,18 @@ def _convolution(input_axis: int, output_axis: int) -> Rule:
         return _finished(graph, call, made)
 
     return rule
+
+
+def _grouped(graph: ChannelGraph, call: Call, inputs: list[Array]) -> Found:
+    """A convolution in groups loses whole groups: what they see, and what they make."""
+    layer = call.layer
+    groups = inputs[0].reshape(layer.groups, -1)
+    for channels in groups.T[1:]:
+        graph.join(groups[:, 0], channels)
+    made = np.repeat(groups[:, 0], layer.filters // layer.groups)
+    graph.depends(layer, "kernel", -1, made, "through")
+    graph.depends(layer, "bias", 0, made, "through")
+    return _finished(graph, call, made)
 
 
 def _depthwise(graph: ChannelGraph, call: Call, inputs: list[Array]) -> Found:
@@ -148,6 +161,11 @@ def _permute(graph: ChannelGraph, call: Call, inputs: list[Array]) -> Found:
     return inputs[0] if call.layer.dims[-1] == rank - 1 else "it moves the channels to another axis"
 
 
+def _normalization(graph: ChannelGraph, call: Call, inputs: list[Array]) -> Found:
+    """The statistics of its channels are constants of the layer."""
+    return _kept_whole(graph, inputs)
+
+
 def _rescaling(graph: ChannelGraph, call: Call, inputs: list[Array]) -> Found:
     single = all(np.ndim(value) == 0 for value in (call.layer.scale, call.layer.offset))
     return inputs[0] if single else "it has a factor for each channel"
@@ -160,6 +178,10 @@ def _operator(graph: ChannelGraph, call: Call, inputs: list[Array]) -> Found:
     constants = [value for value in call.arguments if not isinstance(value, str)]
     if any(np.ndim(value) for value in constants):
         return f"tf.{symbol}: it takes a tensor of constants"
+    if name in REDUCTIONS and len(inputs) == 1:
+        rank = len(call.input_shapes[0])
+        axes = [value for value in constants if type(value) is int]
+        return inputs[0] if axes and all(axis % rank != rank - 1 for axis in axes) else f"tf.{symbol}: {ACROSS}"
     if name in OPERATORS_OF_ONE and len(inputs) == 1:
         return inputs[0]
     if name in OPERATORS_OF_TWO:
@@ -190,6 +212,7 @@ _OF_ONE_TEXT = """
 abs cast clip_by_value elu exp floor gelu hard_sigmoid hard_swish identity leaky_relu negative pow relu relu6 round selu
 sigmoid sign silu softplus softsign sqrt square swish tanh
 """
+REDUCTIONS = frozenset(("reduce_mean", "reduce_max", "reduce_min", "reduce_sum"))
 OPERATORS_OF_TWO = frozenset(_OF_TWO_TEXT.split())
 OPERATORS_OF_ONE = frozenset((_OF_ONE_TEXT + _OF_TWO_TEXT).split())
 """Functions of one tensor, and of one tensor and numbers, that work element by element."""
@@ -222,6 +245,7 @@ RULES: Mapping[str, Rule] = {
     "DepthwiseConv1D": _depthwise,
     "DepthwiseConv2D": _depthwise,
     "Flatten": _flatten,
+    "Normalization": _normalization,
     "PReLU": _prelu,
     "Permute": _permute,
     "Rescaling": _rescaling,

@@ -114,6 +114,19 @@ def shared(keras):
     return _finish(keras, image, L.GlobalAveragePooling2D()(x), "shared")
 
 
+def grouped(keras):
+    """Convolutions in groups, one of them with a group for each channel, and a multiplier."""
+    L = keras.layers
+    image = keras.Input((16, 16, 3), name="image")
+    x = L.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 4.0, 9.0], name="given")(image)
+    x = L.Conv2D(32, 3, name="stem")(x)
+    x = L.Conv2D(64, 3, groups=32, padding="same", name="each")(x)
+    x = L.Conv2D(48, 1, name="mix")(L.ReLU()(x))
+    x = L.Conv2D(24, 3, groups=12, activation="relu", name="fours")(x)
+    x = L.Conv2D(16, 1, name="last")(x)
+    return _finish(keras, image, L.GlobalAveragePooling2D()(x), "grouped")
+
+
 def sequential(keras):
     """A plain stack."""
     L = keras.layers
@@ -140,10 +153,10 @@ def operators(keras):
     y = L.Conv2D(16, 3, padding="same", name="other")(tf.nn.relu6(x + 3.0))
     x = tf.nn.relu(x * y)
     x = L.Conv2D(16, 1, name="last")(x)
-    return _finish(keras, image, L.GlobalAveragePooling2D()(x), "operators")
+    return _finish(keras, image, tf.reduce_mean(x, [1, 2]), "operators")
 
 
-ALL = (residual, mobile, branches, shared, sequential, operators)
+ALL = (residual, mobile, branches, shared, grouped, sequential, operators)
 
 
 @pytest.mark.parametrize("build", ALL, ids=lambda build: build.__name__)
@@ -231,15 +244,16 @@ def test_an_unknown_layer_is_named_and_its_channels_stay_whole():
     image = keras.Input((16, 16, 3), name="image")
     x = keras.layers.Conv2D(16, 3, name="before")(image)
     x = keras.layers.LayerNormalization(name="across")(x)
-    x = keras.layers.Conv2D(16, 3, groups=2, name="grouped")(x)
+    x = keras.layers.Conv2D(16, 3, name="whole")(x)
+    x = keras.layers.UnitNormalization(name="unit")(x)
     x = keras.layers.Conv2D(32, 3, name="after")(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     model = randomized(keras.Model(image, keras.layers.Dense(3, name="scores")(x)))
     source = replace(source_of(residual), model=model, decoding={"activation": "logits"})
     pruned, report = prune_channels(source, None, target=ChannelTarget("macs", 0.95), epochs=0)
     reasons = dict(report.skipped)
-    assert set(reasons) == {"before", "across", "grouped", "scores"}
-    assert "across its channels" in reasons["across"] and "groups" in reasons["grouped"]
+    assert set(reasons) == {"before", "across", "whole", "unit", "scores"}
+    assert "across its channels" in reasons["across"] and "meet a layer that keeps them whole" in reasons["whole"]
     assert [layer.layer for layer in report.layers] == ["after"]
     assert pruned.model.get_layer("before").filters == 16
 

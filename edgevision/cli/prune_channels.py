@@ -1,0 +1,139 @@
+"""``edgevision prune --method channels``: its options, its call, what it prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgevision.cli.fine_tuning import epochs_progress
+from edgevision.cli.options import Body, Choice, FloatRange
+from edgevision.cli.output import facts, note, show, table, working
+from edgevision.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edgevision.artifact import Artifact
+    from edgevision.converters.channel_report import ChannelPruningReport, ChannelTarget
+    from edgevision.converters.distillation import Distillation
+    from edgevision.data.dataset import ImageDataset
+
+TARGETS = ("macs", "parameters", "bytes", "latency_ms")
+OPTIONS = ("importance", "scope", "multiple", "steps", "to", "scheme", "runtime", "device")
+_ABOVE_0 = FloatRange(min=0, min_open=True)
+
+_OPTIONS = (
+    click.option("--device", default="cpu", show_default=True, help="channels: where a latency is measured."),
+    click.option("--runtime", metavar="NAME", help="channels: what a latency is measured with."),
+    click.option(
+        "--scheme",
+        type=Choice(["float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8"]),
+        default="static_wi8_ai8",
+        show_default=True,
+        help="channels: numbers of the file whose bytes or latency count.",
+    ),
+    click.option(
+        "--to",
+        type=Choice(["tflite", "openvino"]),
+        default="tflite",
+        show_default=True,
+        help="channels: format of the file whose bytes or latency count.",
+    ),
+    click.option(
+        "--steps", type=click.IntRange(min=1), default=1, show_default=True, help="channels: rounds of removal."
+    ),
+    click.option(
+        "--multiple",
+        type=click.IntRange(min=1),
+        default=8,
+        show_default=True,
+        help="channels: those that stay are a multiple of this.",
+    ),
+    click.option(
+        "--scope",
+        type=Choice(["global", "per_layer"]),
+        default="global",
+        show_default=True,
+        help="channels: where they cost the least, or the same share of every layer.",
+    ),
+    click.option(
+        "--importance",
+        type=Choice(["l1", "l2", "bn_scale", "taylor"]),
+        default="l1",
+        show_default=True,
+        help="channels: what decides which of them go.",
+    ),
+    click.option("--target-latency-ms", type=_ABOVE_0, help="channels: most milliseconds of an inference, p50."),
+    click.option("--target-bytes", type=_ABOVE_0, help="channels: most bytes of the file, or the share that may stay."),
+    click.option("--target-parameters", type=_ABOVE_0, help="channels: most weights, or the share that may stay."),
+    click.option("--target-macs", type=_ABOVE_0, help="channels: most operations, or the share that may stay (0.5)."),
+)
+
+
+def channel_options(function: Body) -> Body:
+    """The options that only ``--method channels`` takes."""
+    for option in _OPTIONS:
+        function = option(function)
+    return function
+
+
+def the_target(given: dict[str, Any], images: ImageDataset | None) -> ChannelTarget:
+    """Return the one target that was given; raises ConfigError for none or several."""
+    from edgevision.compress.channel_target import channel_target
+
+    wanted = {kind: given[f"target_{kind}"] for kind in TARGETS if given[f"target_{kind}"] is not None}
+    if len(wanted) != 1:
+        names = [f"--target-{kind.replace('_', '-')}" for kind in (wanted or TARGETS)]
+        got = ", ".join(names) if wanted else "none"
+        raise ConfigError("--method channels takes one target", got=got, allowed=names)
+    kind, value = next(iter(wanted.items()))
+    where = {name: given[name] for name in ("to", "scheme", "runtime", "device")}
+    return channel_target(kind, value, calibration_data=images, **where)
+
+
+def run_channels(
+    model: Path,
+    images: ImageDataset | None,
+    out: Path,
+    *,
+    given: dict[str, Any],
+    training: dict[str, Any],
+    distillation: Distillation | None,
+    overwrite: bool,
+) -> None:
+    """Prune, write the artifact, print what was done."""
+    from edgevision.cli.models import open_source
+    from edgevision.converters.channel_pruning import prune_channels
+    from edgevision.converters.keras_import import save_keras_artifact
+
+    target = the_target(given, images)
+    with working("pruning") as line:
+        pruned, report = prune_channels(
+            open_source(model),
+            images,
+            target=target,
+            distillation=distillation,
+            progress=epochs_progress(line, training["epochs"]),
+            **{name: given[name] for name in ("importance", "scope", "multiple", "steps")},
+            **training,
+        )
+        artifact = save_keras_artifact(pruned, out, overwrite=overwrite)
+    show({"artifact": str(artifact.path), "report": report.to_dict()}, _text(artifact, report))
+    for layer, reason in report.skipped:
+        note(f"edgevision: skipped {layer}: {reason}")
+
+
+def _text(artifact: Artifact, report: ChannelPruningReport) -> str:
+    before, after = report.before, report.after
+    rows = [[layer.layer, layer.before, layer.after] for layer in report.layers]
+    told = facts(
+        {
+            "artifact": artifact.path,
+            "operations": f"{after.macs:,} of {before.macs:,} ({after.macs / max(1, before.macs):.1%})",
+            "parameters": f"{after.parameters:,} of {before.parameters:,} ({after.parameters / before.parameters:.1%})",
+            report.target: f"{report.reached:,.6g} (at most {report.wanted:,.6g})",
+            "masked identity": f"{report.identity_error:.1g} of the outputs' largest value",
+            "bytes": f"{artifact.bytes:,} ({artifact.deflated_bytes:,} deflated)",
+        }
+    )
+    return f"{told}\n\n{table(['layer', 'channels', 'left'], rows)}" if rows else told
