@@ -63,6 +63,7 @@ class ChannelGraph:
         self.tensors: dict[int, Array] = {}
         self.skipped: list[tuple[str, str]] = []
         self._parents: list[int] = []
+        self._roots: Array | None = None
         self._frozen: list[int] = []
         self._made: dict[int, Array] = {}
         for number, tensor in zip(graph.inputs, model.inputs, strict=True):
@@ -75,16 +76,23 @@ class ChannelGraph:
 
     def roots(self, channels: Array) -> Array:
         """Return for each channel the number of the set that it belongs to."""
-        return np.array([self._root(int(channel)) for channel in channels], np.int64)
+        if self._roots is None:
+            roots = np.array(self._parents, np.int64)
+            while not np.array_equal(higher := roots[roots], roots):
+                roots = higher
+            self._roots = roots
+        found: Array = self._roots[channels]
+        return found
 
     def frozen_roots(self) -> set[int]:
         """Return the sets of channels that must stay."""
-        return {self._root(channel) for channel in self._frozen}
+        return set(self.roots(np.array(self._frozen, np.int64)).tolist())
 
     # What the rules call.
 
     def new(self, count: int | None) -> Array:
         """Return the numbers of ``count`` channels that nothing depends on yet."""
+        self._roots = None
         start = len(self._parents)
         self._parents.extend(range(start, start + (count or 0)))
         return np.arange(start, len(self._parents))
@@ -97,6 +105,7 @@ class ChannelGraph:
 
     def join(self, one: Array, other: Array) -> None:
         """Make each channel of ``one`` and its neighbour in ``other`` one and the same."""
+        self._roots = None
         for a, b in zip(one.tolist(), other.tolist(), strict=True):
             first, second = sorted((self._root(a), self._root(b)))
             self._parents[second] = first
