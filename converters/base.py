@@ -1,13 +1,13 @@
-"""From a Keras model to an artifact in another format: the table of schemes, the registry of formats, `convert`."""
+"""From a Keras model to an artifact in another format: `convert`, and what it refuses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from edgevision.artifact import Artifact, write_artifact
+from edgevision.converters.formats import FORMATS, SCHEMES, Exporter, Format, Request
 from edgevision.converters.keras_import import SourceModel, check_weights, is_quantization_aware
 from edgevision.errors import CalibrationError, ConfigError, ConversionError, check_choice
 from edgevision.files import check_replaceable
@@ -17,110 +17,6 @@ from edgevision.registry import resolve
 if TYPE_CHECKING:
     from edgevision.calibration import CalibrationDataset
     from edgevision.golden import Golden
-    from edgevision.tensors import TensorSpec
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """How the numbers of a model are stored and computed with.
-
-    Attributes:
-        weight_bits: bits of a weight, 32 and 16 being floating-point.
-        activation_bits: bits of an activation.
-        calibration: whether the ranges of activations are measured on calibration data.
-    """
-
-    weight_bits: int
-    activation_bits: int
-    calibration: bool
-
-
-SCHEMES: Mapping[str, Scheme] = {
-    "float32": Scheme(32, 32, False),
-    "float16": Scheme(16, 32, False),
-    "dynamic_wi8_afp32": Scheme(8, 32, False),
-    "static_wi8_ai8": Scheme(8, 8, True),
-    "static_wi8_ai16": Scheme(8, 16, True),
-}
-
-
-@dataclass(frozen=True)
-class Format:
-    """A format that models are converted to.
-
-    Attributes:
-        exporter: "module:function", an `Exporter`.
-        schemes: the schemes that it offers.
-        granularities: of the scales of quantized weights.
-        io_dtypes: scheme -> types of inputs and outputs that may be asked for, the default first; where a scheme is
-            not listed, inputs and outputs stay float32.
-    """
-
-    exporter: str
-    schemes: tuple[str, ...]
-    granularities: tuple[str, ...]
-    io_dtypes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-FORMATS: Mapping[str, Format] = {
-    "tflite": Format(
-        "edgevision.converters.tflite:export",
-        tuple(SCHEMES),
-        ("per_channel", "per_tensor"),
-        {"static_wi8_ai8": ("int8", "uint8", "float32"), "static_wi8_ai16": ("int16", "float32")},
-    ),
-    "openvino": Format(
-        "edgevision.converters.openvino:export",
-        ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8"),
-        ("per_channel", "per_tensor"),
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Request:
-    """What an exporter is asked for.
-
-    Attributes:
-        scheme: one of `SCHEMES`.
-        granularity: ``per_channel`` or ``per_tensor``: the scales of quantized weights.
-        io_dtype: type of the inputs and outputs.
-        batch: length of the batch axis.
-        calibration: images to measure activation ranges on; None where the scheme or the model needs none.
-    """
-
-    scheme: str
-    granularity: str
-    io_dtype: str
-    batch: int
-    calibration: CalibrationDataset | None
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What an exporter made.
-
-    Attributes:
-        files: name -> content; the first is the model file.
-        inputs: the inputs as they are in the file.
-        outputs: the outputs as they are in the file.
-        tools: distribution -> version of what made it.
-        skipped: (layer, reason) for each layer that was not converted as asked.
-    """
-
-    files: Mapping[str, bytes]
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    tools: Mapping[str, str] = field(default_factory=dict)
-    skipped: tuple[tuple[str, str], ...] = ()
-
-
-class Exporter(Protocol):
-    """What `Format.exporter` names; raises ConversionError."""
-
-    def __call__(self, source: SourceModel, request: Request) -> Exported:
-        """Convert ``source`` as ``request`` says."""
-        ...
 
 
 @dataclass(frozen=True)

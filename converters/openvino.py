@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edgevision.converters.base import SCHEMES, Exported, Request
+from edgevision.converters.formats import SCHEMES, Exported, Request
 from edgevision.converters.keras_import import (
     KERAS_TOOLS,
     SourceModel,

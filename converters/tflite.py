@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from edgevision.converters.base import SCHEMES, Exported, Request
+from edgevision.converters.formats import SCHEMES, Exported, Request
 from edgevision.converters.keras_import import KERAS_TOOLS, is_quantization_aware
 from edgevision.converters.tflite_file import TFLiteFile
 from edgevision.converters.tflite_metadata import embed_metadata

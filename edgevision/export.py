@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevision.calibration import CalibrationDataset
-from edgevision.converters.base import FORMATS, SCHEMES, Conversion, convert
+from edgevision.converters.base import Conversion, convert
+from edgevision.converters.formats import FORMATS, SCHEMES
 from edgevision.errors import ConfigError, check_choice
 from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes.base import available_runtimes
@@ -39,7 +40,7 @@ def export(
     Args:
         source: The model.
         out: The folder that gets the artifacts.
-        to: Formats, of `edgevision.converters.base.FORMATS`.
+        to: Formats, of `edgevision.converters.formats.FORMATS`.
         scheme: Numeric scheme; None for the one that the source was made for.
         granularity: Scales of quantized weights, ``per_channel`` or ``per_tensor``.
         io_dtype: Type of the inputs and outputs of a statically quantized model; None for each format's first.
