@@ -134,7 +134,13 @@ class TFLiteFile:
                 )  # fmt: skip
 
     def normalize(self) -> None:
-        """Give every tensor a name of its own, and make float32 constants of float16 ones that are only widened."""
+        """Make a file of any age and maker one that ai-edge-quantizer understands.
+
+        Every tensor gets a name of its own, operators their code where files from before 2020 have it elsewhere, and
+        float16 constants that are only widened become float32.
+        """
+        for code in self._model.operatorCodes:
+            code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
         taken: set[bytes] = set()
         for graph in self._model.subgraphs:
             for position, tensor in enumerate(graph.tensors):
