@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from edgevision.tensors import TensorSpec
 
 
+AS_ASKED = "stays in float, as asked"
+"""Reason why a layer was skipped that is among ``float_layers``."""
+
+
 @dataclass(frozen=True)
 class Scheme:
     """How the numbers of a model are stored and computed with.
@@ -78,7 +82,7 @@ FORMATS: Mapping[str, Format] = {
         "edgevision.converters.openvino:export",
         ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8"),
         ("per_channel", "per_tensor"),
-        calibration_methods={"static_wi8_ai8": ("min_max", "percentile")},
+        calibration_methods={"static_wi8_ai8": ("min_max", "percentile", "mse")},
         float_layers=("dynamic_wi8_afp32", "static_wi8_ai8"),
     ),
 }
@@ -121,6 +125,8 @@ class Exported:
         outputs: the outputs as they are in the file.
         tools: distribution -> version of what made it.
         skipped: (layer, reason) for each layer that was not converted as asked, or was left as it is on request.
+        statistics: whether activations were "measured", or "reused" from the cache; None where the tool that quantizes
+            does its own measuring, or nothing was to be measured.
     """
 
     files: Mapping[str, bytes]
@@ -128,6 +134,7 @@ class Exported:
     outputs: tuple[TensorSpec, ...]
     tools: Mapping[str, str] = field(default_factory=dict)
     skipped: tuple[tuple[str, str], ...] = ()
+    statistics: str | None = None
 
 
 class Exporter(Protocol):

@@ -1,4 +1,4 @@
-"""Which operators of a converted model a layer's name means.
+"""Which layers a name or pattern means, and which operators of a converted model a layer is.
 
 Converters fuse: the operator that is left of a convolution, its batch norm and its activation carries the names of all
 three, and sometimes those of layers that it only shares a constant with.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
+from edgevision.converters.keras_import import leaf_layers
 from edgevision.errors import ConfigError
 
 SHOWN = 4
@@ -33,6 +35,12 @@ def matching_names(option: str, patterns: Iterable[str], names: Sequence[str]) -
             raise _unknown(option, pattern, names)
         found |= matches
     return [name for name in names if name in found]
+
+
+def chosen_layers(option: str, patterns: Sequence[str], model: Any) -> list[str]:
+    """Return the names of the Keras layers that match; raises ConfigError for a pattern that matches none."""
+    names = [layer.name for layer in leaf_layers(model) if type(layer).__name__ != "InputLayer"]
+    return matching_names(option, patterns, list(dict.fromkeys(names)))
 
 
 def owners(operators: Sequence[Sequence[str]]) -> Mapping[str, set[int]]:
@@ -68,6 +76,16 @@ def operators_of(layer: str, owned: Mapping[str, set[int]]) -> set[int]:
         if scope == layer or scope.endswith(f"/{layer}"):
             found |= positions
     return found
+
+
+def endings(scope: str) -> list[str]:
+    """Return what a scope may be called by, the shortest first.
+
+    >>> endings("net/block/conv")
+    ['conv', 'block/conv', 'net/block/conv']
+    """
+    parts = scope.split("/")
+    return ["/".join(parts[start:]) for start in reversed(range(len(parts)))]
 
 
 def _scopes(path: str) -> list[str]:

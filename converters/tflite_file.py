@@ -18,7 +18,8 @@ WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "CONV_3D", "FULLY_
 """Operators that take weights as their second input."""
 
 
-CASTS = ("QUANTIZE", "DEQUANTIZE")
+NOT_COMPUTING = ("QUANTIZE", "DEQUANTIZE", "SHAPE", "RANK")
+"""Operators that floats go in or out of, and that compute with none."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Operator:
 
     @property
     def computes_in_float(self) -> bool:
-        """Whether float32 goes in or comes out, casts between float and integers apart."""
-        return "float32" in self.dtypes and self.kind not in CASTS
+        """Whether float32 goes in or comes out, and not only to be cast."""
+        return "float32" in self.dtypes and self.kind not in NOT_COMPUTING
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -6,21 +6,27 @@ model runs on the calibration images, so that they can be chosen in several ways
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgevision.converters.formats import SCHEMES, Request
-from edgevision.converters.layer_choice import matching_names, operators_of, owners
+from edgevision.converters.formats import AS_ASKED, SCHEMES, Request
+from edgevision.converters.layer_choice import endings, matching_names, operators_of, owners
 from edgevision.converters.ranges import choose_range
+from edgevision.converters.statistics_cache import cache_file, load_statistics, store_statistics
 from edgevision.converters.tflite_file import Operator, TFLiteFile
 from edgevision.converters.tflite_statistics import Statistics, measure
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import CalibrationError, ConfigError, ConversionError
 from edgevision.optional import require
+
+if TYPE_CHECKING:
+    from edgevision.calibration import CalibrationDataset
 
 TOOLS = ("ai-edge-quantizer", "ai-edge-litert")
 EVERYTHING = ".*"
@@ -33,10 +39,12 @@ class QuantizedFile:
     Attributes:
         content: The file.
         skipped: (operator, reason) for each operator that is not in the numbers asked for, or left in float on request.
+        statistics: whether the activations were "measured", or what had been was "reused"; None where none were needed.
     """
 
     content: bytes
     skipped: tuple[tuple[str, str], ...] = ()
+    statistics: str | None = None
 
 
 def quantize_tflite(content: bytes, request: Request) -> bytes:
@@ -64,7 +72,7 @@ def quantize_file(content: bytes, request: Request) -> QuantizedFile:
     in_float = chosen_operators("float_layers", request.float_layers, operators)
     in_int16 = chosen_operators("int16_layers", request.int16_layers, operators) - in_float
     _check_rest(operators, in_float)
-    ranges = _ranges(file, content, request) if SCHEMES[request.scheme].calibration else None
+    ranges, measured = _ranges(file, content, request) if SCHEMES[request.scheme].calibration else (None, None)
     with vendor_step("ai-edge-quantizer"):
         quantizer = require("ai_edge_quantizer.quantizer").Quantizer(content)
         _set_scheme(quantizer, request)
@@ -80,14 +88,14 @@ def quantize_file(content: bytes, request: Request) -> QuantizedFile:
     _check_types(quantized, [operators[position] for position in in_int16], "int16")
     skipped = _left_in_float(quantized, request, [operators[position] for position in in_float])
     quantized.name_ends_as(file)
-    return QuantizedFile(quantized.to_bytes(), skipped)
+    return QuantizedFile(quantized.to_bytes(), skipped, measured)
 
 
 def layer_names(content: bytes) -> tuple[str, ...]:
     """Return the names that the operators of a ``.tflite`` file may be called by, in order.
 
     They are what its tensors are named after: the paths that converters join with semicolons, what encloses them, and
-    the last part of each (``net/conv1/Conv2D`` is also ``net/conv1``, ``conv1``).
+    the ends of these (an operator ``net/conv1/Conv2D`` is also ``net/conv1`` and ``conv1``).
     """
     return _names(owners([operator.paths for operator in TFLiteFile(content).operators]))
 
@@ -112,38 +120,53 @@ def _check_rest(operators: Sequence[Operator], in_float: Set[int]) -> None:
         raise ConfigError("float_layers: every layer with weights stays in float", next_step="ask for scheme float32")
 
 
-def _left_in_float(
-    quantized: TFLiteFile, request: Request, asked: Sequence[Operator]
-) -> tuple[tuple[str, str], ...]:
+def _left_in_float(quantized: TFLiteFile, request: Request, asked: Sequence[Operator]) -> tuple[tuple[str, str], ...]:
     """Return (operator, reason) for each operator that is not in the numbers asked for."""
     static = SCHEMES[request.scheme].calibration
     wanted = {name for operator in asked for name in operator.outputs}
     found = []
     for operator in quantized.operators:
         if operator.weights_dtype == "float32" or (static and operator.computes_in_float):
-            reason = "stays in float, as asked" if wanted & set(operator.outputs) else "stays in float"
-            found.append((operator.paths[0], reason))
+            lacking = f"stays in float: ai-edge-quantizer has no {operator.kind} of {request.scheme}"
+            found.append((operator.paths[0], AS_ASKED if wanted & set(operator.outputs) else lacking))
     return tuple(found)
 
 
 def _names(owned: Mapping[str, set[int]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for scope in owned for name in (scope.rpartition("/")[2], scope)))
+    return tuple(dict.fromkeys(name for scope in owned for name in endings(scope)))
 
 
-def _ranges(file: TFLiteFile, content: bytes, request: Request) -> dict[str, dict[str, Any]]:
-    """Return the range of each activation, in the form that ai-edge-quantizer takes its own measurements in."""
+def _ranges(file: TFLiteFile, content: bytes, request: Request) -> tuple[dict[str, dict[str, Any]], str]:
+    """Return the range of each activation, as ai-edge-quantizer takes its own, and where they come from."""
     if request.calibration is None:
         raise CalibrationError(f"{request.scheme} needs calibration data and there is none")
-    statistics: Statistics = measure(content, file.float_activations, request.calibration)
+    statistics, origin = _statistics(file, content, request.calibration, request.calibration_cache)
     ranges = {}
     for name, rank in file.ranks.items():
-        if name not in statistics:
-            continue
-        method = "min_max" if name in file.input_names else request.calibration_method
-        low, high = choose_range(statistics[name], method)
-        shape = (1,) * rank
-        ranges[name] = {"min": np.full(shape, low, np.float32), "max": np.full(shape, high, np.float32)}
-    return ranges
+        if name in statistics:
+            method = "min_max" if name in file.input_names else request.calibration_method
+            low, high = choose_range(statistics[name], method)
+            shape = (1,) * rank
+            ranges[name] = {"min": np.full(shape, low, np.float32), "max": np.full(shape, high, np.float32)}
+    return ranges, origin
+
+
+def _statistics(
+    file: TFLiteFile, content: bytes, calibration: CalibrationDataset, cache: Path | None
+) -> tuple[Statistics, str]:
+    """Measure what the activations take on; with a cache, only if that was not done before."""
+    activations = file.float_activations
+    if cache is None:
+        return measure(content, activations, calibration), "measured"
+    place = cache_file(cache, hashlib.sha256(content).hexdigest(), calibration.inputs_sha256)
+    if place.exists():
+        statistics = load_statistics(place)
+        if set(statistics) != set(activations.values()):
+            raise CalibrationError(f"{place} is of another model", next_step="delete it to measure again")
+        return statistics, "reused"
+    statistics = measure(content, activations, calibration)
+    store_statistics(place, statistics)
+    return statistics, "measured"
 
 
 def _set_scheme(quantizer: Any, request: Request) -> None:
