@@ -1,14 +1,16 @@
-"""From a Keras model to an artifact in another format: the table of schemes, the registry of formats, `convert`."""
+"""From a Keras model to an artifact in another format: `convert`, and what it refuses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from edgevision.artifact import Artifact, write_artifact
+from edgevision.converters.formats import FORMATS, SCHEMES, Exporter, Format, Request
 from edgevision.converters.keras_import import SourceModel, check_weights, is_quantization_aware
+from edgevision.converters.ranges import METHODS
 from edgevision.errors import CalibrationError, ConfigError, ConversionError, check_choice
 from edgevision.files import check_replaceable
 from edgevision.manifest import LineageStep
@@ -17,110 +19,6 @@ from edgevision.registry import resolve
 if TYPE_CHECKING:
     from edgevision.calibration import CalibrationDataset
     from edgevision.golden import Golden
-    from edgevision.tensors import TensorSpec
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """How the numbers of a model are stored and computed with.
-
-    Attributes:
-        weight_bits: bits of a weight, 32 and 16 being floating-point.
-        activation_bits: bits of an activation.
-        calibration: whether the ranges of activations are measured on calibration data.
-    """
-
-    weight_bits: int
-    activation_bits: int
-    calibration: bool
-
-
-SCHEMES: Mapping[str, Scheme] = {
-    "float32": Scheme(32, 32, False),
-    "float16": Scheme(16, 32, False),
-    "dynamic_wi8_afp32": Scheme(8, 32, False),
-    "static_wi8_ai8": Scheme(8, 8, True),
-    "static_wi8_ai16": Scheme(8, 16, True),
-}
-
-
-@dataclass(frozen=True)
-class Format:
-    """A format that models are converted to.
-
-    Attributes:
-        exporter: "module:function", an `Exporter`.
-        schemes: the schemes that it offers.
-        granularities: of the scales of quantized weights.
-        io_dtypes: scheme -> types of inputs and outputs that may be asked for, the default first; where a scheme is
-            not listed, inputs and outputs stay float32.
-    """
-
-    exporter: str
-    schemes: tuple[str, ...]
-    granularities: tuple[str, ...]
-    io_dtypes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-FORMATS: Mapping[str, Format] = {
-    "tflite": Format(
-        "edgevision.converters.tflite:export",
-        tuple(SCHEMES),
-        ("per_channel", "per_tensor"),
-        {"static_wi8_ai8": ("int8", "uint8", "float32"), "static_wi8_ai16": ("int16", "float32")},
-    ),
-    "openvino": Format(
-        "edgevision.converters.openvino:export",
-        ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8"),
-        ("per_channel", "per_tensor"),
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Request:
-    """What an exporter is asked for.
-
-    Attributes:
-        scheme: one of `SCHEMES`.
-        granularity: ``per_channel`` or ``per_tensor``: the scales of quantized weights.
-        io_dtype: type of the inputs and outputs.
-        batch: length of the batch axis.
-        calibration: images to measure activation ranges on; None where the scheme or the model needs none.
-    """
-
-    scheme: str
-    granularity: str
-    io_dtype: str
-    batch: int
-    calibration: CalibrationDataset | None
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What an exporter made.
-
-    Attributes:
-        files: name -> content; the first is the model file.
-        inputs: the inputs as they are in the file.
-        outputs: the outputs as they are in the file.
-        tools: distribution -> version of what made it.
-        skipped: (layer, reason) for each layer that was not converted as asked.
-    """
-
-    files: Mapping[str, bytes]
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    tools: Mapping[str, str] = field(default_factory=dict)
-    skipped: tuple[tuple[str, str], ...] = ()
-
-
-class Exporter(Protocol):
-    """What `Format.exporter` names; raises ConversionError."""
-
-    def __call__(self, source: SourceModel, request: Request) -> Exported:
-        """Convert ``source`` as ``request`` says."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -131,13 +29,16 @@ class ConversionReport:
         format: the format.
         scheme: the numeric scheme.
         bytes: of the model files.
-        skipped: (layer, reason) for each layer that was not converted as asked.
+        skipped: (layer, reason) for each layer that was not converted as asked, or was left as it is on request.
+        statistics: whether activations were "measured", or "reused" from the calibration cache; None where the tool
+            that quantizes does its own measuring, or nothing was to be measured.
     """
 
     format: str
     scheme: str
     bytes: int
     skipped: tuple[tuple[str, str], ...] = ()
+    statistics: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -161,6 +62,10 @@ def convert(
     granularity: str = "per_channel",
     io_dtype: str | None = None,
     calibration: CalibrationDataset | None = None,
+    calibration_method: str = "min_max",
+    calibration_cache: str | Path | None = None,
+    float_layers: Iterable[str] = (),
+    int16_layers: Iterable[str] = (),
     golden: Golden | None = None,
     batch: int = 1,
     overwrite: bool = False,
@@ -175,6 +80,13 @@ def convert(
         granularity: ``per_channel`` or ``per_tensor``: the scales of quantized weights.
         io_dtype: type of the inputs and outputs, where the scheme has a choice; None for the format's first.
         calibration: images to measure activation ranges on; not needed after quantization-aware training.
+        calibration_method: how ranges are chosen from what was measured: ``min_max``, ``percentile``, ``mse`` or
+            ``entropy``, where the format offers it; see `edgevision.converters.ranges`.
+        calibration_cache: a folder that keeps what was measured for the next conversion of the same model with the
+            same images, to TFLite by another method or with other layers; elsewhere the tools measure for themselves.
+        float_layers: names or patterns (``stage1_*``) of layers that stay in float; batch norm and activation go with
+            the layer that they are merged into.
+        int16_layers: names or patterns of layers whose activations get 16 bits.
         golden: samples with the float model's outputs, to travel with the artifact.
         batch: length of the batch axis.
         overwrite: whether an artifact that is there may be replaced.
@@ -186,9 +98,17 @@ def convert(
             to calibrate.
         BackendUnavailableError: an extra is not installed.
     """
+    options = {
+        "granularity": granularity,
+        "io_dtype": io_dtype,
+        "calibration_method": calibration_method,
+        "float_layers": _names("float_layers", float_layers),
+        "int16_layers": _names("int16_layers", int16_layers),
+    }
     trained = is_quantization_aware(source.model)
-    place = check_conversion(source, out, to, scheme, granularity, io_dtype, overwrite=overwrite, trained=trained)
-    request = _request(source, FORMATS[to], scheme, granularity, io_dtype, calibration, batch)
+    place = check_conversion(source, out, to, scheme, **options, overwrite=overwrite, trained=trained)
+    cache = None if calibration_cache is None else Path(calibration_cache)
+    request = _request(source, FORMATS[to], scheme, calibration, batch, {**options, "calibration_cache": cache})
     check_weights(source)
     export: Exporter = resolve(FORMATS[to].exporter)
     exported = export(source, request)
@@ -200,7 +120,8 @@ def convert(
         "scheme": request.scheme,
     }
     artifact = write_artifact(place, fields, exported.files, golden, overwrite)
-    return Conversion(artifact, ConversionReport(to, request.scheme, artifact.bytes, exported.skipped))
+    report = ConversionReport(to, request.scheme, artifact.bytes, exported.skipped, exported.statistics)
+    return Conversion(artifact, report)
 
 
 def check_conversion(
@@ -211,13 +132,17 @@ def check_conversion(
     granularity: str = "per_channel",
     io_dtype: str | None = None,
     *,
+    calibration_method: str = "min_max",
+    float_layers: Sequence[str] = (),
+    int16_layers: Sequence[str] = (),
     overwrite: bool = False,
     trained: bool = False,
 ) -> Path:
     """Return the place that `convert` would write to, if it took these options: for callers with hours of work before.
 
     Args:
-        source, out, to, scheme, granularity, io_dtype, overwrite: as for `convert`.
+        source, out, to, scheme, granularity, io_dtype, calibration_method, float_layers, int16_layers, overwrite: as
+            for `convert`.
         trained: whether the source is, or will be, a model of quantization-aware training.
 
     Raises:
@@ -235,23 +160,60 @@ def check_conversion(
             f"granularity of {'a model of quantization-aware training' if trained else scheme}",
             got=granularity, allowed="per_channel",
         )  # fmt: skip
+    _check_ranges(to, scheme, calibration_method, trained)
+    _check_layers(to, "float_layers", float_layers, scheme, row.float_layers, trained)
+    _check_layers(to, "int16_layers", int16_layers, scheme, row.int16_layers, trained)
     place = Path(out) / f"{_file_name(source.name)}-{to}-{scheme}"
     check_replaceable(place.expanduser().resolve(), overwrite)
     return place
+
+
+def _check_ranges(to: str, scheme: str, method: str, trained: bool) -> None:
+    """Raise ConfigError unless the format chooses ranges by this method, or does not choose any."""
+    check_choice("calibration_method", method, METHODS)
+    if method == METHODS[0]:
+        return
+    if trained or not SCHEMES[scheme].calibration:
+        what = "a model of quantization-aware training" if trained else scheme
+        raise ConfigError(f"calibration_method: {what} is not calibrated", got=method, allowed=METHODS[0])
+    check_choice(f"calibration_method of {scheme} for {to}", method, FORMATS[to].calibration_methods[scheme])
+
+
+def _check_layers(
+    to: str, option: str, layers: Sequence[str], scheme: str, schemes: tuple[str, ...], trained: bool
+) -> None:
+    """Raise ConfigError where layers are named and the format cannot treat some differently."""
+    if not layers:
+        return
+    if trained:
+        raise ConfigError(
+            f"{option} of a model of quantization-aware training", got=", ".join(layers),
+            next_step="choose the layers when it is trained: quantize_aware(layers=), quantize --method qat --layers",
+        )  # fmt: skip
+    if not schemes:
+        raise ConfigError(f"{to} has no {option}", got=", ".join(layers), next_step="keep these layers in float")
+    check_choice(f"{option} for {to}: scheme", scheme, schemes)
+
+
+def _names(option: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return names as a tuple; one text is one name."""
+    found = (names,) if isinstance(names, str) else tuple(names)
+    for name in found:
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"{option}: a layer's name", got=repr(name), allowed="a text")
+    return found
 
 
 def _request(
     source: SourceModel,
     row: Format,
     scheme: str | None,
-    granularity: str,
-    io_dtype: str | None,
     calibration: CalibrationDataset | None,
     batch: int,
+    options: dict[str, Any],
 ) -> Request:
     trained = is_quantization_aware(source.model)
     scheme = scheme or source.scheme
-    io_dtype = io_dtype or row.io_dtypes.get(scheme, ("float32",))[0]
     if not isinstance(batch, int) or batch < 1:
         raise ConfigError("batch", got=batch, allowed="1 or more")
     if trained and scheme != source.scheme:
@@ -267,7 +229,8 @@ def _request(
     needed = calibration if SCHEMES[scheme].calibration and not trained else None
     if needed is not None:
         _check_fits(source, needed)
-    return Request(scheme, granularity, io_dtype, batch, needed)
+    io_dtype = options.pop("io_dtype") or row.io_dtypes.get(scheme, ("float32",))[0]
+    return Request(scheme=scheme, io_dtype=io_dtype, batch=batch, calibration=needed, **options)
 
 
 def _check_fits(source: SourceModel, calibration: CalibrationDataset) -> None:
@@ -301,4 +264,8 @@ def _parameters(to: str, request: Request) -> dict[str, Any]:
     if request.calibration is not None:
         parameters["calibration_samples"] = len(request.calibration)
         parameters["calibration_sha256"] = request.calibration.sha256
+        parameters["calibration_method"] = request.calibration_method
+    for option in ("float_layers", "int16_layers"):
+        if getattr(request, option):
+            parameters[option] = list(getattr(request, option))
     return parameters

@@ -6,29 +6,32 @@ file has the ranges that were learned; otherwise NNCF measures them. Converting 
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgevision.converters.base import SCHEMES, Exported, Request
+from edgevision.converters.formats import AS_ASKED, SCHEMES, Exported, Request
 from edgevision.converters.keras_import import (
     KERAS_TOOLS,
     SourceModel,
     is_quantization_aware,
     layout_of,
 )
+from edgevision.converters.layer_choice import chosen_layers
+from edgevision.converters.nncf_quantizer import quantize_model, weights_type
 from edgevision.converters.openvino_info import model_info
+from edgevision.converters.openvino_layers import Marks, operations_of
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ConversionError, check_choice
 from edgevision.optional import require, versions
 from edgevision.tensors import TensorSpec
 
 FILES = ("model.xml", "model.bin")
-WEIGHTED = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "GroupConvolutionBackpropData", "MatMul")
-"""Operations that take weights as their second input."""
 
 
 def export(source: SourceModel, request: Request) -> Exported:
@@ -37,7 +40,8 @@ def export(source: SourceModel, request: Request) -> Exported:
     float16 and dynamic_wi8_afp32 store smaller weights and compute in float; static_wi8_ai8 computes in int8.
 
     Raises:
-        ConfigError: Scales per tensor for dynamic_wi8_afp32, which has them per channel only.
+        ConfigError: Scales per tensor for dynamic_wi8_afp32, which has them per channel only; or a layer's name that
+            is not in the model.
         CalibrationError: The calibration data is constant, NaN or infinite.
         ConversionError: An operation that OpenVINO does not have, or a vendor's tool gave up.
         BackendUnavailableError: The extra ``openvino`` or, for quantization, ``compress`` is not installed.
@@ -45,11 +49,18 @@ def export(source: SourceModel, request: Request) -> Exported:
     if request.scheme == "dynamic_wi8_afp32":
         check_choice("granularity of dynamic_wi8_afp32 for openvino", request.granularity, ("per_channel",))
     require("openvino")
-    quantize = request.scheme in _QUANTIZERS and not is_quantization_aware(source.model)
+    eight_bits = SCHEMES[request.scheme].weight_bits == 8
+    quantize = eight_bits and not is_quantization_aware(source.model)
+    layers = chosen_layers("float_layers", request.float_layers, source.model)
     with vendor_step(f"OpenVINO conversion of {source.name}"):
         model = _graph(source, request.batch)
+        again = partial(_graph, source, request.batch)
+        in_float = operations_of(layers, source.model, model, again) if layers else set()
     if quantize:
-        model = _QUANTIZERS[request.scheme](model, source, request)
+        model = quantize_model(model, request, name=source.name, in_float=in_float)
+    skipped = tuple((layer, AS_ASKED) for layer in layers)
+    if eight_bits:
+        skipped += _float_weights(model, in_float)
     with vendor_step(f"writing {source.name} as OpenVINO IR"):
         files, written = _written(_described(model, source), half=request.scheme == "float16")
     return Exported(
@@ -57,59 +68,28 @@ def export(source: SourceModel, request: Request) -> Exported:
         _specs(source.inputs, written.inputs),
         _specs(source.outputs, written.outputs),
         versions("edgevision", "openvino", *(("nncf",) if quantize else ()), *KERAS_TOOLS),
-        _float_weights(written) if SCHEMES[request.scheme].weight_bits == 8 else (),
+        skipped,
     )
 
 
-def _graph(source: SourceModel, batch: int) -> Any:
-    """Trace the Keras model with a fixed batch and convert the trace."""
-    tf = require("tensorflow")
+def _graph(source: SourceModel, batch: int, marks: Marks | None = None) -> Any:
+    """Trace the Keras model with a fixed batch and convert the trace, its outputs in the order of the trace."""
+    tf, vendor = require("tensorflow"), require("openvino")
     signature = [
         tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype, name=f"input_{position}")
         for position, spec in enumerate(source.inputs)
     ]
+    marks = marks or Marks(())
 
     @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
     def run(*inputs: Any) -> Any:
-        return tf.nest.flatten(source.model(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
+        with marks.recording():
+            results = source.model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
+        return [*tf.nest.flatten(results), *marks.tensors]
 
-    return require("openvino").convert_model(run.get_concrete_function())
-
-
-def _post_training_quantized(model: Any, source: SourceModel, request: Request) -> Any:
-    """Quantize with ranges measured on calibration data.
-
-    The bias correction is the slow one, which looks at each layer behind those already corrected: on a ResNet-8 it
-    halves the loss in accuracy.
-    """
-    nncf = require("nncf")
-    calibration = request.calibration
-    assert calibration is not None  # `convert` asks for it
-    if len(source.inputs) != 1:
-        raise ConversionError(
-            f"{source.name}: calibration with images takes a model with one input", got=f"{len(source.inputs)} inputs"
-        )
-    _ = calibration.range  # refuses bad data in our words, before NNCF sees it
-    advanced = require("nncf.quantization.advanced_parameters")
-    weights = advanced.QuantizationParameters(per_channel=False) if request.granularity == "per_tensor" else None
-    with vendor_step(f"NNCF quantization of {source.name}"):
-        return nncf.quantize(
-            model,
-            nncf.Dataset(calibration, lambda sample: np.repeat(sample, request.batch, axis=0)),
-            subset_size=len(calibration),
-            fast_bias_correction=False,
-            advanced_parameters=nncf.AdvancedQuantizationParameters(weights_quantization_params=weights),
-        )
-
-
-def _weights_compressed(model: Any, source: SourceModel, request: Request) -> Any:
-    """Store weights in 8 bits, scale and zero point per channel; the runtime expands them when it loads the model."""
-    nncf = require("nncf")
-    with vendor_step(f"NNCF weight compression of {source.name}"):
-        return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM)
-
-
-_QUANTIZERS = {"static_wi8_ai8": _post_training_quantized, "dynamic_wi8_afp32": _weights_compressed}
+    model = vendor.convert_model(run.get_concrete_function())
+    results = [port.get_node() for port in _in_order(model.outputs, "Identity_{}:0")]
+    return vendor.Model(results, model.get_sinks(), model.get_parameters(), source.name)
 
 
 def _described(model: Any, source: SourceModel) -> Any:
@@ -118,6 +98,7 @@ def _described(model: Any, source: SourceModel) -> Any:
     Names that the tools made up have counters of this process in them; those are replaced.
     """
     vendor = require("openvino")
+    _share_limits(model)
     clean = vendor.Model(model.get_results(), model.get_sinks(), model.get_parameters(), source.name)
     taken = {spec.name for spec in (*source.inputs, *source.outputs)}
     for position, operation in enumerate(clean.get_ordered_ops()):
@@ -129,7 +110,7 @@ def _described(model: Any, source: SourceModel) -> Any:
         _set_name(port, spec.name)
         if layout_of(len(spec.shape)):
             port.get_node().set_layout(vendor.Layout(layout_of(len(spec.shape))))
-    for spec, port in zip(source.outputs, _in_order(clean.outputs, "Identity_{}:0"), strict=True):
+    for spec, port in zip(source.outputs, clean.outputs, strict=True):
         _set_name(port, spec.name)
     for key, value in model_info(source).items():
         clean.set_rt_info(value, ["model_info", key])
@@ -151,12 +132,25 @@ def _set_name(port: Any, name: str) -> None:
     node.set_friendly_name(name)
 
 
+def _share_limits(model: Any) -> None:
+    """Let a FakeQuantize whose output has the range of its input say so once: NNCF writes both ends twice."""
+    for operation in model.get_ordered_ops():
+        if operation.get_type_name() != "FakeQuantize":
+            continue
+        for taken, given in ((1, 3), (2, 4)):
+            first, second = (operation.input_value(position).get_node() for position in (taken, given))
+            constant = first.get_type_name() == second.get_type_name() == "Constant"
+            if constant and np.array_equal(first.get_data(), second.get_data()):
+                operation.input(given).replace_source_output(first.output(0))
+
+
 def _written(model: Any, *, half: bool) -> tuple[dict[str, bytes], Any]:
     """Return the files, and the model as OpenVINO reads it from them."""
     vendor = require("openvino")
     with tempfile.TemporaryDirectory() as folder:
         vendor.save_model(model, Path(folder, FILES[0]), compress_to_fp16=half)
         files = {name: Path(folder, name).read_bytes() for name in FILES}
+    files[FILES[0]] = re.sub(rb">\s+<", b"><", files[FILES[0]])  # a sixth of the file is its indentation
     return files, vendor.Core().read_model(files[FILES[0]], files[FILES[1]])
 
 
@@ -172,16 +166,11 @@ def _specs(wanted: Sequence[TensorSpec], ports: Sequence[Any]) -> tuple[TensorSp
     return tuple(specs)
 
 
-def _float_weights(model: Any) -> tuple[tuple[str, str], ...]:
-    """Return (operation, reason) for each operation with constant weights that are not int8."""
+def _float_weights(model: Any, asked: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """Return (operation, reason) for each operation with constant weights that are not int8, unless that was asked."""
     found = []
     for operation in model.get_ordered_ops():
-        if operation.get_type_name() not in WEIGHTED:
-            continue
-        node = operation.input_value(1).get_node()
-        while node.get_type_name() != "Constant" and node.get_input_size():
-            node = node.input_value(0).get_node()
-        kind = node.get_output_element_type(0).get_type_name()
-        if node.get_type_name() == "Constant" and kind not in ("i8", "u8"):
-            found.append((operation.get_friendly_name(), f"its weights stay {kind}"))
+        name, kind = operation.get_friendly_name(), weights_type(operation)
+        if kind not in (None, "i8", "u8") and name not in asked:
+            found.append((name, f"its weights stay {kind}"))
     return tuple(found)

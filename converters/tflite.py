@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from edgevision.converters.base import SCHEMES, Exported, Request
+from edgevision.converters.formats import AS_ASKED, SCHEMES, Exported, Request
 from edgevision.converters.keras_import import KERAS_TOOLS, is_quantization_aware
+from edgevision.converters.layer_choice import chosen_layers, operators_of, owners
 from edgevision.converters.tflite_file import TFLiteFile
 from edgevision.converters.tflite_metadata import embed_metadata
+from edgevision.converters.tflite_quantizer import TOOLS, quantize_file
 from edgevision.converters.vendor import vendor_step
-from edgevision.errors import ConversionError
+from edgevision.errors import ConfigError, ConversionError
 from edgevision.optional import require, versions
 
 if TYPE_CHECKING:
@@ -23,15 +26,27 @@ MODEL_FILE = "model.tflite"
 def export(source: SourceModel, request: Request) -> Exported:
     """Convert to a ``.tflite`` file with a fixed batch, the source's tensor names and embedded metadata.
 
+    TensorFlow's converter quantizes with the smallest and largest values that it saw. Other ways of choosing ranges,
+    and layers that stay in float or get 16-bit activations, are ai-edge-quantizer's work on the float file.
+
     Raises:
+        ConfigError: A layer's name is not in the model.
         ConversionError: TensorFlow's converter gave up, or made something other than asked.
-        BackendUnavailableError: the ``train`` extra is not installed.
+        BackendUnavailableError: The extra ``train`` or, for ai-edge-quantizer, ``compress`` is not installed.
     """
+    by_file = request.calibration_method != "min_max" or request.float_layers or request.int16_layers
+    first = replace(request, scheme="float32", io_dtype="float32") if by_file else request
     with vendor_step(f"TFLite conversion of {source.name}"):
-        converter = _converter(source, request)
-        _set_scheme(converter, source, request)
+        converter = _converter(source, first)
+        _set_scheme(converter, source, first)
         file = TFLiteFile(converter.convert())
     file.arrange([spec.name for spec in source.inputs], [spec.name for spec in source.outputs])
+    tools, measured = (*KERAS_TOOLS, *(TOOLS if by_file else ())), None
+    if by_file:
+        file, skipped, measured = _quantized(file, source, request)
+    else:
+        eight_bits = SCHEMES[request.scheme].weight_bits == 8
+        skipped = tuple((name, "its weights stay float32") for name in file.float_weights if eight_bits)
     inputs, outputs = _checked(file.inputs, source, request), _checked(file.outputs, source, request)
     content = embed_metadata(
         file.to_bytes(),
@@ -40,9 +55,32 @@ def export(source: SourceModel, request: Request) -> Exported:
         labels=source.labels,
         task=source.task,
     )
-    eight_bits = SCHEMES[request.scheme].weight_bits == 8
-    skipped = [(name, "its weights stay float32") for name in file.float_weights] if eight_bits else []
-    return Exported({MODEL_FILE: content}, inputs, outputs, versions("edgevision", *KERAS_TOOLS), tuple(skipped))
+    return Exported({MODEL_FILE: content}, inputs, outputs, versions("edgevision", *tools), skipped, measured)
+
+
+def _quantized(
+    file: TFLiteFile, source: SourceModel, request: Request
+) -> tuple[TFLiteFile, tuple[tuple[str, str], ...], str | None]:
+    """Quantize a float file by the names of Keras layers; return it, what was skipped, and where ranges come from."""
+    in_float = _chosen("float_layers", request.float_layers, file, source)
+    in_int16 = _chosen("int16_layers", request.int16_layers, file, source)
+    made = quantize_file(file.to_bytes(), replace(request, float_layers=in_float, int16_layers=in_int16))
+    others = tuple(entry for entry in made.skipped if entry[1] != AS_ASKED)
+    return TFLiteFile(made.content), (*((layer, AS_ASKED) for layer in in_float), *others), made.statistics
+
+
+def _chosen(option: str, patterns: tuple[str, ...], file: TFLiteFile, source: SourceModel) -> tuple[str, ...]:
+    """Return the names of the Keras layers that match and of which an operator is left in the file.
+
+    Raises:
+        ConfigError: A pattern matches no layer, or nothing is left of all that match.
+    """
+    layers = chosen_layers(option, patterns, source.model)
+    owned = owners([operator.paths for operator in file.operators])
+    left = tuple(layer for layer in layers if operators_of(layer, owned))
+    if layers and not left:
+        raise ConfigError(f"{option}: no operator is left of these layers", got=", ".join(layers))
+    return left
 
 
 def _converter(source: SourceModel, request: Request) -> Any:

@@ -90,6 +90,15 @@ class CalibrationDataset:
             digest.update(np.ascontiguousarray(sample).tobytes())
         return digest.hexdigest()
 
+    @cached_property
+    def inputs_sha256(self) -> str:
+        """SHA-256 (hex) of the inputs in order: of the samples and of what the transform makes of them."""
+        digest = hashlib.sha256()
+        for values in self:
+            digest.update(str(values.shape).encode())
+            digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()
+
     def _input(self, sample: Array) -> Array:
         return np.asarray(self.transform(sample), dtype=np.float32)[None]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevision.calibration import CalibrationDataset
-from edgevision.converters.base import FORMATS, SCHEMES, Conversion, convert
+from edgevision.converters.base import Conversion, convert
+from edgevision.converters.formats import FORMATS, SCHEMES
 from edgevision.errors import ConfigError, check_choice
 from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes.base import available_runtimes
@@ -30,6 +31,10 @@ def export(
     io_dtype: str | None = None,
     calibration_data: ImageDataset | None = None,
     calibration_count: int = 500,
+    calibration_method: str = "min_max",
+    calibration_cache: str | Path | None = None,
+    float_layers: Iterable[str] = (),
+    int16_layers: Iterable[str] = (),
     golden: Golden | None = None,
     seed: int = 0,
     overwrite: bool = False,
@@ -39,12 +44,16 @@ def export(
     Args:
         source: The model.
         out: The folder that gets the artifacts.
-        to: Formats, of `edgevision.converters.base.FORMATS`.
+        to: Formats, of `edgevision.converters.formats.FORMATS`.
         scheme: Numeric scheme; None for the one that the source was made for.
         granularity: Scales of quantized weights, ``per_channel`` or ``per_tensor``.
         io_dtype: Type of the inputs and outputs of a statically quantized model; None for each format's first.
         calibration_data: Where calibration images are drawn from, if the scheme wants any.
         calibration_count: How many, evenly from the classes; all of them when there are fewer.
+        calibration_method: How the ranges of activations are chosen, of `edgevision.converters.ranges.METHODS`.
+        calibration_cache: A folder that keeps what was measured on calibration images, where the format can use it.
+        float_layers: Names or patterns of layers that stay in float.
+        int16_layers: Names or patterns of layers whose activations get 16 bits.
         golden: Samples that travel with the artifacts; see `edgevision.converters.golden_samples.make_golden`.
         seed: Of the choice of calibration images.
         overwrite: Whether artifacts that are there may be replaced.
@@ -61,6 +70,7 @@ def export(
     if calibration_data is not None and SCHEMES[scheme or source.scheme].calibration:
         count = min(calibration_count, len(calibration_data))
         calibration = CalibrationDataset.from_dataset(calibration_data, _preprocessing(source), count, seed)
+    float_layers, int16_layers = _listed(float_layers), _listed(int16_layers)
     conversions = []
     for name in dict.fromkeys(to):
         conversion = convert(
@@ -71,6 +81,10 @@ def export(
             granularity=granularity,
             io_dtype=io_dtype,
             calibration=calibration,
+            calibration_method=calibration_method,
+            calibration_cache=calibration_cache,
+            float_layers=float_layers,
+            int16_layers=int16_layers,
             golden=golden,
             overwrite=overwrite,
         )
@@ -78,6 +92,10 @@ def export(
             conversion = replace(conversion, artifact=seal(conversion.artifact))
         conversions.append(conversion)
     return tuple(conversions)
+
+
+def _listed(names: Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _preprocessing(source: SourceModel) -> Preprocessing:

@@ -26,6 +26,7 @@ SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
     "quantize",
     "edgevision quantize sample --data sample",
     "edgevision quantize runs/pruned --method qat --keep-sparsity --data sample --to openvino --out runs/qat",
+    "edgevision quantize sample --data sample --calibration-method mse --float-layers stem_conv",
     "edgevision quantize model.keras --scheme dynamic_wi8_afp32 --golden none",
 )
 @model_argument()
@@ -58,6 +59,31 @@ SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
 @click.option(
     "--calibration-count", type=click.IntRange(min=1), default=500, show_default=True, help="Calibration images."
 )
+@click.option(
+    "--calibration-method",
+    type=Choice(["min_max", "percentile", "mse", "entropy"]),
+    default="min_max",
+    show_default=True,
+    help="How ranges are chosen: all that was seen, or less and finer. OpenVINO has no entropy.",
+)
+@click.option(
+    "--calibration-cache",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Keep what was measured for other methods and layers: TFLite, unless plainly min_max.",
+)
+@click.option(
+    "--float-layers",
+    multiple=True,
+    metavar="NAME",
+    help="Layers that stay in float, by name or pattern (stage1_*); may be given several times.",
+)
+@click.option(
+    "--int16-layers",
+    multiple=True,
+    metavar="NAME",
+    help="Layers whose activations get 16 bits; TFLite only; may be given several times.",
+)
 @click.option("--keep-sparsity", is_flag=True, help="qat: keep the zeros of a pruned model.")
 @fine_tuning_options(epochs=2, learning_rate=1e-4)
 @export_options
@@ -68,6 +94,10 @@ def quantize(
     granularity: str,
     io_dtype: str | None,
     calibration_count: int,
+    calibration_method: str,
+    calibration_cache: Path | None,
+    float_layers: tuple[str, ...],
+    int16_layers: tuple[str, ...],
     to: tuple[str, ...],
     data: str | None,
     golden: str | None,
@@ -91,24 +121,31 @@ def quantize(
         raise ConfigError("--scheme with --method qat", got=scheme, allowed="static_wi8_ai8")
     if method == "ptq" and (training["layers"] or training["keep_sparsity"]):
         raise ConfigError("--layers and --keep-sparsity are for training", got="--method ptq", allowed="qat")
+    numerics: dict[str, Any] = {
+        "scheme": scheme,
+        "granularity": granularity,
+        "io_dtype": io_dtype,
+        "calibration_method": calibration_method,
+        "float_layers": float_layers,
+        "int16_layers": int16_layers,
+    }
     with working("quantizing") as line:
         source = open_source(model)
+        for name in to:
+            check_conversion(source, out, name, **numerics, overwrite=overwrite, trained=method == "qat")
         chosen = make_golden(source, samples, policy=policy, seed=training["seed"])
         report = None
         if method == "qat":
-            for name in to:
-                check_conversion(source, out, name, scheme, granularity, io_dtype, overwrite=overwrite, trained=True)
             source, report = _train(source, images, epochs_progress(line, training["epochs"]), training)
         line.say("converting")
         conversions = export(
             source,
             out,
             to=to,
-            scheme=scheme,
-            granularity=granularity,
-            io_dtype=io_dtype,
+            **numerics,
             calibration_data=images,
             calibration_count=calibration_count,
+            calibration_cache=calibration_cache,
             golden=chosen,
             seed=training["seed"],
             overwrite=overwrite,

@@ -9,7 +9,7 @@ import pytest
 from edgevision.adopt import LAYOUTS, TASKS
 from edgevision.benchmark import benchmark
 from edgevision.cli import main
-from edgevision.converters.base import FORMATS, SCHEMES
+from edgevision.converters.formats import FORMATS, SCHEMES
 from edgevision.converters.golden_samples import POLICIES
 from edgevision.converters.pruning import SCHEDULES as PRUNING_SCHEDULES
 from edgevision.converters.pruning import prune

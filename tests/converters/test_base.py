@@ -9,7 +9,7 @@ import pytest
 from edgevision.artifact import Artifact
 from edgevision.calibration import CalibrationDataset
 from edgevision.converters import SourceModel, convert
-from edgevision.converters.base import FORMATS, SCHEMES, Exported
+from edgevision.converters.formats import FORMATS, SCHEMES, Exported
 from edgevision.errors import CalibrationError, ConfigError, ConversionError
 from edgevision.tensors import TensorSpec
 
