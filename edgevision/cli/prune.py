@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.fine_tuning import epochs_progress, fine_tuning_options
+from edgevision.cli.fine_tuning import distillation, epochs_progress, fine_tuning_options
 from edgevision.cli.options import (
     Choice,
     FloatRange,
@@ -56,6 +56,9 @@ def prune(
     batch_size: int,
     learning_rate: float,
     augment: str,
+    teacher: Path | None,
+    distillation_weight: float,
+    temperature: float,
     seed: int,
     out: Path,
     overwrite: bool,
@@ -86,6 +89,7 @@ def prune(
             learning_rate=learning_rate,
             augment=augment,
             seed=seed,
+            distillation=distillation(teacher, distillation_weight, temperature),
             progress=epochs_progress(line, epochs),
         )
         artifact = save_keras_artifact(pruned, out, overwrite=overwrite)
