@@ -18,6 +18,7 @@ from edgevision.converters.keras_import import (
     is_quantization_aware,
     leaf_layers,
 )
+from edgevision.converters.sparsity_patterns import SparsityPattern
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ConfigError, ConversionError, check_choice
 from edgevision.manifest import LineageStep
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from edgevision.data.dataset import ImageDataset
 
 SCHEDULES = ("polynomial", "constant")
+
+SPARSITY = 0.5
+"""Share of zeros when none is asked for."""
 
 RAMP = 0.6
 """Share of the steps over which the polynomial schedule reaches its target; the rest is recovery."""
@@ -56,7 +60,7 @@ class LayerSparsity:
     Attributes:
         layer: Its name.
         parameters: Weights in the kernel.
-        zeros: How many of them are exactly 0.
+        zeros: How many of them are exactly 0; with blocks, in blocks that are so throughout.
     """
 
     layer: str
@@ -75,6 +79,7 @@ class PruningReport:
 
     Attributes:
         target_sparsity: Share of zeros asked for in each chosen kernel.
+        pattern: Where they lie, in words: ``unstructured``, ``2:4``, ``blocks of 16x1``. It was checked.
         layers: What was measured in each of them.
         model_parameters: Weights in the whole model.
         skipped: (layer, reason) for each layer with weights that were to be pruned and were not.
@@ -82,6 +87,7 @@ class PruningReport:
     """
 
     target_sparsity: float
+    pattern: str
     layers: tuple[LayerSparsity, ...]
     model_parameters: int
     skipped: tuple[tuple[str, str], ...] = ()
@@ -113,8 +119,11 @@ def prune(
     source: SourceModel,
     dataset: ImageDataset,
     *,
-    target_sparsity: float,
+    target_sparsity: float | None = None,
     schedule: str = "polynomial",
+    pattern: str = "unstructured",
+    block_size: tuple[int, int] | None = None,
+    n_m: tuple[int, int] | None = None,
     layers: Iterable[str] | None = None,
     epochs: int = 2,
     batch_size: int = 32,
@@ -129,8 +138,14 @@ def prune(
     Args:
         source: The model; it is left as it is.
         dataset: Labelled images to fine-tune on.
-        target_sparsity: Share of zeros in each kernel, between 0 and 1.
-        schedule: ``polynomial`` (rises to the target over 60% of the steps) or ``constant`` (all at once).
+        target_sparsity: Share of zeros in each kernel, between 0 and 1; None for a half, or what ``n_m`` says.
+        schedule: ``polynomial`` (rises to the target over 60% of the steps) or ``constant`` (all at once, as ``n_m``
+            always is).
+        pattern: ``unstructured`` (zeros anywhere), ``block`` (whole blocks of a kernel) or ``n_m`` (n of every m
+            weights along the input channels stay). A layer that the pattern does not fit is skipped.
+        block_size: (inputs, outputs) of a block, where a kernel is a matrix of its last axis by all others; for
+            ``block``. TFLite stores the inputs of an output in a row.
+        n_m: (n, m), such as (2, 4); for ``n_m``.
         layers: Names or patterns (``stage1_*``); None takes every convolution and dense layer.
         epochs: Passes over the images, at least 1.
         batch_size: Images a step.
@@ -150,34 +165,31 @@ def prune(
         BackendUnavailableError: The extra ``compress`` is not installed.
     """
     settings = FineTuning(epochs, batch_size, learning_rate, seed, augment)
-    _check(source, target_sparsity, schedule, epochs)
+    zeros = SparsityPattern(pattern, _pair(block_size), _pair(n_m))
+    target = _target(zeros, target_sparsity)
+    _check(source, schedule, epochs)
     names = [layers] if isinstance(layers, str) else None if layers is None else list(layers)
-    chosen, skipped = _choose(source, names)
+    chosen, skipped = _choose(source, names, zeros)
     tfmot = require("tensorflow_model_optimization")
     tuner = FineTuner(source, dataset, settings, distillation)
-    plan = _schedule(tfmot.sparsity.keras, schedule, target_sparsity, tuner.steps * epochs)
-
-    def wrap(layer: Any) -> Any:
-        return tfmot.sparsity.keras.prune_low_magnitude(layer, plan) if layer.name in chosen else layer
-
+    plan = _schedule(tfmot.sparsity.keras, schedule, target, tuner.steps * epochs)
     with vendor_step(f"pruning {source.name}"):
-        wrapped = copy_model(source, wrap)
+        wrapped = copy_model(source, lambda layer: zeros.wrap(layer, plan) if layer.name in chosen else layer)
+        for layer in leaf_layers(wrapped):
+            if hasattr(layer, "pruning_obj"):
+                zeros.prepare(layer)
     history = tuner.run(wrapped, [tfmot.sparsity.keras.UpdatePruningStep()], progress)
     pruned = _unwrapped(source, wrapped)
     with vendor_step(f"measuring batch norms of {source.name}"):
         tuner.settle_statistics(pruned)
-    measured = tuple(_measure(layer) for layer in leaf_layers(pruned) if layer.name in chosen)
-    report = PruningReport(
-        target_sparsity,
-        measured,
-        pruned.count_params(),
-        (*skipped, *_missed(measured, target_sparsity)),
-        tuple(history),
-    )
+    measured = tuple(_measure(layer, zeros) for layer in leaf_layers(pruned) if layer.name in chosen)
+    missed = _missed(measured, target, zeros.group)
+    report = PruningReport(target, str(zeros), measured, pruned.count_params(), (*skipped, *missed), tuple(history))
     parameters = {
         "method": "magnitude",
-        "target_sparsity": target_sparsity,
+        "target_sparsity": target,
         "schedule": schedule,
+        **zeros.to_dict(),
         "layers": names,
         **settings.to_dict(),
         "distillation": distillation and distillation.to_dict(),
@@ -188,10 +200,24 @@ def prune(
     return source.then(step, model=pruned), report
 
 
-def _check(source: SourceModel, target_sparsity: float, schedule: str, epochs: int) -> None:
-    check_choice("pruning schedule", schedule, SCHEDULES)
+def _pair(sizes: Any) -> Any:
+    """Return sizes as a tuple, whatever a recipe gave; the pattern refuses what are not two."""
+    return tuple(sizes) if isinstance(sizes, list) else sizes
+
+
+def _target(pattern: SparsityPattern, target_sparsity: float | None) -> float:
+    """Return the share of zeros in each kernel; raise ConfigError when it is none, or the pattern says another."""
+    if target_sparsity is None:
+        return SPARSITY if pattern.sparsity is None else pattern.sparsity
     if not 0 < target_sparsity < 1:
         raise ConfigError("target sparsity", got=target_sparsity, allowed="a share between 0 and 1")
+    if pattern.sparsity not in (None, target_sparsity):
+        raise ConfigError(f"target sparsity of {pattern}", got=target_sparsity, allowed=str(pattern.sparsity))
+    return target_sparsity
+
+
+def _check(source: SourceModel, schedule: str, epochs: int) -> None:
+    check_choice("pruning schedule", schedule, SCHEDULES)
     if epochs < 1:
         raise ConfigError("epochs of pruning", got=epochs, allowed="1 or more")
     if is_quantization_aware(source.model):
@@ -201,16 +227,21 @@ def _check(source: SourceModel, target_sparsity: float, schedule: str, epochs: i
         )
 
 
-def _choose(source: SourceModel, patterns: list[str] | None) -> tuple[set[str], list[tuple[str, str]]]:
+def _choose(
+    source: SourceModel, patterns: list[str] | None, zeros: SparsityPattern
+) -> tuple[set[str], list[tuple[str, str]]]:
     """Return the names of the layers to prune, and (layer, reason) for those with weights that cannot be."""
     matching, in_full = matching_layers(source.model, patterns)
     chosen, skipped = set(), []
     for layer in matching:
         kind = type(layer).__name__
-        if kind in KERNELS and not layer.trainable:
-            skipped.append((layer.name, "its weights are frozen"))
-        elif kind in KERNELS:
-            chosen.add(layer.name)
+        if kind in KERNELS:
+            shape = tuple(getattr(layer, KERNELS[kind][0]).shape)
+            reason = zeros.refusal(kind, shape) if layer.trainable else "its weights are frozen"
+            if reason:
+                skipped.append((layer.name, reason))
+            else:
+                chosen.add(layer.name)
         elif kind.startswith("Depthwise"):
             skipped.append((layer.name, f"{kind}: depthwise kernels are not pruned"))
         elif any(len(weight.shape) > 1 for weight in layer.weights) or layer.name in in_full:
@@ -218,7 +249,7 @@ def _choose(source: SourceModel, patterns: list[str] | None) -> tuple[set[str], 
     if not chosen:
         raise ConfigError(
             f"{source.name} has nothing to prune among the layers chosen",
-            got=", ".join(name for name, _ in skipped[:3]) or None,
+            got="; ".join(f"{name}: {reason}" for name, reason in skipped[:2]) or None,
             next_step="choose convolution or dense layers",
         )
     return chosen, skipped
@@ -241,22 +272,25 @@ def _unwrapped(source: SourceModel, wrapped: Any) -> Any:
     return model
 
 
-def _measure(layer: Any) -> LayerSparsity:
-    import numpy as np
-
+def _measure(layer: Any, pattern: SparsityPattern) -> LayerSparsity:
+    """Count the zeros of a layer; raise ConversionError when they do not lie as the pattern says."""
     kernels = [getattr(layer, name).numpy() for name in KERNELS[type(layer).__name__]]
-    zeros = sum(int(np.count_nonzero(kernel == 0)) for kernel in kernels)
+    if not all(map(pattern.holds, kernels)):
+        raise ConversionError(f"pruning missed the pattern {pattern} in {layer.name}")
+    zeros = sum(pattern.zeros(kernel) for kernel in kernels)
     return LayerSparsity(layer.name, sum(kernel.size for kernel in kernels), zeros)
 
 
-def _missed(measured: Iterable[LayerSparsity], target: float) -> list[tuple[str, str]]:
+def _missed(measured: Iterable[LayerSparsity], target: float, group: int) -> list[tuple[str, str]]:
     """Name the layers that have fewer zeros than asked for: where magnitudes are equal, tfmot keeps them all.
 
     Raises:
         ConversionError: No layer has what was asked for.
     """
     measured = list(measured)
-    missed = [layer for layer in measured if layer.zeros < int(target * layer.parameters) - 1 and layer.parameters > 1]
+    missed = [
+        layer for layer in measured if layer.zeros < int(target * layer.parameters) - group and layer.parameters > group
+    ]
     if missed and len(missed) == len(measured):
         raise ConversionError(
             "pruning did not reach its target",

@@ -24,6 +24,7 @@ from edgevision.converters.keras_import import (
     is_quantization_aware,
     leaf_layers,
 )
+from edgevision.converters.quantization_scheme import BATCH_NORMS, EightBits, before
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ConfigError, ConversionError
 from edgevision.manifest import LineageStep
@@ -41,14 +42,6 @@ RANGE_STEPS = 32
 """Batches in a calibration: 0.8^32 < 0.001 of the start remains."""
 ACTIVATION_RANGE = re.compile(r"(?<!kernel)_(min|max):0$")
 
-FUSED_ACTIVATIONS = ("linear", "relu", "swish", "gelu", "softmax", "sigmoid", "tanh", "NoOpActivation")
-"""What tfmot quantizes inside a convolution or dense layer."""
-ACTIVATIONS = (*FUSED_ACTIVATIONS, "relu6")
-"""What it quantizes as a layer of its own."""
-BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
-FOLDING = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense")
-"""What a batch norm is folded into."""
-
 
 @dataclass(frozen=True)
 class QuantizationReport:
@@ -59,6 +52,7 @@ class QuantizationReport:
         quantized: Names of the layers that compute in it, as before quantization.
         skipped: (layer, reason) for each layer that stays in float.
         zeros: Zeros in the weights of the quantized convolution and dense layers.
+        values: (layer, count) of the distinct values in each of these weights.
         history: A record an epoch: ``loss``, ``accuracy`` (0 to 1, on the training images), ``seconds``.
     """
 
@@ -66,6 +60,7 @@ class QuantizationReport:
     quantized: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...] = ()
     zeros: int = 0
+    values: tuple[tuple[str, int], ...] = ()
     history: tuple[dict[str, float], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,6 +79,7 @@ def quantize_aware(
     augment: str = "flip",
     distillation: Distillation | None = None,
     keep_sparsity: bool = False,
+    keep_clusters: bool = False,
     layers: Iterable[str] | None = None,
     progress: Progress | None = None,
 ) -> tuple[SourceModel, QuantizationReport]:
@@ -99,6 +95,9 @@ def quantize_aware(
         augment: ``none``, ``flip`` or ``crop-flip``; ranges are measured without.
         distillation: Whose answers are learned from beside the labels; None for the labels alone.
         keep_sparsity: Keep every zero weight of a convolution or dense layer zero.
+        keep_clusters: Keep weights of a convolution or dense layer equal that are equal. A layer with one set of
+            clusters gets one range, so that its integers are as few; where they are those of each channel, each
+            channel keeps its range.
         layers: Names or patterns (``stage1_*``) of the layers to quantize; None takes all. Batch norm and activation
             are quantized with the convolution before them only if they are among them.
         progress: Called after each epoch with the finished epochs and that epoch's record.
@@ -107,7 +106,8 @@ def quantize_aware(
         The model with quantization wrappers, of scheme ``static_wi8_ai8``, not compiled; and what was done.
 
     Raises:
-        ConfigError: A value makes no sense, a layer's name is unknown, or the model is quantized already.
+        ConfigError: A value makes no sense, a layer's name is unknown, the model is quantized already, or it has no
+            clusters to keep.
         DatasetError: Fewer images than a batch, or of other classes.
         ConversionError: No layer can be quantized, or fine-tuning diverged.
         BackendUnavailableError: The extra ``compress`` is not installed.
@@ -116,25 +116,28 @@ def quantize_aware(
     if is_quantization_aware(source.model):
         raise ConfigError(f"{source.name} carries quantization already", next_step="start from the float model")
     names = [layers] if isinstance(layers, str) else None if layers is None else list(layers)
-    scheme = _Scheme(keep_sparsity)
+    scheme = EightBits(keep_sparsity, keep_clusters)
     copy = _in_float32(copy_model(source))
     chosen, skipped = _choose(copy, scheme, names)
     tuner = FineTuner(source, dataset, settings, distillation)
     model = _annotated(source, copy, scheme, chosen)
+    scheme.check_clusters(source.name)
     _set_input_range(model, tuner.preprocessing)
     history: list[dict[str, float]] = []
     with _frozen_statistics(model):
         _calibrate(model, tuner)
         if epochs:
             history = tuner.run(model, progress=progress)
+            scheme.settle()
             _calibrate(model, tuner)
     model = require("tf_keras").Model(model.inputs, model.outputs, name=source.model.name)  # without optimizer state
-    report = QuantizationReport(SCHEME, tuple(chosen), tuple(skipped), _zeros(model), tuple(history))
+    report = QuantizationReport(SCHEME, tuple(chosen), tuple(skipped), _zeros(model), _values(model), tuple(history))
     parameters = {
         "method": "quantization-aware training",
         "scheme": SCHEME,
         "layers": names,
         "keep_sparsity": keep_sparsity,
+        "keep_clusters": keep_clusters,
         **settings.to_dict(),
         "distillation": distillation and distillation.to_dict(),
         "images": len(dataset),
@@ -144,54 +147,7 @@ def quantize_aware(
     return source.then(step, model=model, scheme=SCHEME), report
 
 
-class _Scheme:
-    """tfmot's default 8-bit scheme; with ``keep_sparsity`` the quantizers of convolution and dense layers mask zeros.
-
-    tfmot's own prune-preserving scheme refuses models with other trainable layers, such as a batch norm on its own.
-    """
-
-    def __init__(self, keep_sparsity: bool) -> None:
-        tfmot = require("tensorflow_model_optimization")
-        self._default = tfmot.quantization.keras.default_8bit.Default8BitQuantizeScheme()
-        self._registry = self._default.get_quantize_registry()
-        masking = tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme()
-        self._masking = masking.get_quantize_registry() if keep_sparsity else None
-
-    def get_layout_transformer(self) -> Any:
-        return self._default.get_layout_transformer()
-
-    def get_quantize_registry(self) -> _Scheme:
-        return self
-
-    def supports(self, layer: Any) -> bool:
-        return bool(self._registry.supports(layer)) and self._activation_refusal(layer) is None
-
-    def get_quantize_config(self, layer: Any) -> Any:
-        masking = self._masking if type(layer).__name__ in ("Conv2D", "Dense") else None
-        return (masking or self._registry).get_quantize_config(layer)
-
-    def refusal(self, layer: Any) -> str | None:
-        """Return why this layer stays in float, or None."""
-        kind = type(layer).__name__
-        if hasattr(layer, "layers"):
-            return "a model inside the model: tfmot quantizes flat models only"
-        if kind in BATCH_NORMS:
-            return None if _folds(layer) else f"{kind}: not right after a convolution or dense layer, so it stays float"
-        if kind != "SeparableConv2D" and not self._registry.supports(layer):  # tfmot splits that one into two it has
-            return f"{kind}: tfmot's 8-bit scheme does not have it"
-        return self._activation_refusal(layer)
-
-    def _activation_refusal(self, layer: Any) -> str | None:
-        kind = type(layer).__name__
-        activation = getattr(layer, "activation", None)
-        name = getattr(activation, "__name__", type(activation).__name__)
-        known = ACTIVATIONS if kind == "Activation" else FUSED_ACTIVATIONS
-        if activation is None or name in known:
-            return None
-        return f"{kind}: tfmot's 8-bit scheme does not have the activation {name}"
-
-
-def _choose(model: Any, scheme: _Scheme, patterns: list[str] | None) -> tuple[list[str], list[tuple[str, str]]]:
+def _choose(model: Any, scheme: EightBits, patterns: list[str] | None) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the names of the layers to quantize, and (layer, reason) for those that stay in float."""
     matching = {layer.name for layer in matching_layers(model, patterns)[0]}
     chosen: list[str] = []
@@ -204,8 +160,8 @@ def _choose(model: Any, scheme: _Scheme, patterns: list[str] | None) -> tuple[li
         reason = scheme.refusal(layer)
         if reason:
             skipped.append((layer.name, reason))
-        elif type(layer).__name__ in BATCH_NORMS and _before(layer).name not in chosen:
-            skipped.append((layer.name, f"{_before(layer).name}, which it would be folded into, stays in float"))
+        elif type(layer).__name__ in BATCH_NORMS and before(layer).name not in chosen:
+            skipped.append((layer.name, f"{before(layer).name}, which it would be folded into, stays in float"))
         else:
             chosen.append(layer.name)
             kernels += any(_is_kernel(weight) for weight in layer.weights)
@@ -213,20 +169,6 @@ def _choose(model: Any, scheme: _Scheme, patterns: list[str] | None) -> tuple[li
         got = "; ".join(f"{name}: {reason}" for name, reason in skipped[:2])
         raise ConversionError(f"{model.name} has no layer with weights that can be quantized", got=got or None)
     return chosen, skipped
-
-
-def _folds(layer: Any) -> bool:
-    """Whether a batch norm comes right after the one layer that it can be folded into."""
-    before = _before(layer)
-    return (
-        type(before).__name__ in FOLDING
-        and len(before.outbound_nodes) == 1
-        and getattr(before.activation, "__name__", None) == "linear"
-    )
-
-
-def _before(layer: Any) -> Any:
-    return layer.inbound_nodes[0].inbound_layers
 
 
 def _in_float32(model: Any) -> Any:
@@ -242,7 +184,7 @@ def _in_float32(model: Any) -> Any:
     return wide
 
 
-def _annotated(source: SourceModel, model: Any, scheme: _Scheme, chosen: list[str]) -> Any:
+def _annotated(source: SourceModel, model: Any, scheme: EightBits, chosen: list[str]) -> Any:
     """Return ``model``, a copy of the source's, with quantization wrappers around the chosen layers."""
     keras = require("tf_keras")
     quantization = require("tensorflow_model_optimization").quantization.keras
@@ -327,3 +269,15 @@ def _is_kernel(weight: Any) -> bool:
 
 def _zeros(model: Any) -> int:
     return sum(int((weight.numpy() == 0).sum()) for weight in model.weights if _is_kernel(weight))
+
+
+def _values(model: Any) -> tuple[tuple[str, int], ...]:
+    """Return (layer, count of distinct values) for each kernel that is quantized."""
+    import numpy as np
+
+    found = []
+    for wrapper in leaf_layers(model):
+        kernels = [weight for weight in wrapper.weights if _is_kernel(weight)]
+        if hasattr(wrapper, "layer") and kernels:
+            found.append((wrapper.layer.name, len(np.unique(kernels[0].numpy()))))
+    return tuple(found)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgevision.calibration import CalibrationDataset as CalibrationDataset
     from edgevision.converters.base import convert as convert
     from edgevision.converters.channel_pruning import prune_channels as prune_channels
+    from edgevision.converters.clustering import cluster as cluster
     from edgevision.converters.golden_samples import make_golden as make_golden
     from edgevision.converters.keras_import import load_source as load_source
     from edgevision.converters.pruning import prune as prune
@@ -51,6 +52,7 @@ _HOME = {
     "TensorSpec": "edgevision.tensors",
     "classification_metrics": "edgevision.metrics.classification",
     "classify": "edgevision.tasks.classification",
+    "cluster": "edgevision.converters.clustering",
     "convert": "edgevision.converters.base",
     "dequantize": "edgevision.tensors",
     "load": "edgevision.runtimes.base",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,14 +13,40 @@ from edgevision.cli.output import note
 
 if TYPE_CHECKING:
     from edgevision.cli.progress import ProgressLine
+    from edgevision.converters.distillation import Distillation
+
+
+_TEACHING = (
+    click.option(
+        "--temperature",
+        type=FloatRange(min=0, min_open=True),
+        default=4.0,
+        show_default=True,
+        help="Softens the answers of the teacher, and of the model that learns from it.",
+    ),
+    click.option(
+        "--distillation-weight",
+        type=FloatRange(0, 1, min_open=True),
+        default=0.9,
+        show_default=True,
+        help="Share of the teacher in what is learned; the rest is the labels.",
+    ),
+    click.option(
+        "--teacher",
+        type=click.Path(path_type=Path),
+        metavar="MODEL",
+        help="Learn from this model's answers too: usually the one from before any compression.",
+    ),
+)
 
 
 def fine_tuning_options(*, epochs: int, learning_rate: float, least_epochs: int = 0) -> Decorator:
-    """``--layers --epochs --batch-size --learning-rate --augment``, with a command's own defaults."""
+    """``--layers --epochs --batch-size --learning-rate --augment`` and a teacher's, with a command's own defaults."""
     above_0, counted, passes = FloatRange(min=0, min_open=True), click.IntRange(min=1), click.IntRange(min=least_epochs)
 
     def decorate(function: Body) -> Body:
         for option in (
+            *_TEACHING,
             click.option(
                 "--augment",
                 type=Choice(("none", "flip", "crop-flip")),
@@ -43,6 +70,16 @@ def fine_tuning_options(*, epochs: int, learning_rate: float, least_epochs: int 
         return function
 
     return decorate
+
+
+def distillation(teacher: Path | None, weight: float, temperature: float) -> Distillation | None:
+    """Load the teacher that was asked for, if any; raises as `edgevision.converters.keras_import.load_source`."""
+    if teacher is None:
+        return None
+    from edgevision.cli.models import open_source
+    from edgevision.converters.distillation import Distillation
+
+    return Distillation(open_source(teacher), weight, temperature)
 
 
 def epochs_progress(line: ProgressLine, epochs: int) -> Callable[[int, dict[str, float]], None]:

@@ -57,6 +57,29 @@ class Threads(click.ParamType):  # type: ignore[type-arg]
         return int(value)
 
 
+class Sizes(click.ParamType):  # type: ignore[type-arg]
+    """Two whole numbers with a sign between them, such as 1x16 or 2:4."""
+
+    name = "sizes"
+
+    def __init__(self, sign: str) -> None:
+        """Take numbers with ``sign`` between them."""
+        self._sign = sign
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Return what stands for the value in the help."""
+        return f"N{self._sign}M"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return the two numbers; a usage error for anything else."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(f"([0-9]{{1,6}}){self._sign}([0-9]{{1,6}})", str(value))
+        if found is None:
+            self.fail(f"got {value}; allowed: two whole numbers, such as 2{self._sign}4", param, ctx)
+        return int(found[1]), int(found[2])
+
+
 def model_argument(name: str = "model") -> Decorator:
     """``MODEL``: an artifact directory, or what else a command takes as a model."""
     return click.argument(name, type=click.Path(path_type=Path))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.fine_tuning import epochs_progress, fine_tuning_options
+from edgevision.cli.fine_tuning import distillation, epochs_progress, fine_tuning_options
 from edgevision.cli.options import (
     Choice,
     FloatRange,
+    Sizes,
     data_options,
     model_argument,
     out_option,
@@ -23,6 +25,7 @@ from edgevision.cli.output import facts, note, show, working
 @command(
     "prune",
     "edgevision prune sample --data sample --target-sparsity 0.5 --out runs/pruned",
+    "edgevision prune sample --data sample --pattern n_m --n-m 2:4 --teacher sample",
     "edgevision prune model.keras --data cifar10/ --target-sparsity 0.7 --layers 'stage3_*' --epochs 10",
 )
 @model_argument()
@@ -30,9 +33,7 @@ from edgevision.cli.output import facts, note, show, working
 @click.option(
     "--target-sparsity",
     type=FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.5,
-    show_default=True,
-    help="Share of each kernel that becomes zero.",
+    help="Share of each kernel that becomes zero.  [default: 0.5, or what --n-m says]",
 )
 @click.option(
     "--schedule",
@@ -41,6 +42,15 @@ from edgevision.cli.output import facts, note, show, working
     show_default=True,
     help="From none to the target in steps, or all at once.",
 )
+@click.option(
+    "--pattern",
+    type=Choice(["unstructured", "block", "n_m"]),
+    default="unstructured",
+    show_default=True,
+    help="Zeros anywhere, in whole blocks, or n of every m weights staying.",
+)
+@click.option("--block-size", type=Sizes("x"), help="Inputs x outputs of a block, for --pattern block.")
+@click.option("--n-m", type=Sizes(":"), help="Of M weights along the input channels N stay, for --pattern n_m.")
 @fine_tuning_options(epochs=2, learning_rate=3e-4, least_epochs=1)
 @seed_option
 @out_option("runs/pruned")
@@ -49,16 +59,14 @@ def prune(
     model: Path,
     data: str,
     split: str | None,
-    target_sparsity: float,
-    schedule: str,
     layers: tuple[str, ...],
     epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    augment: str,
-    seed: int,
+    teacher: Path | None,
+    distillation_weight: float,
+    temperature: float,
     out: Path,
     overwrite: bool,
+    **settings: Any,
 ) -> None:
     """Prune MODEL by magnitude, and write it as a Keras artifact.
 
@@ -78,15 +86,11 @@ def prune(
         pruned, report = prune_model(
             open_source(model),
             dataset,
-            target_sparsity=target_sparsity,
-            schedule=schedule,
             layers=layers or None,
             epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            augment=augment,
-            seed=seed,
+            distillation=distillation(teacher, distillation_weight, temperature),
             progress=epochs_progress(line, epochs),
+            **settings,
         )
         artifact = save_keras_artifact(pruned, out, overwrite=overwrite)
     share = f"{report.measured_sparsity:.4f} of {report.parameters:,} weights in {len(report.layers)} layers"
@@ -96,6 +100,7 @@ def prune(
             {
                 "artifact": artifact.path,
                 "sparsity": share,
+                "pattern": report.pattern,
                 "bytes": f"{artifact.bytes:,} ({artifact.deflated_bytes:,} deflated)",
             }
         ),

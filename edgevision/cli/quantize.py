@@ -9,7 +9,7 @@ import click
 
 from edgevision.cli.command import command
 from edgevision.cli.convert import export_options, open_parts, show_conversions
-from edgevision.cli.fine_tuning import epochs_progress, fine_tuning_options
+from edgevision.cli.fine_tuning import distillation, epochs_progress, fine_tuning_options
 from edgevision.cli.options import Choice, model_argument
 from edgevision.cli.output import working
 from edgevision.errors import ConfigError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from edgevision.converters.quantization import QuantizationReport
     from edgevision.data.dataset import ImageDataset
 
+FOR_TRAINING = ("layers", "keep_sparsity", "keep_clusters", "teacher")
+TEACHING = ("teacher", "distillation_weight", "temperature")
 SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
 
 
@@ -26,6 +28,7 @@ SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
     "quantize",
     "edgevision quantize sample --data sample",
     "edgevision quantize runs/pruned --method qat --keep-sparsity --data sample --to openvino --out runs/qat",
+    "edgevision quantize runs/clustered --method qat --keep-sparsity --keep-clusters --teacher sample --data sample",
     "edgevision quantize sample --data sample --calibration-method mse --float-layers stem_conv",
     "edgevision quantize model.keras --scheme dynamic_wi8_afp32 --golden none",
 )
@@ -85,6 +88,7 @@ SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
     help="Layers whose activations get 16 bits; TFLite only; may be given several times.",
 )
 @click.option("--keep-sparsity", is_flag=True, help="qat: keep the zeros of a pruned model.")
+@click.option("--keep-clusters", is_flag=True, help="qat: keep the shared weights of a clustered model.")
 @fine_tuning_options(epochs=2, learning_rate=1e-4)
 @export_options
 def quantize(
@@ -119,8 +123,9 @@ def quantize(
     images, samples, policy = open_parts(data, golden)
     if method == "qat" and scheme != "static_wi8_ai8":
         raise ConfigError("--scheme with --method qat", got=scheme, allowed="static_wi8_ai8")
-    if method == "ptq" and (training["layers"] or training["keep_sparsity"]):
-        raise ConfigError("--layers and --keep-sparsity are for training", got="--method ptq", allowed="qat")
+    if method == "ptq" and any(training[name] for name in FOR_TRAINING):
+        options = ", ".join("--" + name.replace("_", "-") for name in FOR_TRAINING)
+        raise ConfigError(f"{options} are for training", got="--method ptq", allowed="qat")
     numerics: dict[str, Any] = {
         "scheme": scheme,
         "granularity": granularity,
@@ -160,4 +165,7 @@ def _train(
 
     if images is None:
         raise ConfigError("quantization-aware training needs labelled images", next_step="name them: --data")
-    return quantize_aware(source, images, progress=progress, **{**training, "layers": training["layers"] or None})
+    options = {name: value for name, value in training.items() if name not in TEACHING}
+    options["layers"] = training["layers"] or None
+    teacher = distillation(*(training[name] for name in TEACHING))
+    return quantize_aware(source, images, distillation=teacher, progress=progress, **options)

@@ -3,6 +3,8 @@ import re
 import numpy as np
 import pytest
 
+from edgevision.converters.base import convert
+from edgevision.converters.clustering import cluster
 from edgevision.converters.keras_import import SourceModel, is_quantization_aware, load_source, save_keras_artifact
 from edgevision.converters.pruning import prune
 from edgevision.converters.quantization import quantize_aware
@@ -102,6 +104,39 @@ def test_zeros_survive_when_asked(source, stripes):
     assert [step.step for step in kept.lineage] == ["prune", "quantize"]
 
 
+def test_zeros_and_clusters_survive_into_both_formats(source, stripes, inputs, tmp_path):
+    """Pruned, clustered, trained for int8: each layer has as few integers as it had values."""
+    pruned, _ = prune(source, stripes, target_sparsity=0.5, epochs=1, batch_size=64, layers=["stem", "logits"])
+    clustered, report = cluster(
+        pruned,
+        stripes,
+        clusters=6,
+        centroids="linear",
+        keep_sparsity=True,
+        epochs=0,
+        batch_size=64,
+        layers=["stem", "logits"],
+    )
+    quantized, kept = quantize_aware(
+        clustered, stripes, epochs=1, batch_size=64, learning_rate=1e-2, keep_sparsity=True, keep_clusters=True
+    )
+    values = {layer.layer: layer.values for layer in report.layers}
+    assert {name: count for name, count in kept.values if name in values} == values
+    before, after = model_kernel(clustered, "stem"), model_kernel(quantized, "stem")
+    assert np.array_equal(before == 0, after == 0) and not np.array_equal(before, after)
+    outputs = quantized.model(inputs, training=False).numpy()
+    again = load_source(save_keras_artifact(quantized, tmp_path / "quantized").path)
+    assert np.array_equal(again.model(inputs, training=False).numpy(), outputs)
+
+    file = convert(quantized, tmp_path, to="tflite").artifact.model_file
+    weights = tflite_weights(file)
+    assert len(np.unique(weights[8, 3, 3, 3])) <= values["stem"] and len(np.unique(weights[3, 8])) <= values["logits"]
+    assert np.count_nonzero(weights[8, 3, 3, 3] == 0) == np.count_nonzero(before == 0)
+    network = read_network(convert(quantized, tmp_path, to="openvino").artifact.model_file)
+    stem = network["Convolution"]
+    assert len(np.unique(stem)) <= values["stem"] and np.mean(stem == 0) == np.mean(before == 0)
+
+
 def test_it_converts_to_int8_throughout(ranges_only, inputs):
     import tensorflow as tf
     from ai_edge_litert.interpreter import Interpreter
@@ -121,6 +156,41 @@ def test_it_converts_to_int8_throughout(ranges_only, inputs):
     scale, zero_point = probabilities["quantization"]
     outputs = scale * (interpreter.get_tensor(probabilities["index"]).astype(float) - zero_point)
     assert np.abs(outputs - quantized.model(inputs, training=False).numpy()).max() < 0.05
+
+
+def model_kernel(source, name):
+    wrapper = (
+        source.model.get_layer("quant_" + name) if is_quantization_aware(source.model) else source.model.get_layer(name)
+    )
+    return next(weight.numpy() for weight in wrapper.weights if weight.name.endswith("kernel:0"))
+
+
+def tflite_weights(file):
+    """shape -> int8 values of the constant weights."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(file))
+    interpreter.allocate_tensors()
+    found = {}
+    for operator in interpreter._get_ops_details():
+        if operator["op_name"] in ("CONV_2D", "FULLY_CONNECTED"):
+            weights = interpreter.get_tensor(operator["inputs"][1])
+            found[weights.shape] = weights
+    return found
+
+
+def read_network(file):
+    """kind of operation -> int8 values of its constant weights."""
+    import openvino
+
+    found = {}
+    for operation in openvino.Core().read_model(file).get_ordered_ops():
+        if operation.get_type_name() in ("Convolution", "MatMul"):
+            node = operation.input_value(1).get_node()
+            while node.get_type_name() != "Constant":
+                node = node.input_value(0).get_node()
+            found[operation.get_type_name()] = node.data
+    return found
 
 
 @pytest.mark.parametrize("keep_sparsity", [False, True])
@@ -162,3 +232,5 @@ def test_what_makes_no_sense_is_refused(source, stripes):
         quantize_aware(source, stripes, layers=["pool"])
     with pytest.raises(ConfigError, match="epochs: got -1"):
         quantize_aware(source, stripes, epochs=-1)
+    with pytest.raises(ConfigError, match="small has no clustered layer to keep; cluster it first"):
+        quantize_aware(source, stripes, keep_clusters=True)

@@ -34,8 +34,9 @@ def test_chatter_is_not_shown_and_what_comes_before_and_after_is(capfd):
 
 
 def test_what_a_vendor_raises_becomes_ours_with_its_cause_and_the_last_words(capfd):
-    with pytest.raises(ConversionError, match=r"^converting small failed: no such operator$") as caught, vendor_step(
-        "converting small"
+    with (
+        pytest.raises(ConversionError, match=r"^converting small failed: no such operator$") as caught,
+        vendor_step("converting small"),
     ):
         print("\n".join(f"line {number}" for number in range(100)))
         os.write(2, b"the reason, from C++\n")
@@ -50,8 +51,9 @@ def test_what_a_vendor_raises_becomes_ours_with_its_cause_and_the_last_words(cap
 
 
 def test_the_error_and_its_advice_can_be_chosen():
-    with pytest.raises(ArtifactError, match="loading x failed: bad magic; save it again"), vendor_step(
-        "loading x", error=ArtifactError, next_step="save it again"
+    with (
+        pytest.raises(ArtifactError, match="loading x failed: bad magic; save it again"),
+        vendor_step("loading x", error=ArtifactError, next_step="save it again"),
     ):
         raise OSError("bad magic")
 
