@@ -42,7 +42,7 @@ def prune_channels(
     layers: Iterable[str] | None = None,
     epochs: int = 2,
     batch_size: int = 32,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 3e-4,
     seed: int = 0,
     augment: str = "flip",
     distillation: Distillation | None = None,

@@ -20,6 +20,7 @@ from edgevision.converters.distillation import (
 from edgevision.converters.keras_import import SourceModel, leaf_layers
 from edgevision.converters.vendor import vendor_step
 from edgevision.data.batches import AUGMENTATIONS, materialize, steps_per_epoch, tf_batches
+from edgevision.data.classes import match_targets
 from edgevision.errors import ConfigError, ConversionError, DatasetError, check_choice
 from edgevision.optional import require
 
@@ -97,16 +98,16 @@ class FineTuner:
             )
         if len(dataset) == 0:
             raise DatasetError("no image to fine-tune on", next_step="name a data set with images")
-        _check_classes(source, dataset)
+        _check_classes(source)
         if distillation is not None:
             check_teacher(source, distillation.teacher)
         self.steps = steps_per_epoch(len(dataset), settings.batch_size)
         self.settings = settings
         self.preprocessing = source.preprocessing
         self._activation = str(source.decoding["activation"])
-        self._classes = len(dataset.labels)
+        self._classes = int(source.model.outputs[0].shape[-1])
         self._distillation = distillation
-        self._targets = dataset.targets
+        self._targets = match_targets(dataset, source.labels, self._classes)
         self._pixels = materialize(dataset, source.preprocessing)
 
     def batches(self, start_epoch: int, epochs: int, augment: str | None = None) -> Any:
@@ -259,7 +260,7 @@ def matching_layers(model: Any, patterns: Iterable[str] | None) -> tuple[list[An
     return [layer for layer in layers if layer.name in chosen], set(patterns) & set(names)
 
 
-def _check_classes(source: SourceModel, dataset: ImageDataset) -> None:
+def _check_classes(source: SourceModel) -> None:
     outputs = source.model.outputs
     if len(outputs) != 1 or len(outputs[0].shape) != 2:
         raise ConfigError(
@@ -269,15 +270,4 @@ def _check_classes(source: SourceModel, dataset: ImageDataset) -> None:
     if activation not in ("softmax", "logits"):
         raise ConfigError(
             f"{source.name}: what its outputs mean is not known", got=activation, allowed=("softmax", "logits")
-        )
-    classes = outputs[0].shape[-1]
-    if len(dataset.labels) != classes:
-        raise DatasetError(
-            "the images have other classes than the model", got=len(dataset.labels), allowed=f"{classes}"
-        )
-    if source.labels is not None and tuple(dataset.labels) != tuple(source.labels):
-        raise DatasetError(
-            "the images have other classes than the model",
-            got=", ".join(dataset.labels)[:80],
-            allowed=", ".join(source.labels)[:80],
         )

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgevision.artifact import Artifact
 from edgevision.classifier import Classifier, Progress
+from edgevision.data.classes import match_targets
 from edgevision.data.dataset import ImageDataset
 from edgevision.errors import DatasetError
 from edgevision.metrics.classification import ClassificationMetrics, classification_metrics
@@ -101,28 +102,6 @@ def evaluate(
         device=device,
         facts=facts,
     )
-
-
-def match_targets(dataset: ImageDataset, labels: tuple[str, ...] | None, classes: int) -> Array:
-    """Return the dataset's targets as indices into the model's classes, int64 (N,).
-
-    Raises:
-        DatasetError: The dataset has a class that the model does not know; or, where the model's labels are
-            unknown, another number of classes.
-    """
-    if labels is None:
-        if len(dataset.labels) != classes:
-            raise DatasetError(
-                "another number of classes than the model's, whose labels are unknown",
-                got=len(dataset.labels),
-                allowed=str(classes),
-            )
-        return np.asarray(dataset.targets, np.int64)
-    place = {label: index for index, label in enumerate(labels)}
-    unknown = [label for label in dataset.labels if label not in place]
-    if unknown:
-        raise DatasetError("a class that the model does not know", got=unknown[0], allowed=labels)
-    return np.array([place[label] for label in dataset.labels], np.int64)[dataset.targets]
 
 
 def _real(stored: Array, output: TensorSpec) -> Array:

@@ -1,11 +1,12 @@
-"""``edgevision prune``: the smallest weights become zero while the model is trained on a little."""
+"""``edgevision prune``: the smallest weights become zero, or whole channels go, with some training after it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from edgevision.cli.command import command
 from edgevision.cli.fine_tuning import distillation, epochs_progress, fine_tuning_options
@@ -20,76 +21,124 @@ from edgevision.cli.options import (
     seed_option,
 )
 from edgevision.cli.output import facts, note, show, working
+from edgevision.cli.prune_channels import CHANNEL_OPTIONS, channel_options, run_channels
+from edgevision.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edgevision.converters.distillation import Distillation
+    from edgevision.data.dataset import ImageDataset
+
+MAGNITUDE_OPTIONS = ("target_sparsity", "schedule", "pattern", "block_size", "n_m")
+TRAINING = ("epochs", "batch_size", "learning_rate", "augment", "seed")
 
 
 @command(
     "prune",
     "edgevision prune sample --data sample --target-sparsity 0.5 --out runs/pruned",
+    "edgevision prune sample --data sample --method channels --target-macs 0.5 --teacher sample --out runs/half",
     "edgevision prune sample --data sample --pattern n_m --n-m 2:4 --teacher sample",
     "edgevision prune model.keras --data cifar10/ --target-sparsity 0.7 --layers 'stage3_*' --epochs 10",
 )
 @model_argument()
-@data_options(required=True)
+@data_options()
+@click.option(
+    "--method",
+    type=Choice(["magnitude", "channels"]),
+    default="magnitude",
+    show_default=True,
+    help="Single weights become zero, or whole channels go and the model shrinks.",
+)
 @click.option(
     "--target-sparsity",
     type=FloatRange(0, 1, min_open=True, max_open=True),
-    help="Share of each kernel that becomes zero.  [default: 0.5, or what --n-m says]",
+    help="magnitude: share of each kernel that becomes zero.  [default: 0.5, or what --n-m says]",
 )
 @click.option(
     "--schedule",
     type=Choice(["polynomial", "constant"]),
     default="polynomial",
     show_default=True,
-    help="From none to the target in steps, or all at once.",
+    help="magnitude: from none to the target in steps, or all at once.",
 )
 @click.option(
     "--pattern",
     type=Choice(["unstructured", "block", "n_m"]),
     default="unstructured",
     show_default=True,
-    help="Zeros anywhere, in whole blocks, or n of every m weights staying.",
+    help="magnitude: zeros anywhere, in whole blocks, or n of every m weights staying.",
 )
 @click.option("--block-size", type=Sizes("x"), help="Inputs x outputs of a block, for --pattern block.")
 @click.option("--n-m", type=Sizes(":"), help="Of M weights along the input channels N stay, for --pattern n_m.")
-@fine_tuning_options(epochs=2, learning_rate=3e-4, least_epochs=1)
+@channel_options
+@fine_tuning_options(epochs=2, learning_rate=3e-4)
 @seed_option
 @out_option("runs/pruned")
 @overwrite_option
 def prune(
     model: Path,
-    data: str,
+    data: str | None,
     split: str | None,
+    method: str,
     layers: tuple[str, ...],
-    epochs: int,
     teacher: Path | None,
     distillation_weight: float,
     temperature: float,
     out: Path,
     overwrite: bool,
-    **settings: Any,
+    **given: Any,
 ) -> None:
-    """Prune MODEL by magnitude, and write it as a Keras artifact.
+    """Prune MODEL, fine-tune what is left, and write it as a Keras artifact.
 
     MODEL is a Keras model, the artifact of one, or 'sample', the ResNet-8 that comes with edgevision.
 
-    Its file stays as long as it was, and deflates better. Convert or quantize it next.
+    With --method magnitude its file stays as long as it was, and deflates better. With --method channels it gets
+    smaller and faster: name one target. Convert or quantize it next.
     """
-    from edgevision.cli.models import open_source
-    from edgevision.converters.keras_import import save_keras_artifact
-    from edgevision.converters.pruning import prune as prune_model
     from edgevision.data.locate import open_dataset
     from edgevision.files import check_replaceable
 
+    _check_options(method)
     check_replaceable(out.expanduser().resolve(), overwrite)
-    dataset = open_dataset(data, split, default="train")
+    if data is None and (method == "magnitude" or given["epochs"]):
+        raise ConfigError("fine-tuning needs labelled images", next_step="name them: --data")
+    images = None if data is None else open_dataset(data, split, default="train")
+    training = {"layers": layers or None, **{name: given[name] for name in TRAINING}}
+    taught = distillation(teacher, distillation_weight, temperature)
+    if method == "channels":
+        run_channels(model, images, out, given=given, training=training, distillation=taught, overwrite=overwrite)
+    elif images is not None:
+        settings = {name: given[name] for name in MAGNITUDE_OPTIONS}
+        _run_magnitude(model, images, out, {**settings, **training}, taught, overwrite)
+
+
+def _check_options(method: str) -> None:
+    """Raise ConfigError for an option that the other method has."""
+    context = click.get_current_context()
+    others = MAGNITUDE_OPTIONS if method == "channels" else CHANNEL_OPTIONS
+    for name in others:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            allowed = "magnitude" if method == "channels" else "channels"
+            raise ConfigError(f"--{name.replace('_', '-')} is not for this method", got=method, allowed=allowed)
+
+
+def _run_magnitude(
+    model: Path,
+    images: ImageDataset,
+    out: Path,
+    settings: dict[str, Any],
+    taught: Distillation | None,
+    overwrite: bool,
+) -> None:
+    from edgevision.cli.models import open_source
+    from edgevision.converters.keras_import import save_keras_artifact
+    from edgevision.converters.pruning import prune as prune_model
+
     with working("pruning") as line:
         pruned, report = prune_model(
             open_source(model),
-            dataset,
-            layers=layers or None,
-            epochs=epochs,
-            distillation=distillation(teacher, distillation_weight, temperature),
-            progress=epochs_progress(line, epochs),
+            images,
+            distillation=taught,
+            progress=epochs_progress(line, settings["epochs"]),
             **settings,
         )
         artifact = save_keras_artifact(pruned, out, overwrite=overwrite)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from edgevision.data.dataset import ImageDataset
 
 TARGETS = ("macs", "parameters", "bytes", "latency_ms")
-OPTIONS = ("importance", "scope", "multiple", "steps", "to", "scheme", "runtime", "device")
+SETTINGS = ("importance", "scope", "multiple", "steps")
+MEASURED = ("to", "scheme", "runtime", "device")
+CHANNEL_OPTIONS = (*(f"target_{kind}" for kind in TARGETS), *SETTINGS, *MEASURED)
 _ABOVE_0 = FloatRange(min=0, min_open=True)
 
 _OPTIONS = (
@@ -77,7 +80,7 @@ def channel_options(function: Body) -> Body:
     return function
 
 
-def the_target(given: dict[str, Any], images: ImageDataset | None) -> ChannelTarget:
+def the_target(given: Mapping[str, Any], images: ImageDataset | None) -> ChannelTarget:
     """Return the one target that was given; raises ConfigError for none or several."""
     from edgevision.compress.channel_target import channel_target
 
@@ -87,8 +90,7 @@ def the_target(given: dict[str, Any], images: ImageDataset | None) -> ChannelTar
         got = ", ".join(names) if wanted else "none"
         raise ConfigError("--method channels takes one target", got=got, allowed=names)
     kind, value = next(iter(wanted.items()))
-    where = {name: given[name] for name in ("to", "scheme", "runtime", "device")}
-    return channel_target(kind, value, calibration_data=images, **where)
+    return channel_target(kind, value, calibration_data=images, **{name: given[name] for name in MEASURED})
 
 
 def run_channels(
@@ -96,8 +98,8 @@ def run_channels(
     images: ImageDataset | None,
     out: Path,
     *,
-    given: dict[str, Any],
-    training: dict[str, Any],
+    given: Mapping[str, Any],
+    training: Mapping[str, Any],
     distillation: Distillation | None,
     overwrite: bool,
 ) -> None:
@@ -114,7 +116,7 @@ def run_channels(
             target=target,
             distillation=distillation,
             progress=epochs_progress(line, training["epochs"]),
-            **{name: given[name] for name in ("importance", "scope", "multiple", "steps")},
+            **{name: given[name] for name in SETTINGS},
             **training,
         )
         artifact = save_keras_artifact(pruned, out, overwrite=overwrite)

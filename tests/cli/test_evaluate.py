@@ -6,9 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
+from edgevision.data.classes import match_targets
 from edgevision.data.locate import open_dataset
 from edgevision.errors import DatasetError
-from edgevision.evaluate import evaluate, match_targets
+from edgevision.evaluate import evaluate
 
 
 @pytest.fixture

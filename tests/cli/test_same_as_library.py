@@ -9,6 +9,10 @@ import pytest
 from edgevision.adopt import LAYOUTS, TASKS
 from edgevision.benchmark import benchmark
 from edgevision.cli import main
+from edgevision.compress.channel_target import channel_target
+from edgevision.converters.channel_importance import IMPORTANCES
+from edgevision.converters.channel_plan import SCOPES
+from edgevision.converters.channel_pruning import prune_channels
 from edgevision.converters.formats import FORMATS, SCHEMES
 from edgevision.converters.golden_samples import POLICIES
 from edgevision.converters.pruning import SCHEDULES as PRUNING_SCHEDULES
@@ -45,6 +49,8 @@ def options(command: str) -> dict[str, click.Option]:
         ("train", "augment", AUGMENTATIONS),
         ("train", "resize", RESIZES),
         ("prune", "schedule", PRUNING_SCHEDULES),
+        ("prune", "importance", IMPORTANCES),
+        ("prune", "scope", SCOPES),
         ("quantize", "to", FORMATS),
         ("quantize", "io_dtype", IO_DTYPES),
         ("quantize", "granularity", FORMATS["tflite"].granularities),
@@ -72,6 +78,8 @@ def test_quantize_and_convert_offer_every_scheme_between_them():
     [
         ("train", train_artifact),
         ("prune", prune),
+        ("prune", prune_channels),
+        ("prune", channel_target),
         ("quantize", quantize_aware),
         ("quantize", export),
         ("convert", export),
@@ -87,7 +95,7 @@ def test_defaults_are_those_of_the_library(command, function):
     compared = 0
     for name, option in options(command).items():
         default = known.get(OTHER_NAMES.get(name, name))
-        if default in (None, inspect.Parameter.empty) or option.is_flag or name == "scheme":
+        if default in (None, (), inspect.Parameter.empty) or option.is_flag or name == "scheme":
             continue
         assert option.default == default, name
         compared += 1

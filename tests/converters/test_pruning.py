@@ -102,7 +102,7 @@ def test_impossible_values_are_refused(source, stripes, options, message):
 
 def test_images_that_do_not_fit_are_refused(source, stripes):
     other = ArrayDataset(stripes.pixels, stripes.targets, ("a", "b", "c"), "other")
-    with pytest.raises(DatasetError, match=r"other classes.*a, b, c"):
+    with pytest.raises(DatasetError, match="a class that the model does not know: got a"):
         prune(source, other, target_sparsity=0.5, **FAST)
     with pytest.raises(DatasetError, match="batch size"):
         prune(source, stripes.subset([0, 1]), target_sparsity=0.5, **FAST)

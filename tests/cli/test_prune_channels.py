@@ -1,0 +1,65 @@
+"""edgevision prune --method channels: targets, artifacts, refusals."""
+
+import json
+
+import pytest
+
+from edgevision.artifact import Artifact
+
+
+def channels(run, model, out, *more, data=None):
+    where = ("--data", data) if data else ()
+    return run("prune", model, "--method", "channels", "--out", out, "--multiple", 2, *where, *more)
+
+
+def test_a_smaller_artifact_with_what_was_done(run, keras_artifact, images, tmp_path):
+    out = tmp_path / "half"
+    arguments = ("--target-macs", 0.6, "--epochs", 1, "--batch-size", 6, "--teacher", keras_artifact.path, "--json")
+    result = channels(run, keras_artifact.path, out, *arguments, data=images)
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)["report"]
+    assert report["after"]["macs"] <= 0.6 * report["before"]["macs"] and report["identity_error"] < 1e-3
+    assert len(report["history"]) == 1
+    step = Artifact.open(out).manifest.lineage[-1]
+    assert step.parameters["method"] == "channels" and step.parameters["distillation"]["weight"] == 0.9
+
+
+def test_bytes_and_milliseconds_are_measured_on_the_exported_file(run, keras_artifact, images, tmp_path):
+    still = ("--epochs", 0, "--json")
+    whole = channels(run, keras_artifact.path, tmp_path / "a", "--target-bytes", 1e6, *still, data=images)
+    size = json.loads(whole.stdout)["report"]["reached"]
+    wanted = int(size - 40)
+    result = channels(run, keras_artifact.path, tmp_path / "b", "--target-bytes", wanted, *still, data=images)
+    assert json.loads(result.stdout)["report"]["reached"] <= wanted < size
+    options = ("--scheme", "float32", "--epochs", 0)
+    slow = channels(run, keras_artifact.path, tmp_path / "c", "--target-latency-ms", 1e4, *options)
+    assert slow.exit_code == 0 and "latency_ms" in slow.stdout
+    fast = channels(run, keras_artifact.path, tmp_path / "d", "--target-latency-ms", 1e-6, *options)
+    assert fast.exit_code == 1 and "cannot meet the target" in fast.stderr and not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "takes one target: got none"),
+        (("--target-macs", 0.5, "--target-bytes", 9), "takes one target: got --target-macs, --target-bytes"),
+        (("--target-macs", 0.5, "--target-sparsity", 0.5), "--target-sparsity is not for this method: got channels"),
+        (("--target-macs", 0.5, "--importance", "l3"), "--importance: got l3"),
+        (("--target-macs", 0.5, "--epochs", 2), "needs labelled images"),
+        (("--target-bytes", 900), "needs calibration data"),
+        (("--target-macs", 0), "0"),
+        (("--target-macs", 0.001), "cannot meet the target"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(run, keras_artifact, tmp_path, arguments, message):
+    defaults = () if "--epochs" in arguments else ("--epochs", 0)
+    result = channels(run, keras_artifact.path, tmp_path / "out", *defaults, *arguments)
+    assert result.exit_code in (1, 2) and message in result.stderr, result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_magnitude_does_not_take_the_options_of_channels(run, keras_artifact, tmp_path):
+    result = run("prune", keras_artifact.path, "--target-macs", 0.5, "--out", tmp_path / "out")
+    assert result.exit_code == 2 and "--target-macs is not for this method: got magnitude" in result.stderr
+    result = run("prune", keras_artifact.path, "--out", tmp_path / "out")
+    assert result.exit_code == 2 and "needs labelled images" in result.stderr
