@@ -6,7 +6,7 @@ keeps its shape: zeros make its files compress better, and a runtime faster only
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from edgevision.converters.keras_import import (
     is_quantization_aware,
     leaf_layers,
 )
+from edgevision.converters.sparsity_allocation import allocate, check_allocation
 from edgevision.converters.sparsity_patterns import SparsityPattern
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ConfigError, ConversionError, check_choice
@@ -26,6 +27,7 @@ from edgevision.optional import require, versions
 
 if TYPE_CHECKING:
     from edgevision.data.dataset import ImageDataset
+    from edgevision.tensors import Array
 
 SCHEDULES = ("polynomial", "constant")
 
@@ -121,6 +123,7 @@ def prune(
     *,
     target_sparsity: float | None = None,
     schedule: str = "polynomial",
+    allocation: str = "uniform",
     pattern: str = "unstructured",
     block_size: tuple[int, int] | None = None,
     n_m: tuple[int, int] | None = None,
@@ -138,9 +141,11 @@ def prune(
     Args:
         source: The model; it is left as it is.
         dataset: Labelled images to fine-tune on.
-        target_sparsity: Share of zeros in each kernel, between 0 and 1; None for a half, or what ``n_m`` says.
+        target_sparsity: Share of zeros in the chosen kernels, between 0 and 1; None for a half, or what ``n_m`` says.
         schedule: ``polynomial`` (rises to the target over 60% of the steps) or ``constant`` (all at once, as ``n_m``
             always is).
+        allocation: ``uniform`` (that share in each kernel) or ``layer_adaptive`` (more in large layers, the same over
+            all of them; for ``unstructured``).
         pattern: ``unstructured`` (zeros anywhere), ``block`` (whole blocks of a kernel) or ``n_m`` (n of every m
             weights along the input channels stay). A layer that the pattern does not fit is skipped.
         block_size: (inputs, outputs) of a block, where a kernel is a matrix of its last axis by all others; for
@@ -168,13 +173,20 @@ def prune(
     zeros = SparsityPattern(pattern, _pair(block_size), _pair(n_m))
     target = _target(zeros, target_sparsity)
     _check(source, schedule, epochs)
+    check_allocation(allocation, pattern)
     names = [layers] if isinstance(layers, str) else None if layers is None else list(layers)
     chosen, skipped = _choose(source, names, zeros)
     tfmot = require("tensorflow_model_optimization")
     tuner = FineTuner(source, dataset, settings, distillation)
-    plan = _schedule(tfmot.sparsity.keras, schedule, target, tuner.steps * epochs)
+    shares = allocate(_kernels(source, chosen), target, allocation)
+
+    def wrap(layer: Any) -> Any:
+        share = shares.get(layer.name, 0.0)
+        plan = _schedule(tfmot.sparsity.keras, schedule, share, tuner.steps * epochs)
+        return zeros.wrap(layer, plan) if share else layer
+
     with vendor_step(f"pruning {source.name}"):
-        wrapped = copy_model(source, lambda layer: zeros.wrap(layer, plan) if layer.name in chosen else layer)
+        wrapped = copy_model(source, wrap)
         for layer in leaf_layers(wrapped):
             if hasattr(layer, "pruning_obj"):
                 zeros.prepare(layer)
@@ -183,12 +195,13 @@ def prune(
     with vendor_step(f"measuring batch norms of {source.name}"):
         tuner.settle_statistics(pruned)
     measured = tuple(_measure(layer, zeros) for layer in leaf_layers(pruned) if layer.name in chosen)
-    missed = _missed(measured, target, zeros.group)
+    missed = _missed(measured, shares, zeros.group)
     report = PruningReport(target, str(zeros), measured, pruned.count_params(), (*skipped, *missed), tuple(history))
     parameters = {
         "method": "magnitude",
         "target_sparsity": target,
         "schedule": schedule,
+        "allocation": allocation,
         **zeros.to_dict(),
         "layers": names,
         **settings.to_dict(),
@@ -198,6 +211,18 @@ def prune(
     }
     step = LineageStep("prune", parameters, versions("edgevision", *KERAS_TOOLS))
     return source.then(step, model=pruned), report
+
+
+def _kernels(source: SourceModel, chosen: set[str]) -> dict[str, Array]:
+    """Return the kernel of each chosen layer, as one row of weights."""
+    import numpy as np
+
+    found = {}
+    for layer in leaf_layers(source.model):
+        if layer.name in chosen:
+            kernels = [getattr(layer, name).numpy().reshape(-1) for name in KERNELS[type(layer).__name__]]
+            found[layer.name] = np.concatenate(kernels)
+    return found
 
 
 def _pair(sizes: Any) -> Any:
@@ -281,7 +306,7 @@ def _measure(layer: Any, pattern: SparsityPattern) -> LayerSparsity:
     return LayerSparsity(layer.name, sum(kernel.size for kernel in kernels), zeros)
 
 
-def _missed(measured: Iterable[LayerSparsity], target: float, group: int) -> list[tuple[str, str]]:
+def _missed(measured: Iterable[LayerSparsity], shares: Mapping[str, float], group: int) -> list[tuple[str, str]]:
     """Name the layers that have fewer zeros than asked for: where magnitudes are equal, tfmot keeps them all.
 
     Raises:
@@ -289,12 +314,14 @@ def _missed(measured: Iterable[LayerSparsity], target: float, group: int) -> lis
     """
     measured = list(measured)
     missed = [
-        layer for layer in measured if layer.zeros < int(target * layer.parameters) - group and layer.parameters > group
+        layer
+        for layer in measured
+        if layer.zeros < int(shares[layer.layer] * layer.parameters) - group and layer.parameters > group
     ]
     if missed and len(missed) == len(measured):
         raise ConversionError(
             "pruning did not reach its target",
             got=f"{missed[0].measured_sparsity:.3f} in {missed[0].layer}",
-            allowed=f"{target}",
+            allowed=f"{shares[missed[0].layer]:.3g}",
         )
     return [(layer.layer, f"reached {layer.measured_sparsity:.3f}: many weights are equal") for layer in missed]

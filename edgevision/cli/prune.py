@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edgevision.converters.distillation import Distillation
     from edgevision.data.dataset import ImageDataset
 
-MAGNITUDE_OPTIONS = ("target_sparsity", "schedule", "pattern", "block_size", "n_m")
+MAGNITUDE_OPTIONS = ("target_sparsity", "schedule", "allocation", "pattern", "block_size", "n_m")
 TRAINING = ("epochs", "batch_size", "learning_rate", "augment", "seed")
 
 
@@ -59,6 +59,13 @@ TRAINING = ("epochs", "batch_size", "learning_rate", "augment", "seed")
     default="polynomial",
     show_default=True,
     help="magnitude: from none to the target in steps, or all at once.",
+)
+@click.option(
+    "--allocation",
+    type=Choice(["uniform", "layer_adaptive"]),
+    default="uniform",
+    show_default=True,
+    help="magnitude: the same share of zeros in every layer, or more in large ones.",
 )
 @click.option(
     "--pattern",

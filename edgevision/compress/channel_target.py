@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from edgevision.benchmark import Candidate, benchmark
-from edgevision.converters.base import SCHEMES
 from edgevision.converters.channel_report import ChannelTarget
+from edgevision.converters.formats import SCHEMES
 from edgevision.errors import CalibrationError
 from edgevision.export import export
 

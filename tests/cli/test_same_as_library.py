@@ -18,6 +18,7 @@ from edgevision.converters.golden_samples import POLICIES
 from edgevision.converters.pruning import SCHEDULES as PRUNING_SCHEDULES
 from edgevision.converters.pruning import prune
 from edgevision.converters.quantization import quantize_aware
+from edgevision.converters.sparsity_allocation import ALLOCATIONS
 from edgevision.data.batches import AUGMENTATIONS
 from edgevision.data.locate import SPLITS
 from edgevision.demo import run_demo
@@ -49,6 +50,7 @@ def options(command: str) -> dict[str, click.Option]:
         ("train", "augment", AUGMENTATIONS),
         ("train", "resize", RESIZES),
         ("prune", "schedule", PRUNING_SCHEDULES),
+        ("prune", "allocation", ALLOCATIONS),
         ("prune", "importance", IMPORTANCES),
         ("prune", "scope", SCOPES),
         ("quantize", "to", FORMATS),

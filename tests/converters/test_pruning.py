@@ -119,3 +119,11 @@ def test_batch_norms_know_the_activations_of_the_pruned_model(source, stripes):
     activations = keras.Model(pruned.model.input, norm.input)(inputs).numpy()
     assert np.allclose(norm.moving_mean.numpy(), activations.mean((0, 1, 2)), atol=1e-3)
     assert norm.momentum == source.model.get_layer("stem_bn").momentum
+
+
+def test_large_layers_can_give_up_more(source, stripes):
+    _, report = prune(source, stripes, target_sparsity=0.6, allocation="layer_adaptive", **FAST)
+    shares = {layer.layer: layer.measured_sparsity for layer in report.layers}
+    assert report.measured_sparsity == pytest.approx(0.6, abs=0.03)
+    largest = max(report.layers, key=lambda layer: layer.parameters).layer
+    assert shares[largest] == max(shares.values()) > min(shares.values()) > 0
