@@ -45,6 +45,8 @@ def prune_channels(
     learning_rate: float = 3e-4,
     seed: int = 0,
     augment: str = "flip",
+    optimizer: str = "adam",
+    weight_decay: float = 0.0,
     distillation: Distillation | None = None,
     progress: Progress | None = None,
 ) -> tuple[SourceModel, ChannelPruningReport]:
@@ -63,9 +65,11 @@ def prune_channels(
             the same, and only if all of them may.
         epochs: Passes over the images in all; 0 leaves the weights that stay as they are.
         batch_size: Images a step.
-        learning_rate: Highest rate of Adam; it warms up, then falls to zero along a cosine.
+        learning_rate: Highest rate of the optimizer; it warms up, then falls to zero along a cosine.
         seed: The same seed gives the same weights, on the same machine and versions.
         augment: ``none``, ``flip`` or ``crop-flip``.
+        optimizer: ``adam`` or ``sgd``; see `edgevision.converters.fine_tuning.FineTuning`.
+        weight_decay: Share of each weight that a step at rate 1 takes away.
         distillation: Whose answers are learned from beside the labels; None for the labels alone.
         progress: Called after each epoch with the finished epochs and that epoch's record.
 
@@ -78,7 +82,7 @@ def prune_channels(
         ConversionError: The target cannot be met, fine-tuning diverged, or the model cannot be rebuilt.
         BackendUnavailableError: The extra ``train`` is not installed.
     """
-    settings = FineTuning(epochs, batch_size, learning_rate, seed, augment)
+    settings = FineTuning(epochs, batch_size, learning_rate, seed, augment, optimizer, weight_decay)
     names = [layers] if isinstance(layers, str) else None if layers is None else list(layers)
     _check(source, dataset, importance, scope, multiple, steps, epochs)
     tuner = FineTuner(source, dataset, settings, distillation) if dataset is not None else None

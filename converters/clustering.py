@@ -102,6 +102,8 @@ def cluster(
     learning_rate: float = 1e-4,
     seed: int = 0,
     augment: str = "flip",
+    optimizer: str = "adam",
+    weight_decay: float = 0.0,
     distillation: Distillation | None = None,
     progress: Progress | None = None,
 ) -> tuple[SourceModel, ClusteringReport]:
@@ -117,9 +119,11 @@ def cluster(
         layers: Names or patterns (``stage1_*``); None takes every convolution and dense layer.
         epochs: Passes over the images; 0 only moves each weight to its centroid.
         batch_size: Images a step.
-        learning_rate: Highest rate of Adam; it warms up, then falls to zero along a cosine.
+        learning_rate: Highest rate of the optimizer; it warms up, then falls to zero along a cosine.
         seed: The same seed gives the same weights, on the same machine and versions.
         augment: ``none``, ``flip`` or ``crop-flip``.
+        optimizer: ``adam`` or ``sgd``; see `edgevision.converters.fine_tuning.FineTuning`.
+        weight_decay: Share of each weight that a step at rate 1 takes away.
         distillation: Whose answers are learned from beside the labels; None for the labels alone.
         progress: Called after each epoch with the finished epochs and that epoch's record.
 
@@ -132,7 +136,7 @@ def cluster(
         ConversionError: Fine-tuning diverged, or the clusters did not hold.
         BackendUnavailableError: The extra ``compress`` is not installed.
     """
-    settings = FineTuning(epochs, batch_size, learning_rate, seed, augment)
+    settings = FineTuning(epochs, batch_size, learning_rate, seed, augment, optimizer, weight_decay)
     _check(source, clusters, centroids, keep_sparsity)
     names = [layers] if isinstance(layers, str) else None if layers is None else list(layers)
     chosen, skipped = _choose(source, names, clusters, per_channel)

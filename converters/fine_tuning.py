@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, dict[str, float]], None]
 
+OPTIMIZERS = ("adam", "sgd")
+
 WARM_UP = 0.1
 """Share of the steps over which the learning rate rises; then it falls to zero along a cosine."""
 
@@ -40,9 +42,11 @@ class FineTuning:
     Attributes:
         epochs: Passes over the images.
         batch_size: Images a step; only whole batches are formed.
-        learning_rate: Highest rate of Adam.
+        learning_rate: Highest rate of the optimizer.
         seed: With the epoch, decides shuffling and augmentation.
         augment: One of `edgevision.data.batches.AUGMENTATIONS`.
+        optimizer: One of `OPTIMIZERS`; ``sgd`` has Nesterov momentum of 0.9, and wants a rate of 0.01 to 0.1.
+        weight_decay: Share of each weight that a step at rate 1 takes away; decoupled from the gradient.
     """
 
     epochs: int
@@ -50,15 +54,20 @@ class FineTuning:
     learning_rate: float
     seed: int
     augment: str
+    optimizer: str = "adam"
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice("augmentation", self.augment, AUGMENTATIONS)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
         if self.epochs < 0:
             raise ConfigError("epochs", got=self.epochs, allowed="0 or more")
         if self.batch_size < 1:
             raise ConfigError("batch size", got=self.batch_size, allowed="1 or more")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ConfigError("learning rate", got=self.learning_rate, allowed="more than 0")
+        if not 0 <= self.weight_decay < 1:
+            raise ConfigError("weight decay", got=self.weight_decay, allowed="0 or more, below 1")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as the lineage keeps them."""
@@ -145,7 +154,7 @@ class FineTuner:
         keras.utils.set_random_seed(self.settings.seed)
         epochs = self.settings.epochs if epochs is None else epochs
         loss, accuracy, batches = self._goal(epochs)
-        model.compile(keras.optimizers.Adam(self._rate(epochs)), loss, metrics=[accuracy])
+        model.compile(self._optimizer(epochs), loss, metrics=[accuracy])
         history: list[dict[str, float]] = []
         started = time.perf_counter()
 
@@ -206,6 +215,13 @@ class FineTuner:
             distillation_accuracy(self._classes),
             with_answers(batches, self._distillation, self._classes),
         )
+
+    def _optimizer(self, epochs: int) -> Any:
+        optimizers, rate = require("tf_keras").optimizers, self._rate(epochs)
+        decay = self.settings.weight_decay or None
+        if self.settings.optimizer == "adam":
+            return optimizers.Adam(rate, weight_decay=decay)
+        return optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay)
 
     def _rate(self, epochs: int) -> Any:
         total = self.steps * epochs

@@ -133,6 +133,8 @@ def prune(
     learning_rate: float = 3e-4,
     seed: int = 0,
     augment: str = "flip",
+    optimizer: str = "adam",
+    weight_decay: float = 0.0,
     distillation: Distillation | None = None,
     progress: Progress | None = None,
 ) -> tuple[SourceModel, PruningReport]:
@@ -154,9 +156,11 @@ def prune(
         layers: Names or patterns (``stage1_*``); None takes every convolution and dense layer.
         epochs: Passes over the images, at least 1.
         batch_size: Images a step.
-        learning_rate: Highest rate of Adam; it warms up, then falls to zero along a cosine.
+        learning_rate: Highest rate of the optimizer; it warms up, then falls to zero along a cosine.
         seed: The same seed gives the same weights, on the same machine and versions.
         augment: ``none``, ``flip`` or ``crop-flip``.
+        optimizer: ``adam`` or ``sgd``; see `edgevision.converters.fine_tuning.FineTuning`.
+        weight_decay: Share of each weight that a step at rate 1 takes away.
         distillation: Whose answers are learned from beside the labels; None for the labels alone.
         progress: Called after each epoch with the finished epochs and that epoch's record.
 
@@ -169,7 +173,7 @@ def prune(
         ConversionError: Fine-tuning diverged, or the model cannot be copied.
         BackendUnavailableError: The extra ``compress`` is not installed.
     """
-    settings = FineTuning(epochs, batch_size, learning_rate, seed, augment)
+    settings = FineTuning(epochs, batch_size, learning_rate, seed, augment, optimizer, weight_decay)
     zeros = SparsityPattern(pattern, _pair(block_size), _pair(n_m))
     target = _target(zeros, target_sparsity)
     _check(source, schedule, epochs)

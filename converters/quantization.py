@@ -77,6 +77,8 @@ def quantize_aware(
     learning_rate: float = 1e-4,
     seed: int = 0,
     augment: str = "flip",
+    optimizer: str = "adam",
+    weight_decay: float = 0.0,
     distillation: Distillation | None = None,
     keep_sparsity: bool = False,
     keep_clusters: bool = False,
@@ -90,9 +92,11 @@ def quantize_aware(
         dataset: Labelled images to fine-tune on; the ranges come from them too.
         epochs: Passes over the images; 0 only measures the ranges and leaves the weights alone.
         batch_size: Images a step.
-        learning_rate: Highest rate of Adam; it warms up, then falls to zero along a cosine.
+        learning_rate: Highest rate of the optimizer; it warms up, then falls to zero along a cosine.
         seed: The same seed gives the same weights, on the same machine and versions.
         augment: ``none``, ``flip`` or ``crop-flip``; ranges are measured without.
+        optimizer: ``adam`` or ``sgd``; see `edgevision.converters.fine_tuning.FineTuning`.
+        weight_decay: Share of each weight that a step at rate 1 takes away.
         distillation: Whose answers are learned from beside the labels; None for the labels alone.
         keep_sparsity: Keep every zero weight of a convolution or dense layer zero.
         keep_clusters: Keep weights of a convolution or dense layer equal that are equal. A layer with one set of
@@ -112,7 +116,7 @@ def quantize_aware(
         ConversionError: No layer can be quantized, or fine-tuning diverged.
         BackendUnavailableError: The extra ``compress`` is not installed.
     """
-    settings = FineTuning(epochs, batch_size, learning_rate, seed, augment)
+    settings = FineTuning(epochs, batch_size, learning_rate, seed, augment, optimizer, weight_decay)
     if is_quantization_aware(source.model):
         raise ConfigError(f"{source.name} carries quantization already", next_step="start from the float model")
     names = [layers] if isinstance(layers, str) else None if layers is None else list(layers)

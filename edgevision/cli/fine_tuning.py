@@ -41,12 +41,26 @@ _TEACHING = (
 
 
 def fine_tuning_options(*, epochs: int, learning_rate: float, least_epochs: int = 0) -> Decorator:
-    """``--layers --epochs --batch-size --learning-rate --augment`` and a teacher's, with a command's own defaults."""
+    """The options of a training after a change, and of a teacher, with a command's own defaults."""
     above_0, counted, passes = FloatRange(min=0, min_open=True), click.IntRange(min=1), click.IntRange(min=least_epochs)
 
     def decorate(function: Body) -> Body:
         for option in (
             *_TEACHING,
+            click.option(
+                "--weight-decay",
+                type=FloatRange(0, 1, max_open=True),
+                default=0.0,
+                show_default=True,
+                help="Share of each weight that a step at rate 1 takes away.",
+            ),
+            click.option(
+                "--optimizer",
+                type=Choice(("adam", "sgd")),
+                default="adam",
+                show_default=True,
+                help="What changes the weights; sgd wants a rate of 0.01 to 0.1.",
+            ),
             click.option(
                 "--augment",
                 type=Choice(("none", "flip", "crop-flip")),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from edgevision.data.dataset import ImageDataset
 
 MAGNITUDE_OPTIONS = ("target_sparsity", "schedule", "allocation", "pattern", "block_size", "n_m")
-TRAINING = ("epochs", "batch_size", "learning_rate", "augment", "seed")
+TRAINING = ("epochs", "batch_size", "learning_rate", "augment", "optimizer", "weight_decay", "seed")
 
 
 @command(
