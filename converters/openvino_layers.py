@@ -11,16 +11,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from edgevision.converters.keras_blocks import block_of
 from edgevision.converters.keras_import import leaf_layers
 from edgevision.errors import ConfigError, ConversionError
 from edgevision.optional import require
 
-NORMS = ("BatchNormalization", "SyncBatchNormalization")
-FOLLOWERS = (*NORMS, "Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax", "ThresholdedReLU")
-"""Layers that are merged into the one before, if that has no other use."""
-PREPARING = ("Normalization", "Rescaling", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D")
-FORERUNNERS = (*NORMS, *PREPARING, "TFOpLambda")
-"""Layers that may be merged into the one behind, if they have no other use."""
 HIDDEN = ("Parameter", "Result", "Constant", "Convert", "Transpose", "Reshape")
 """Operations that outputs in the middle of a graph may add or take away."""
 
@@ -36,7 +31,7 @@ class Marks:
 
     def __init__(self, layers: Sequence[Any]) -> None:
         """Mark layers of a Keras model, with what is merged into them."""
-        self.blocks = list(dict.fromkeys(map(_block, layers)))
+        self.blocks = list(dict.fromkeys((block[0], block[-1]) for block in map(block_of, layers)))
         self.inputs: list[list[Any]] = []
         self.outputs: list[list[Any]] = []
 
@@ -117,39 +112,6 @@ def _visible(outputs: Sequence[Any], graph: Any) -> list[Any]:
 def _kind(operation: Any) -> tuple[str, list[int]]:
     """Return what is the same about an operation in any layout."""
     return operation.get_type_name(), sorted(operation.get_output_shape(0))
-
-
-def _block(layer: Any) -> tuple[Any, Any]:
-    """Return the first and the last layer of what a layer is merged with."""
-    first = last = layer
-    while type(last).__name__ in PREPARING and _only_one(last):
-        last = _after(last)
-    while type(first).__name__ in FOLLOWERS and _only_one(_before(first)):
-        first = _before(first)
-    while _only_one(last) and type(_after(last)).__name__ in FOLLOWERS:
-        last = _after(last)
-    while type(_before(first)).__name__ in FORERUNNERS and _only_one(_before(first)):
-        if type(_before(first)).__name__ in NORMS and type(_before(_before(first))).__name__ not in FORERUNNERS:
-            break
-        first = _before(first)
-    return first, last
-
-
-def _before(layer: Any) -> Any:
-    """Return the one layer that a layer takes its input from; None where there are several, or none."""
-    if layer is None or len(layer.inbound_nodes) != 1:
-        return None
-    before = layer.inbound_nodes[0].inbound_layers
-    return None if isinstance(before, list) else before
-
-
-def _after(layer: Any) -> Any:
-    return layer.outbound_nodes[0].layer
-
-
-def _only_one(layer: Any) -> bool:
-    """Whether a layer is used once, by one other layer."""
-    return layer is not None and len(layer.inbound_nodes) == 1 == len(layer.outbound_nodes)
 
 
 @contextlib.contextmanager

@@ -57,9 +57,9 @@ def load_statistics(file: Path) -> Statistics:
 
 def store_statistics(file: Path, statistics: Statistics) -> None:
     """Write statistics into the cache, whole or not at all; raises OutputError."""
-    tensors = {name: _fields(histogram) for name, histogram in statistics.items()}
-    text = canonical_json({"schema": SCHEMA, "tensors": tensors})
-    counts = [histogram.counts for histogram in statistics.values()]
+    names = sorted(statistics)  # as in the text
+    text = canonical_json({"schema": SCHEMA, "tensors": {name: _fields(statistics[name]) for name in names}})
+    counts = [statistics[name].counts for name in names]
     content = io.BytesIO()
     np.savez_compressed(
         content,

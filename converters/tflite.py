@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from edgevision.converters.formats import AS_ASKED, SCHEMES, Exported, Request
-from edgevision.converters.keras_import import KERAS_TOOLS, is_quantization_aware
+from edgevision.converters.keras_blocks import block_of
+from edgevision.converters.keras_import import KERAS_TOOLS, is_quantization_aware, leaf_layers
 from edgevision.converters.layer_choice import chosen_layers, operators_of, owners
 from edgevision.converters.tflite_file import TFLiteFile
 from edgevision.converters.tflite_metadata import embed_metadata
@@ -26,15 +27,15 @@ MODEL_FILE = "model.tflite"
 def export(source: SourceModel, request: Request) -> Exported:
     """Convert to a ``.tflite`` file with a fixed batch, the source's tensor names and embedded metadata.
 
-    TensorFlow's converter quantizes with the smallest and largest values that it saw. Other ways of choosing ranges,
-    and layers that stay in float or get 16-bit activations, are ai-edge-quantizer's work on the float file.
+    TensorFlow's converter quantizes with the smallest and largest values that it saw. What it cannot, or does wrongly,
+    is ai-edge-quantizer's work on the float file: see `_is_quantized_later`.
 
     Raises:
         ConfigError: A layer's name is not in the model.
         ConversionError: TensorFlow's converter gave up, or made something other than asked.
         BackendUnavailableError: The extra ``train`` or, for ai-edge-quantizer, ``compress`` is not installed.
     """
-    by_file = request.calibration_method != "min_max" or request.float_layers or request.int16_layers
+    by_file = _is_quantized_later(request)
     first = replace(request, scheme="float32", io_dtype="float32") if by_file else request
     with vendor_step(f"TFLite conversion of {source.name}"):
         converter = _converter(source, first)
@@ -58,29 +59,54 @@ def export(source: SourceModel, request: Request) -> Exported:
     return Exported({MODEL_FILE: content}, inputs, outputs, versions("edgevision", *tools), skipped, measured)
 
 
+def _is_quantized_later(request: Request) -> bool:
+    """Whether a request is beyond TensorFlow's converter.
+
+    It has one way of choosing ranges and one treatment for all layers. With a scale per tensor, it gives depthwise
+    convolutions weights that LiteRT misreads (dynamic), or gives up on them (16-bit activations).
+    """
+    per_tensor = request.granularity == "per_tensor" and request.scheme != "static_wi8_ai8"
+    layers = request.float_layers or request.int16_layers
+    return bool(request.calibration_method != "min_max" or layers or per_tensor)
+
+
 def _quantized(
     file: TFLiteFile, source: SourceModel, request: Request
 ) -> tuple[TFLiteFile, tuple[tuple[str, str], ...], str | None]:
     """Quantize a float file by the names of Keras layers; return it, what was skipped, and where ranges come from."""
     in_float = _chosen("float_layers", request.float_layers, file, source)
     in_int16 = _chosen("int16_layers", request.int16_layers, file, source)
-    made = quantize_file(file.to_bytes(), replace(request, float_layers=in_float, int16_layers=in_int16))
+    names = {"float_layers": _listed(in_float), "int16_layers": _listed(in_int16)}
+    made = quantize_file(file.to_bytes(), replace(request, **names))
     others = tuple(entry for entry in made.skipped if entry[1] != AS_ASKED)
     return TFLiteFile(made.content), (*((layer, AS_ASKED) for layer in in_float), *others), made.statistics
 
 
-def _chosen(option: str, patterns: tuple[str, ...], file: TFLiteFile, source: SourceModel) -> tuple[str, ...]:
-    """Return the names of the Keras layers that match and of which an operator is left in the file.
+def _chosen(
+    option: str, patterns: tuple[str, ...], file: TFLiteFile, source: SourceModel
+) -> dict[str, tuple[str, ...]]:
+    """Return the Keras layers that match, and under which layers' names they are in the file.
+
+    A batch norm may have left no name of its own: then it goes by those that it was merged with.
 
     Raises:
-        ConfigError: A pattern matches no layer, or nothing is left of all that match.
+        ConfigError: A pattern matches no layer, or nothing is left in the file of all that match.
     """
     layers = chosen_layers(option, patterns, source.model)
     owned = owners([operator.paths for operator in file.operators])
-    left = tuple(layer for layer in layers if operators_of(layer, owned))
-    if layers and not left:
+    found = {}
+    for layer in leaf_layers(source.model):
+        if layer.name in layers:
+            merged = [part.name for part in block_of(layer) if operators_of(part.name, owned)]
+            found[layer.name] = (layer.name,) if layer.name in merged else tuple(merged)
+    found = {layer: names for layer, names in found.items() if names}
+    if layers and not found:
         raise ConfigError(f"{option}: no operator is left of these layers", got=", ".join(layers))
-    return left
+    return found
+
+
+def _listed(layers: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for names in layers.values() for name in names))
 
 
 def _converter(source: SourceModel, request: Request) -> Any:

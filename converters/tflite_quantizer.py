@@ -178,6 +178,11 @@ def _set_scheme(quantizer: Any, request: Request) -> None:
         quantizer.add_weight_only_config(EVERYTHING, "*", 16, algorithm_key=algorithms.FLOAT_CASTING)
     elif not scheme.calibration:
         quantizer.add_dynamic_config(EVERYTHING, "*", scheme.weight_bits, granularity)
+        if request.granularity == "per_tensor":
+            # LiteRT's kernel of mixed types takes one scale per channel here and reads beyond a single one: these
+            # weights are widened before use instead.
+            depthwise = typing.TFLOperationName.DEPTHWISE_CONV_2D
+            quantizer.add_weight_only_config(EVERYTHING, depthwise, scheme.weight_bits, granularity)
     else:
         quantizer.add_static_config(EVERYTHING, "*", scheme.activation_bits, scheme.weight_bits, granularity)
         for end in (typing.TFLOperationName.INPUT, typing.TFLOperationName.OUTPUT):

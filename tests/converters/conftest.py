@@ -54,3 +54,31 @@ def small(images):
         decoding={"activation": "softmax"},
         source_sha256="0" * 64,
     )
+
+
+@pytest.fixture(scope="session")
+def planted(images):
+    """A network in which one channel of the first convolution is 500 times the others: 8 bits leave nothing of these.
+
+    The second convolution undoes it, so that the answers do not depend on that channel more than on another.
+    """
+    import tf_keras as keras
+
+    keras.utils.set_random_seed(5)
+    layers = keras.layers
+    image = keras.Input((32, 32, 3), name="image")
+    x = layers.Conv2D(8, 3, strides=2, use_bias=False, name="loud")(image)
+    x = layers.ReLU(name="loud_relu")(layers.BatchNormalization(name="loud_bn")(x))
+    x = layers.Conv2D(8, 3, strides=2, activation="relu", name="quiet")(x)
+    x = layers.Conv2D(8, 3, activation="relu", name="last")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    kernel = keras.initializers.RandomNormal(0, 3.0)
+    outputs = layers.Dense(10, name="scores", activation="softmax", kernel_initializer=kernel)(x)
+    model = keras.Model(image, outputs, name="planted")
+    factor = np.ones(8, np.float32)
+    factor[3] = 500
+    gamma, *others = model.get_layer("loud_bn").get_weights()
+    model.get_layer("loud_bn").set_weights([gamma * factor, *others])
+    kernel, bias = model.get_layer("quiet").get_weights()
+    model.get_layer("quiet").set_weights([kernel / factor[:, None], bias])
+    return SourceModel(model, "planted", PREPROCESSING, images.labels, "classification", {"activation": "softmax"})

@@ -10,6 +10,7 @@ from edgevision.artifact import Artifact
 from edgevision.calibration import CalibrationDataset
 from edgevision.converters import SourceModel, convert
 from edgevision.converters.formats import FORMATS, SCHEMES, Exported
+from edgevision.converters.ranges import METHODS
 from edgevision.errors import CalibrationError, ConfigError, ConversionError
 from edgevision.tensors import TensorSpec
 
@@ -36,6 +37,8 @@ def test_every_format_has_its_exporter_and_schemes_of_the_table():
         assert callable(getattr(import_module(module), name))
         assert set(row.schemes) <= set(SCHEMES) and set(row.io_dtypes) <= set(row.schemes)
         assert row.granularities[0] == "per_channel"
+        assert set(row.calibration_methods) == {scheme for scheme in row.schemes if SCHEMES[scheme].calibration}
+        assert all(methods[0] == "min_max" and set(methods) <= set(METHODS) for methods in row.calibration_methods.values())
     assert {name for name, scheme in SCHEMES.items() if scheme.calibration} == {"static_wi8_ai8", "static_wi8_ai16"}
 
 
@@ -50,11 +53,24 @@ def test_an_artifact_says_how_it_was_made(small, calibration, requests, tmp_path
     assert (step.step, step.tools) == ("convert", {"tool": "1"})
     assert step.parameters == {
         "to": "tflite", "scheme": "static_wi8_ai8", "batch": 1, "granularity": "per_channel", "io_dtype": "int8",
-        "calibration_samples": 30, "calibration_sha256": calibration.sha256,
+        "calibration_samples": 30, "calibration_sha256": calibration.sha256, "calibration_method": "min_max",
     }  # fmt: skip
     assert done.report.to_dict() == {
         "format": "tflite", "scheme": "static_wi8_ai8", "bytes": len(TFLITE), "skipped": [["odd", "why"]],
+        "statistics": None,
     }  # fmt: skip
+
+
+def test_layers_and_method_reach_the_exporter_and_the_record(small, calibration, requests, tmp_path):
+    options = {"calibration_method": "mse", "float_layers": "stem", "int16_layers": iter(["re*", "pool"])}
+    done = convert(
+        small, tmp_path, scheme="static_wi8_ai8", calibration=calibration, calibration_cache=str(tmp_path), **options
+    )
+    request, parameters = requests[0], done.artifact.manifest.lineage[-1].parameters
+    assert (request.float_layers, request.int16_layers) == (("stem",), ("re*", "pool"))
+    assert (request.calibration_method, request.calibration_cache) == ("mse", tmp_path)
+    assert (parameters["float_layers"], parameters["int16_layers"]) == (["stem"], ["re*", "pool"])
+    assert parameters["calibration_method"] == "mse"
 
 
 def test_what_a_scheme_does_not_use_is_not_recorded(small, calibration, requests, tmp_path):
@@ -90,6 +106,17 @@ def test_each_scheme_has_its_types_of_inputs_and_outputs(small, calibration, req
         ({"to": "openvino", "scheme": "static_wi8_ai8", "io_dtype": "int8"}, "for openvino: got int8"),
         ({"granularity": "per_row"}, "granularity: got per_row; allowed: per_channel, per_tensor"),
         ({"scheme": "float16", "granularity": "per_tensor"}, "granularity of float16: got per_tensor"),
+        ({"scheme": "static_wi8_ai8", "calibration_method": "minmax"}, r"calibration_method: .*did you mean min_max"),
+        ({"scheme": "float16", "calibration_method": "mse"}, "float16 is not calibrated: got mse; allowed: min_max"),
+        ({"scheme": "static_wi8_ai16", "calibration_method": "mse"}, "ai16 for tflite: got mse; allowed: min_max, perc"),
+        (
+            {"to": "openvino", "scheme": "static_wi8_ai8", "calibration_method": "entropy"},
+            "for openvino: got entropy; allowed: min_max, percentile, mse",
+        ),
+        ({"to": "openvino", "scheme": "static_wi8_ai8", "int16_layers": ["stem"]}, "openvino has no int16_layers"),
+        ({"scheme": "float16", "float_layers": ["stem"]}, "float_layers for tflite: scheme: got float16; allowed: dyn"),
+        ({"scheme": "static_wi8_ai16", "int16_layers": ["stem"]}, "int16_layers for tflite: scheme: got static_wi8_ai16"),
+        ({"scheme": "static_wi8_ai8", "float_layers": [3]}, "float_layers: a layer's name: got 3"),
         ({"batch": 0}, "batch: got 0; allowed: 1 or more"),
         ({"batch": 1.5}, "batch: got 1.5"),
     ],
@@ -127,6 +154,10 @@ def test_quantization_aware_models_keep_what_they_were_trained_for(small, reques
         convert(source, tmp_path, scheme="float16")
     with pytest.raises(ConfigError, match="granularity of a model of quantization-aware training: got per_tensor"):
         convert(source, tmp_path, granularity="per_tensor")
+    with pytest.raises(ConfigError, match=r"float_layers of a model of quantization-aware training.*--layers"):
+        convert(source, tmp_path, float_layers="stem")
+    with pytest.raises(ConfigError, match="quantization-aware training is not calibrated: got mse"):
+        convert(source, tmp_path, calibration_method="mse")
     assert not requests
     convert(source, tmp_path)  # needs no calibration data
     assert (requests[0].scheme, requests[0].calibration) == ("static_wi8_ai8", None)
