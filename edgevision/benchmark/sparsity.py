@@ -17,8 +17,9 @@ from edgevision.artifact import Artifact
 from edgevision.benchmark.measure import Candidate, Progress, benchmark
 from edgevision.benchmark.result import BenchmarkEntry
 from edgevision.calibration import CalibrationDataset
-from edgevision.converters.base import FORMATS, SCHEMES, convert
+from edgevision.converters.base import convert
 from edgevision.converters.fine_tuning import copy_model
+from edgevision.converters.formats import FORMATS, SCHEMES
 from edgevision.converters.keras_import import SourceModel, leaf_layers
 from edgevision.converters.pruning import KERNELS
 from edgevision.errors import BackendUnavailableError, ConfigError, check_choice
