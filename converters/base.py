@@ -101,7 +101,7 @@ def convert(
             to calibrate.
         BackendUnavailableError: an extra is not installed.
     """
-    options = {
+    options: dict[str, Any] = {
         "granularity": granularity,
         "io_dtype": io_dtype,
         "calibration_method": calibration_method,

@@ -155,18 +155,18 @@ def sparsity_profit(
     twin, sparsity = _dense_twin(source, seed)
     with tempfile.TemporaryDirectory() as folder:
         sides = _converted(source, twin, folder, schemes, calibration)
-        candidates = [
-            Candidate(artifact, runtime)
-            for sparse, dense, _ in sides
-            for runtime in available_runtimes(sparse)
-            for artifact in (sparse, dense, dense)
-        ]
-        if not candidates:
+        if not sides:
             raise BackendUnavailableError("no runtime here", next_step="edgevision devices says what is missing")
+        candidates = [
+            Candidate(artifact, side.runtime)
+            for side in sides
+            for artifact in (side.dense, side.dense, *side.sparse.values())
+        ]
         report = benchmark(candidates, min_duration_s=min_duration_s, seed=seed, progress=progress)
-    stored = [encoded for sparse, _, encoded in sides for _ in available_runtimes(sparse)]
-    triples = [report.entries[start : start + 3] for start in range(0, len(candidates), 3)]
-    entries = [_profit(*triple, encoded, seed) for triple, encoded in zip(triples, stored, strict=True)]
+    measured, entries = iter(report.entries), []
+    for side in sides:
+        dense, again = next(measured), next(measured)
+        entries += [_profit(next(measured), dense, again, encoded=encoded, seed=seed) for encoded in side.sparse]
     return SparsityProfit(pattern, sparsity, tuple(entries))
 
 
@@ -195,14 +195,23 @@ def _dense_twin(source: SourceModel, seed: int) -> tuple[SourceModel, float]:
     return replace(source, model=model), zeros / weights
 
 
+@dataclass(frozen=True)
+class _Side:
+    """What one runtime is to time: the dense twin, and the model by whether it is stored without its zeros."""
+
+    runtime: str
+    dense: Artifact
+    sparse: dict[bool, Artifact]
+
+
 def _converted(
     source: SourceModel,
     twin: SourceModel,
     folder: str,
     schemes: Sequence[str],
     calibration: CalibrationDataset | None,
-) -> list[tuple[Artifact, Artifact, bool]]:
-    """Return (sparse artifact, dense artifact, whether the first is stored without zeros)."""
+) -> list[_Side]:
+    """Convert both models to each format and scheme that a runtime here runs."""
     sides = []
     for scheme in schemes:
         for name, row in FORMATS.items():
@@ -210,15 +219,15 @@ def _converted(
                 continue
             options: dict[str, Any] = {"to": name, "scheme": scheme, "calibration": calibration}
             dense = convert(twin, f"{folder}/dense", **options).artifact
-            sides.append((convert(source, f"{folder}/sparse", **options).artifact, dense, False))
+            sparse = {False: convert(source, f"{folder}/sparse", **options).artifact}
             if scheme in row.sparse_schemes:
-                encoded = convert(source, f"{folder}/encoded", sparse_encoding=True, **options).artifact
-                sides.append((encoded, dense, True))
+                sparse[True] = convert(source, f"{folder}/encoded", sparse_encoding=True, **options).artifact
+            sides += [_Side(runtime, dense, sparse) for runtime in available_runtimes(dense)]
     return sides
 
 
 def _profit(
-    sparse: BenchmarkEntry, dense: BenchmarkEntry, again: BenchmarkEntry, encoded: bool, seed: int
+    sparse: BenchmarkEntry, dense: BenchmarkEntry, again: BenchmarkEntry, *, encoded: bool, seed: int
 ) -> RuntimeProfit:
     return RuntimeProfit(
         runtime=sparse.runtime,
