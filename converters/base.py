@@ -68,6 +68,7 @@ def convert(
     int16_layers: Iterable[str] = (),
     golden: Golden | None = None,
     batch: int = 1,
+    sparse_encoding: bool = False,
     overwrite: bool = False,
 ) -> Conversion:
     """Convert a Keras model and write it as the artifact ``<out>/<name>-<to>-<scheme>``.
@@ -89,6 +90,8 @@ def convert(
         int16_layers: names or patterns of layers whose activations get 16 bits.
         golden: samples with the float model's outputs, to travel with the artifact.
         batch: length of the batch axis.
+        sparse_encoding: whether kernels with many zeros are stored without them: a smaller float32 TFLite file, which
+            LiteRT runs, and as fast as it runs the zeros.
         overwrite: whether an artifact that is there may be replaced.
 
     Raises:
@@ -98,12 +101,13 @@ def convert(
             to calibrate.
         BackendUnavailableError: an extra is not installed.
     """
-    options = {
+    options: dict[str, Any] = {
         "granularity": granularity,
         "io_dtype": io_dtype,
         "calibration_method": calibration_method,
         "float_layers": _names("float_layers", float_layers),
         "int16_layers": _names("int16_layers", int16_layers),
+        "sparse_encoding": sparse_encoding,
     }
     trained = is_quantization_aware(source.model)
     place = check_conversion(source, out, to, scheme, **options, overwrite=overwrite, trained=trained)
@@ -135,14 +139,15 @@ def check_conversion(
     calibration_method: str = "min_max",
     float_layers: Sequence[str] = (),
     int16_layers: Sequence[str] = (),
+    sparse_encoding: bool = False,
     overwrite: bool = False,
     trained: bool = False,
 ) -> Path:
     """Return the place that `convert` would write to, if it took these options: for callers with hours of work before.
 
     Args:
-        source, out, to, scheme, granularity, io_dtype, calibration_method, float_layers, int16_layers, overwrite: as
-            for `convert`.
+        source, out, to, scheme, granularity, io_dtype, calibration_method, float_layers, int16_layers, sparse_encoding,
+            overwrite: as for `convert`.
         trained: whether the source is, or will be, a model of quantization-aware training.
 
     Raises:
@@ -163,6 +168,8 @@ def check_conversion(
     _check_ranges(to, scheme, calibration_method, trained)
     _check_layers(to, "float_layers", float_layers, scheme, row.float_layers, trained)
     _check_layers(to, "int16_layers", int16_layers, scheme, row.int16_layers, trained)
+    if sparse_encoding:
+        check_choice(f"scheme with sparse_encoding for {to}", scheme, row.sparse_schemes)
     place = Path(out) / f"{_file_name(source.name)}-{to}-{scheme}"
     check_replaceable(place.expanduser().resolve(), overwrite)
     return place
@@ -257,6 +264,8 @@ def _file_name(name: str) -> str:
 
 def _parameters(to: str, request: Request) -> dict[str, Any]:
     parameters: dict[str, Any] = {"to": to, "scheme": request.scheme, "batch": request.batch}
+    if request.sparse_encoding:
+        parameters["sparse_encoding"] = True
     if SCHEMES[request.scheme].weight_bits == 8:
         parameters["granularity"] = request.granularity
     if SCHEMES[request.scheme].calibration:

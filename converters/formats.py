@@ -56,6 +56,7 @@ class Format:
         calibration_methods: scheme -> how ranges may be chosen, the default first; none where a scheme is not listed.
         float_layers: schemes in which layers may be kept in float.
         int16_layers: schemes in which layers may be given 16-bit activations.
+        sparse_schemes: schemes in which kernels may be stored without their zeros.
     """
 
     exporter: str
@@ -65,6 +66,7 @@ class Format:
     calibration_methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     float_layers: tuple[str, ...] = ()
     int16_layers: tuple[str, ...] = ()
+    sparse_schemes: tuple[str, ...] = ()
 
 
 FORMATS: Mapping[str, Format] = {
@@ -77,6 +79,7 @@ FORMATS: Mapping[str, Format] = {
         {"static_wi8_ai8": METHODS, "static_wi8_ai16": ("min_max", "percentile")},
         float_layers=("dynamic_wi8_afp32", "static_wi8_ai8", "static_wi8_ai16"),
         int16_layers=("static_wi8_ai8",),
+        sparse_schemes=("float32",),
     ),
     "openvino": Format(
         "edgevision.converters.openvino:export",
@@ -102,6 +105,7 @@ class Request:
         float_layers: names or patterns of the layers that stay in float.
         int16_layers: names or patterns of the layers that get 16-bit activations.
         calibration_cache: folder that keeps what was measured, for the next request with the same model and images.
+        sparse_encoding: whether kernels with many zeros are stored without them.
     """
 
     scheme: str
@@ -113,6 +117,7 @@ class Request:
     float_layers: tuple[str, ...] = ()
     int16_layers: tuple[str, ...] = ()
     calibration_cache: Path | None = None
+    sparse_encoding: bool = False
 
 
 @dataclass(frozen=True)

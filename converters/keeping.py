@@ -103,4 +103,4 @@ def clusters_of(kernel: Array) -> tuple[Array | None, bool]:
 def _is_clustered(weights: Array) -> bool:
     """Whether weights other than zero share few values, each of them twice or more on average."""
     others = weights[weights != 0]
-    return len(np.unique(others)) <= min(MOST_CLUSTERS, others.size // 2)
+    return bool(len(np.unique(others)) <= min(MOST_CLUSTERS, others.size // 2))

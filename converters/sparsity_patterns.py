@@ -124,7 +124,8 @@ def _blocks(pruning: Any, block_size: tuple[int, int]) -> Any:
 
     class Blocks(type(pruning)):  # type: ignore[misc]
         def __init__(self) -> None:
-            vars(self).update(vars(pruning))
+            for name, value in vars(pruning).items():
+                setattr(self, name, value)
 
         def _maybe_update_block_mask(self, weights: Any) -> tuple[Any, Any]:
             inputs, outputs = int(np.prod(weights.shape[:-1])), int(weights.shape[-1])

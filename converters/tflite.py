@@ -125,6 +125,8 @@ def _converter(source: SourceModel, request: Request) -> Any:
 
 def _set_scheme(converter: Any, source: SourceModel, request: Request) -> None:
     tf = require("tensorflow")
+    if request.sparse_encoding:
+        converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
     if request.scheme == "float32":
         return
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

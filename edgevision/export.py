@@ -36,6 +36,7 @@ def export(
     float_layers: Iterable[str] = (),
     int16_layers: Iterable[str] = (),
     golden: Golden | None = None,
+    sparse_encoding: bool = False,
     seed: int = 0,
     overwrite: bool = False,
 ) -> tuple[Conversion, ...]:
@@ -55,6 +56,7 @@ def export(
         float_layers: Names or patterns of layers that stay in float.
         int16_layers: Names or patterns of layers whose activations get 16 bits.
         golden: Samples that travel with the artifacts; see `edgevision.converters.golden_samples.make_golden`.
+        sparse_encoding: Whether kernels with many zeros are stored without them; TFLite, float32.
         seed: Of the choice of calibration images.
         overwrite: Whether artifacts that are there may be replaced.
 
@@ -86,6 +88,7 @@ def export(
             float_layers=float_layers,
             int16_layers=int16_layers,
             golden=golden,
+            sparse_encoding=sparse_encoding,
             overwrite=overwrite,
         )
         if golden is not None and available_runtimes(conversion.artifact):

@@ -69,10 +69,12 @@ def open_parts(data: str | None, golden: str | None) -> tuple[ImageDataset | Non
     show_default=True,
     help="Numbers of the weights.",
 )
+@click.option("--sparse-encoding", is_flag=True, help="Store kernels with many zeros without them (TFLite, float32).")
 @export_options
 def convert(
     model: Path,
     scheme: str,
+    sparse_encoding: bool,
     to: tuple[str, ...],
     data: str | None,
     golden: str | None,
@@ -99,6 +101,7 @@ def convert(
             out,
             to=to,
             scheme=scheme,
+            sparse_encoding=sparse_encoding,
             golden=make_golden(source, samples, policy=policy, seed=seed),
             seed=seed,
             overwrite=overwrite,

@@ -64,7 +64,7 @@ def test_static_schemes_are_never_calibrated_on_someone_else_s_data(run, keras_a
     assert list(tmp_path.iterdir()) == []
 
 
-def test_prune_then_quantize_aware(run, keras_file, images, tmp_path):
+def test_prune_cluster_then_quantize_aware(run, keras_file, images, tmp_path):
     source = adopt(
         keras_file, tmp_path / "s", task="classification", labels=sorted(COLORS), preprocessing={"mean": 128, "std": 64}
     )
@@ -72,12 +72,19 @@ def test_prune_then_quantize_aware(run, keras_file, images, tmp_path):
     pruned = run("prune", source.path, "--data", images, "--target-sparsity", 0.5, "--out", tmp_path / "p", *training)
     assert pruned.exit_code == 0, pruned.stderr
     assert "sparsity  0.5" in pruned.stdout and "epoch 1/1  loss" in pruned.stderr
+    training = (*training, "--teacher", source.path, "--keep-sparsity")
+    clustered = run("cluster", tmp_path / "p", "--data", images, "--clusters", 5, "--out", tmp_path / "c", *training)
+    assert clustered.exit_code == 0, clustered.stderr
+    assert "clusters  at most 5 values in each of 2 layers" in clustered.stdout
     quantized = run(
-        "quantize", tmp_path / "p", "--method", "qat", "--keep-sparsity", "--data", images, "--out", tmp_path, *training
+        "quantize", tmp_path / "c", "--method", "qat", "--keep-clusters", "--data", images, "--out", tmp_path, *training
     )
     assert quantized.exit_code == 0, quantized.stderr
     artifact = Artifact.open(tmp_path / "colors-tflite-static_wi8_ai8")
-    assert [step.step for step in artifact.manifest.lineage] == ["adopt", "prune", "quantize", "convert"]
+    steps = {step.step: step.parameters for step in artifact.manifest.lineage}
+    assert list(steps) == ["adopt", "prune", "cluster", "quantize", "convert"]
+    assert steps["cluster"]["distillation"] == {"teacher": "colors", "weight": 0.9, "temperature": 4.0}
+    assert steps["quantize"]["keep_clusters"] and steps["quantize"]["keep_sparsity"]
     assert "tflite" in artifact.manifest.runtimes
 
 
@@ -89,7 +96,7 @@ def test_prune_then_quantize_aware(run, keras_file, images, tmp_path):
         (["quantize", "--to", "tflit"], "did you mean tflite?"),
         (["quantize", "--method", "qat", "--scheme", "float16"], "allowed: static_wi8_ai8"),
         (["quantize", "--method", "qat"], "needs labelled images; name them: --data"),
-        (["quantize", "--layers", "conv"], "--layers and --keep-sparsity are for training: got --method ptq"),
+        (["quantize", "--layers", "conv"], "--keep-clusters, --teacher are for training: got --method ptq"),
         (["prune", "--augment", "flop", "--data", "sample"], "did you mean flip?"),
         (  # before any training
             ["quantize", "--method", "qat", "--to", "openvino", "--io-dtype", "int8"],
@@ -99,6 +106,11 @@ def test_prune_then_quantize_aware(run, keras_file, images, tmp_path):
         (["convert", "--golden", "date"], "did you mean data?"),
         (["prune", "--target-sparsity", "1.5", "--data", "sample"], "1.5"),
         (["prune", "--layers", "nothing", "--data", "sample"], "nothing"),
+        (["prune", "--pattern", "n_m", "--n-m", "2-4", "--data", "sample"], "two whole numbers, such as 2:4"),
+        (["prune", "--n-m", "2:4", "--data", "sample"], "n_m of the sparsity pattern unstructured"),
+        (["cluster", "--centroids", "kmeans", "--data", "sample"], "did you mean kmeans++?"),
+        (["cluster", "--clusters", "1", "--data", "sample"], "1 is not in the range 2<=x<=256"),
+        (["convert", "--sparse-encoding", "--to", "openvino"], "scheme with sparse_encoding for openvino: got float32"),
     ],
 )
 def test_options_that_make_no_sense(run, keras_artifact, tmp_path, arguments, says):

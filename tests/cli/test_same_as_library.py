@@ -13,12 +13,15 @@ from edgevision.compress.channel_target import channel_target
 from edgevision.converters.channel_importance import IMPORTANCES
 from edgevision.converters.channel_plan import SCOPES
 from edgevision.converters.channel_pruning import prune_channels
+from edgevision.converters.clustering import CENTROIDS, cluster
+from edgevision.converters.distillation import Distillation
 from edgevision.converters.formats import FORMATS, SCHEMES
 from edgevision.converters.golden_samples import POLICIES
 from edgevision.converters.pruning import SCHEDULES as PRUNING_SCHEDULES
 from edgevision.converters.pruning import prune
 from edgevision.converters.quantization import quantize_aware
 from edgevision.converters.sparsity_allocation import ALLOCATIONS
+from edgevision.converters.sparsity_patterns import PATTERNS
 from edgevision.data.batches import AUGMENTATIONS
 from edgevision.data.locate import SPLITS
 from edgevision.demo import run_demo
@@ -33,7 +36,7 @@ from edgevision.train.run import train_artifact
 from edgevision.train.schedules import SCHEDULES
 
 IO_DTYPES = {dtype for row in FORMATS.values() for dtypes in row.io_dtypes.values() for dtype in dtypes}
-OTHER_NAMES = {"warmup": "warmup_s", "min_duration": "min_duration_s", "top": "top_k"}
+OTHER_NAMES = {"warmup": "warmup_s", "min_duration": "min_duration_s", "top": "top_k", "distillation_weight": "weight"}
 
 
 def options(command: str) -> dict[str, click.Option]:
@@ -53,6 +56,8 @@ def options(command: str) -> dict[str, click.Option]:
         ("prune", "allocation", ALLOCATIONS),
         ("prune", "importance", IMPORTANCES),
         ("prune", "scope", SCOPES),
+        ("prune", "pattern", PATTERNS),
+        ("cluster", "centroids", CENTROIDS),
         ("quantize", "to", FORMATS),
         ("quantize", "io_dtype", IO_DTYPES),
         ("quantize", "granularity", FORMATS["tflite"].granularities),
@@ -82,6 +87,8 @@ def test_quantize_and_convert_offer_every_scheme_between_them():
         ("prune", prune),
         ("prune", prune_channels),
         ("prune", channel_target),
+        ("cluster", cluster),
+        ("cluster", Distillation),
         ("quantize", quantize_aware),
         ("quantize", export),
         ("convert", export),

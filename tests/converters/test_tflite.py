@@ -202,3 +202,22 @@ def test_metadata_travels_in_the_file(converted, small):
     assert tuple(found["labels"]) == small.labels
     assert set(found["inputs"][0]["mean"]) == {128.0}
     assert set(found["inputs"][0]["std"]) == {64.0}
+
+
+def test_kernels_are_stored_without_their_zeros_and_compute_the_same(tmp_path, calibration):
+    import tf_keras as keras
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((4, 4, 64), name="image")
+    model = keras.Model(image, keras.layers.Conv2D(64, 1, name="wide")(image), name="sparse")
+    kernel = model.get_layer("wide").kernel
+    kernel.assign(kernel * (np.random.default_rng(0).random(kernel.shape) > 0.9))
+    source = SourceModel(model, "sparse")
+    plain = convert(source, tmp_path / "plain").artifact
+    encoded = convert(source, tmp_path / "encoded", sparse_encoding=True).artifact
+    assert encoded.bytes < 0.5 * plain.bytes and "DENSIFY" in operators(encoded)
+    inputs = np.random.default_rng(1).normal(size=(4, 4, 4, 64)).astype(np.float32)
+    assert np.allclose(answers(encoded, inputs), answers(plain, inputs), atol=1e-6)
+    assert encoded.manifest.lineage[-1].parameters["sparse_encoding"]
+    with pytest.raises(ConfigError, match="scheme with sparse_encoding for tflite: got float16; allowed: float32"):
+        convert(source, tmp_path / "half", scheme="float16", sparse_encoding=True)
