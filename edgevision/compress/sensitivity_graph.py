@@ -76,12 +76,14 @@ class Edge:
         producer: The unit that made it; None for the model's input.
         consumer: The unit that takes it; None where it is an output of the model.
         step: The step that takes it; None likewise.
+        through: Names of the layers that it passes through on the way.
     """
 
     value: int
     producer: int | None
     consumer: int | None
     step: int | None
+    through: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -250,6 +252,7 @@ def _grouped(steps: list[Step], output: int) -> Graph:
     uses[output] += 1
     calls = Counter(id(step.layer) for step in steps if step.kind == type(step.layer).__name__)
     origin, maker = {0: 0}, dict[int, int]()
+    through: dict[int, tuple[str, ...]] = {}
     units: list[Unit] = []
     places: dict[int, int] = {}  # layer -> unit
     unit_of: list[int | None] = []
@@ -258,6 +261,8 @@ def _grouped(steps: list[Step], output: int) -> Graph:
         if _passes(step):
             unit_of.append(None)
             origin.update(dict.fromkeys(step.results, origin[step.sources[0]]))
+            passed = (*through.get(step.sources[0], ()), step.layer.name)
+            through.update(dict.fromkeys(step.results, passed))
             continue
         before = maker.get(step.sources[0])
         joins = before is not None and uses[step.sources[0]] == 1 and _joins(steps[before], step, calls)
@@ -270,13 +275,15 @@ def _grouped(steps: list[Step], output: int) -> Graph:
                 units.append(Unit(step.layer.name, type(step.layer).__name__))
         _record(units[unit], step, position)
         unit_of.append(unit)
-        for value in dict.fromkeys(origin[source] for source in step.sources):
+        for source in dict.fromkeys(step.sources):
             if step.rounded or not joins:
-                edges.append(Edge(value, unit_of[maker[value]] if value in maker else None, unit, position))
+                value = origin[source]
+                producer = unit_of[maker[value]] if value in maker else None
+                edges.append(Edge(value, producer, unit, position, through.get(source, ())))
         origin.update((value, value) for value in step.results)
         maker.update((value, position) for value in step.results)
     last = origin[output]
-    edges.append(Edge(last, unit_of[maker[last]] if last in maker else None, None, None))
+    edges.append(Edge(last, unit_of[maker[last]] if last in maker else None, None, None, through.get(output, ())))
     return Graph(tuple(steps), tuple(units), tuple(unit_of), tuple(edges), origin, maker, output)
 
 
