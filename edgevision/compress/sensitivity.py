@@ -6,10 +6,10 @@ can be changed apart and the report can say which of them does the damage.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from edgevision.compress.sensitivity_judge import Judge, Treatment
+from edgevision.compress.sensitivity_judge import Judge, Treatment, Trial
 from edgevision.compress.sensitivity_report import LayerSensitivity, SensitivityReport
 from edgevision.compress.sensitivity_subject import Subject
 from edgevision.converters.base import FORMATS, SCHEMES
@@ -18,6 +18,7 @@ from edgevision.errors import ConfigError, check_choice
 from edgevision.metrics.intervals import proportion
 
 if TYPE_CHECKING:
+    from edgevision.compress.sensitivity_graph import Graph
     from edgevision.converters.keras_import import SourceModel
     from edgevision.data.dataset import ImageDataset
 
@@ -49,11 +50,12 @@ def sensitivity(
         source: A float classifier; it is left as it is.
         dataset: Labelled images to judge on.
         calibration_data: Images to measure ranges on; None sets some of ``dataset`` aside.
-        what: ``quantize`` or ``prune`` (by magnitude, without fine-tuning).
+        what: ``quantize``, ``prune`` (by magnitude) or ``channels`` (whole channels of the layers that share them, by
+            L1 norm); nothing is fine-tuned.
         to: Format whose rounding is simulated, of `edgevision.converters.base.FORMATS`.
         scheme: With ``quantize``: one of the format's schemes but float32.
         granularity: With ``quantize``: scales of the weights, ``per_channel`` or ``per_tensor``.
-        target_sparsity: With ``prune``: share of a kernel that becomes zero, between 0 and 1.
+        target_sparsity: With the others: share of a kernel's weights, or of the channels, that goes; between 0 and 1.
         layers: Names or patterns (``stage1_*``) of the layers to judge; None takes all.
         images: How many images to judge on, evenly from the classes; all of them where there are fewer.
         calibration_count: How many images to calibrate with, likewise.
@@ -72,12 +74,12 @@ def sensitivity(
     wanted = None if layers is None else {layer.name for layer in matching_layers(source.model, layers)[0]}
     subject = Subject(source, dataset, calibration_data, images=images, calibration_count=calibration_count, seed=seed)
     judge = Judge(subject, treatment)
-    chosen, skipped = judge.choose(wanted)
-    found = {}
-    for number, unit in enumerate(chosen, 1):
-        found[unit] = judge.alone(unit)
+    trials, skipped = judge.trials(wanted)
+    found = []
+    for number, trial in enumerate(trials, 1):
+        found.append(judge.alone(trial))
         if progress:
-            progress(number, len(chosen))
+            progress(number, len(trials))
     return SensitivityReport(
         model=source.name,
         what=what,
@@ -85,18 +87,19 @@ def sensitivity(
         images=len(subject.targets),
         calibration_images=len(subject.calibration),
         float_accuracy=proportion(int((judge.before == subject.targets).sum()), len(subject.targets)),
-        together=judge.together(),
-        layers=tuple(found[unit] for unit in _ranked(judge, found)),
+        together=judge.together(None if what == "quantize" and layers is None else trials),
+        layers=tuple(_ranked(judge.graph, trials, found)),
         skipped=tuple(skipped),
     )
 
 
 def _check(treatment: Treatment) -> None:
-    check_choice("what to try on each layer", treatment.what, ("quantize", "prune"))
+    check_choice("what to try on each layer", treatment.what, ("quantize", "prune", "channels"))
     check_choice("format", treatment.to, tuple(FORMATS))
     row = FORMATS[treatment.to]
     if treatment.what == "quantize":
-        check_choice(f"scheme for {treatment.to}", treatment.scheme, [name for name in row.schemes if name != "float32"])
+        schemes = [name for name in row.schemes if name != "float32"]
+        check_choice(f"scheme for {treatment.to}", treatment.scheme, schemes)
         check_choice("granularity", treatment.granularity, row.granularities)
         if treatment.granularity != "per_channel" and SCHEMES[treatment.scheme].weight_bits != 8:
             raise ConfigError(f"granularity of {treatment.scheme}", got=treatment.granularity, allowed="per_channel")
@@ -104,18 +107,20 @@ def _check(treatment: Treatment) -> None:
         raise ConfigError("target sparsity", got=treatment.target_sparsity, allowed="a share between 0 and 1")
 
 
-def _ranked(judge: Judge, found: dict[int, LayerSensitivity]) -> list[int]:
-    """Return the units, the most sensitive first; of equal ones that which comes first in the model."""
-    damage = {unit: (_changed(layer), _noise(layer)) for unit, layer in found.items()}
+def _ranked(graph: Graph, trials: Sequence[Trial], found: Sequence[LayerSensitivity]) -> list[LayerSensitivity]:
+    """Return the layers, the most sensitive first; of equal ones that which comes first in the model."""
+    damage = {trial.unit: (_changed(layer), _noise(layer)) for trial, layer in zip(trials, found, strict=True)}
 
-    def own(unit: int) -> tuple[float, float]:
-        if judge.graph.units[unit].layers:
-            return damage[unit]
-        before = [damage[producer] for producer in judge.graph.producers(unit) if producer in damage]
-        passed_on = [max((part[k] for part in before), default=0.0) for k in range(2)]
-        return max(0.0, damage[unit][0] - passed_on[0]), max(0.0, damage[unit][1] - passed_on[1])
+    def order(place: int) -> tuple[float, float, int]:
+        unit = trials[place].unit
+        changed, noise = _changed(found[place]), _noise(found[place])
+        if unit is not None and not graph.units[unit].layers:
+            before = [damage[producer] for producer in graph.producers(unit) if producer in damage]
+            changed -= max((part for part, _ in before), default=0.0)
+            noise -= max((part for _, part in before), default=0.0)
+        return -max(0.0, changed), -max(0.0, noise), place
 
-    return sorted(found, key=lambda unit: (*(-part for part in own(unit)), unit))
+    return [found[place] for place in sorted(range(len(found)), key=order)]
 
 
 def _changed(layer: LayerSensitivity) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgevision.converters.keras_graph import Call, keras_graph
 from edgevision.optional import require
 
 FOLDING = (
@@ -19,12 +20,13 @@ FOLDING = (
 )  # fmt: skip
 """What a batch norm is folded into, and what has an activation of its own."""
 BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
-PASSING = frozenset(
-    """Flatten Reshape Permute RepeatVector Identity Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D
-    GaussianNoise GaussianDropout AlphaDropout ActivityRegularization Masking MaxPooling1D MaxPooling2D MaxPooling3D
-    GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D
-    Cropping2D Cropping3D UpSampling1D UpSampling3D SlicingOpLambda""".split()
-)
+_PASSING_TEXT = """
+Flatten Reshape Permute RepeatVector Identity Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise
+GaussianDropout AlphaDropout ActivityRegularization Masking MaxPooling1D MaxPooling2D MaxPooling3D GlobalMaxPooling1D
+GlobalMaxPooling2D GlobalMaxPooling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D
+UpSampling1D UpSampling3D SlicingOpLambda
+"""
+PASSING = frozenset(_PASSING_TEXT.split())
 """Layers that round nothing: what comes out of them was in what went in (or is 0)."""
 PASSING_FUNCTIONS = frozenset(("reshape", "transpose", "squeeze", "expand_dims", "identity", "pad", "stop_gradient"))
 
@@ -117,10 +119,16 @@ class Graph:
         """Return the kind of the step that makes a value, "" for the model's input."""
         return self.steps[self.maker[value]].kind if value in self.maker else ""
 
-    def consumers(self, unit: int) -> set[int]:
-        """Return the units that take what ``unit`` makes."""
-        found = {edge.consumer for edge in self.edges if edge.producer == unit and edge.consumer is not None}
-        return {consumer for consumer in found if consumer is not None} - {unit}
+    def followers(self, unit: int) -> set[int]:
+        """Return the units that take what ``unit`` makes, and through units without weights those behind them."""
+        found: set[int] = set()
+        waiting = [unit]
+        while waiting:
+            made_by = waiting.pop()
+            taken_by = {edge.consumer for edge in self.edges if edge.producer == made_by} - {None, unit, *found}
+            found.update(consumer for consumer in taken_by if consumer is not None)
+            waiting += [consumer for consumer in taken_by if consumer is not None and not self.units[consumer].layers]
+        return found
 
     def producers(self, unit: int) -> set[int]:
         """Return the units whose results ``unit`` takes."""
@@ -133,57 +141,49 @@ def open_graph(model: Any) -> Graph:
 
     Activations inside convolutions that integer kernels compute apart (swish, sigmoid, …) are taken out of their
     layers: the model is changed, so give a copy.
+
+    Raises:
+        ConversionError: A subclass of ``tf_keras.Model``, whose layers are called by code.
     """
-    reader = _Reader()
-    bound = {id(model.inputs[0]): 0}
-    reader.read(model, bound)
-    return _grouped(reader.steps, bound[id(model.outputs[0])])
+    graph = keras_graph(model)
+    reader = _Reader(1 + max(value for call in graph.calls for value in (*call.inputs, *call.outputs)))
+    for call in graph.calls:
+        reader.add(call)
+    return _grouped(reader.steps, reader.now(graph.outputs[0]))
 
 
 class _Reader:
-    """Collects the steps of a model, those of nested models in their place."""
+    """Makes steps of the calls of a model."""
 
-    def __init__(self) -> None:
+    def __init__(self, values: int) -> None:
         self.steps: list[Step] = []
-        self.values = 1
+        self._values = values
+        self._activated: dict[int, int] = {}
         self._taken_out: dict[int, Any] = {}
 
-    def read(self, model: Any, bound: dict[int, int]) -> None:
-        """Add the steps of ``model``; ``bound`` maps its symbolic tensors to values, and grows."""
-        nest = require("tensorflow").nest
-        for depth in sorted(model._nodes_by_depth, reverse=True):
-            for node in model._nodes_by_depth[depth]:
-                if node.is_input or any(id(tensor) not in bound for tensor in node.keras_inputs):
-                    continue
-                sources = tuple(bound[id(tensor)] for tensor in node.keras_inputs)
-                outputs = nest.flatten(node.outputs)
-                if getattr(node.layer, "_nodes_by_depth", None):
-                    inner = dict(zip(map(id, node.layer.inputs), sources, strict=True))
-                    self.read(node.layer, inner)
-                    results = tuple(inner[id(tensor)] for tensor in node.layer.outputs)
-                else:
-                    results = self._add(node, sources, len(outputs))
-                bound.update(zip(map(id, outputs), results, strict=True))
+    def now(self, value: int) -> int:
+        """Return what became of a value: what its layer's activation made of it, if that is a step of its own."""
+        return self._activated.get(value, value)
 
-    def _new(self, count: int = 1) -> tuple[int, ...]:
-        self.values += count
-        return tuple(range(self.values - count, self.values))
-
-    def _add(self, node: Any, sources: tuple[int, ...], count: int) -> tuple[int, ...]:
-        layer, kind = node.layer, type(node.layer).__name__
+    def add(self, call: Call) -> None:
+        """Add the steps of one call."""
+        layer, kind = call.layer, type(call.layer).__name__
+        sources, results = tuple(self.now(value) for value in call.inputs), call.outputs
         if kind == "SeparableConv2D":
             sources = self._first_half(layer, sources)
-        results = self._new(count)
-        call = _second_half(layer) if kind == "SeparableConv2D" else _call_of(node)
+        run = _second_half(layer) if kind == "SeparableConv2D" else _run_of(call.node)
         named = _function_of(layer) if kind in ("TFOpLambda", "Activation") else kind
-        self.steps.append(Step(named, call, sources, results, layer, rounded=kind == "SeparableConv2D"))
+        self.steps.append(Step(named, run, sources, results, layer, rounded=kind == "SeparableConv2D"))
         activation = self._separate_activation(layer)
-        if activation is None:
-            return results
-        after = self._new()
-        name = getattr(activation, "__name__", "activation")
-        self.steps.append(Step(name, lambda tensors: [activation(tensors[0])], results, after, rounded=True))
-        return after
+        if activation is not None:
+            after = self._new()
+            name = getattr(activation, "__name__", "activation")
+            self.steps.append(Step(name, lambda tensors: [activation(tensors[0])], results, after, rounded=True))
+            self._activated[results[0]] = after[0]
+
+    def _new(self) -> tuple[int]:
+        self._values += 1
+        return (self._values - 1,)
 
     def _first_half(self, layer: Any, sources: tuple[int, ...]) -> tuple[int, ...]:
         results = self._new()
@@ -209,7 +209,7 @@ class _Reader:
         return self._taken_out[id(layer)]
 
 
-def _call_of(node: Any) -> Callable[[Sequence[Any]], Sequence[Any]]:
+def _run_of(node: Any) -> Callable[[Sequence[Any]], Sequence[Any]]:
     """Return the call that a node stands for, on tensors in the order of its symbolic inputs."""
     import inspect
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgevision.compress.sensitivity_judge import Judge, Treatment
@@ -18,7 +19,9 @@ from edgevision.compress.sensitivity_subject import Subject
 from edgevision.converters.base import convert
 from edgevision.errors import ConfigError
 from edgevision.evaluate import evaluate
+from edgevision.files import atomic_file
 from edgevision.metrics.paired import Effect, paired_effect
+from edgevision.optional import require
 
 if TYPE_CHECKING:
     from edgevision.converters.keras_import import SourceModel
@@ -79,6 +82,16 @@ class Repair:
     def float_layers(self) -> tuple[str, ...]:
         """Layers that stay in float."""
         return self.after.float_layers if self.after else ()
+
+    @property
+    def verdict(self) -> str:
+        """What came of it, as a sentence."""
+        if self.measure is None:
+            return f"nothing to repair, as far as {self.before.effect.accuracy.count} images tell"
+        if self.after is None:
+            return f"the loss of {self.measure} does not come back with half of the layers in float"
+        share = f"{self.after.recovered or 0.0:.0%} of the loss of {self.measure}"
+        return f"{share} comes back with {len(self.float_layers)} layers in float: {', '.join(self.float_layers)}"
 
     def recipe(self) -> dict[str, Any]:
         """Return the compression recipe, as its file has it."""
@@ -147,6 +160,20 @@ def repair(
     return Repair(source.name, settings, measure, before, *best)
 
 
+def write_recipe(repaired: Repair, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write the recipe as TOML; raises ConfigError where the place is taken, OutputError where it cannot be written."""
+    text = require("tomli_w").dumps(repaired.recipe())
+    with atomic_file(path, overwrite) as file:
+        file.write_text(text, encoding="utf-8")
+
+
+def check_recipe_place(path: str | Path, overwrite: bool) -> None:
+    """Raise ConfigError if `write_recipe` would refuse ``path``: for callers with minutes of work before it."""
+    place = Path(path).expanduser().resolve()
+    if place.is_dir() or (place.exists() and not overwrite):
+        raise ConfigError(f"{place} exists", next_step="name another place, or pass --overwrite (overwrite=True)")
+
+
 class _Search:
     """Looks in simulation for the units to keep in float."""
 
@@ -188,11 +215,11 @@ class _Search:
     def _grown(self, kept: frozenset[int], tolerated: float, steps: int | None = None) -> frozenset[int]:
         taken = 0
         for unit in self._ranking:
-            wider = kept | {unit} | self._judge.graph.consumers(unit)
-            if self._loss(kept) <= tolerated or taken == steps or len(wider) > self._most:
+            wider = kept | {unit} | self._judge.graph.followers(unit)
+            if self._loss(kept) <= tolerated or taken == steps:
                 break
-            taken += wider != kept
-            kept = wider
+            if wider != kept and len(wider) <= self._most:
+                taken, kept = taken + 1, wider
         return kept
 
     def _shrunk(self, kept: frozenset[int]) -> frozenset[int]:
@@ -207,7 +234,7 @@ class _Search:
 
     def _loss(self, kept: frozenset[int]) -> float:
         if kept not in self._losses:
-            self._losses[kept] = _loss(self._measure, self._judge.together(kept))
+            self._losses[kept] = _loss(self._measure, self._judge.together(kept=kept))
             if self._progress:
                 self._progress(len(self._losses), 2 * self._most + 2)
         return self._losses[kept]

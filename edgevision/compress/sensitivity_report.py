@@ -16,10 +16,11 @@ class LayerSensitivity:
     Signal-to-noise ratios are 10·log10(Σx² / Σ(x − x̂)²); None where nothing changed.
 
     Attributes:
-        layer: Its name, as recipes name it.
+        layer: Its name, as recipes name it; with channels, the layers that lose them, joined by " + ".
         kind: Its class.
         parameters: Weights in it.
-        sqnr_db: Of its own output.
+        macs: Multiply-accumulate operations of one inference; None when the input's size is open.
+        sqnr_db: Of its own output; None with channels.
         output_sqnr_db: Of the model's output, before its softmax.
         weights_sqnr_db: The same with its weights changed alone.
         activations_sqnr_db: The same with its output rounded alone; None when only weights change.
@@ -30,6 +31,7 @@ class LayerSensitivity:
     layer: str
     kind: str
     parameters: int
+    macs: int | None
     sqnr_db: float | None
     output_sqnr_db: float | None
     weights_sqnr_db: float | None

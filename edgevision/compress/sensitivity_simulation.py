@@ -1,7 +1,7 @@
 """A float model in which any weight and any tensor can be rounded, traced once: what an integer model would answer.
 
-Which tensors are rounded, and how, is data (one row for each place), so that neither a layer more nor a layer less makes
-TensorFlow trace the model anew. TFLite rounds what an integer operator takes and what it makes; OpenVINO (as NNCF
+Which tensors are rounded, and how, is data (one row for each place), so that no choice of layers makes TensorFlow trace
+the model anew. TFLite rounds what an integer operator takes and what it makes; OpenVINO (as NNCF
 quantizes) rounds what its integer operators take.
 """
 
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 SOFTMAX = ("Softmax", "softmax", "softmax_v2")
 FIXED_RANGES = {**dict.fromkeys(SOFTMAX, (0.0, 255 / 256)), "sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
 """Ranges that TFLite's kernels have, whatever was measured."""
-FLOAT_IN_OPENVINO = frozenset(
-    """softmax softmax_v2 Softmax sigmoid swish silu tanh hard_sigmoid elu ELU gelu selu softplus softsign mish
-    exponential relu relu6 ReLU LeakyReLU leaky_relu PReLU ThresholdedReLU DepthwiseConv2D""".split()
-)
+_FLOAT_IN_OPENVINO_TEXT = """
+softmax softmax_v2 Softmax sigmoid swish silu tanh hard_sigmoid elu ELU gelu selu softplus softsign mish exponential relu
+relu6 ReLU LeakyReLU leaky_relu PReLU ThresholdedReLU DepthwiseConv2D
+"""
+FLOAT_IN_OPENVINO = frozenset(_FLOAT_IN_OPENVINO_TEXT.split())
 """What takes its input as it is: activations, and depthwise convolutions, which have one scale for each channel."""
 BATCH_PIXELS = 2_000_000
 
@@ -38,6 +39,7 @@ class Simulation:
     """A copy of a model, with a switch for each weight tensor and each place where a tensor may be rounded.
 
     Attributes:
+        model: The copy; its layers are those of the source, in the same order.
         graph: The units and what lies between them.
         ranges: Value -> (lowest, highest), after `calibrate`.
     """
@@ -53,7 +55,7 @@ class Simulation:
             ConversionError: The model cannot be copied or laid open.
         """
         tf = require("tensorflow")
-        model = copy_model(source)
+        self.model = model = copy_model(source)
         with vendor_step(f"laying {source.name} open"):
             self.graph = open_graph(model)
         self.ranges: dict[int, tuple[float, float]] = {}

@@ -27,7 +27,6 @@ OUTPUT_AXES = {
 STEPS = 127
 
 
-
 @dataclass(frozen=True)
 class Altered:
     """One weight tensor before and after.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from edgevision.compress.sensitivity_graph import Unit
     from edgevision.compress.sensitivity_report import LayerSensitivity
     from edgevision.compress.sensitivity_weights import Change
     from edgevision.tensors import Array
@@ -28,14 +27,12 @@ class Evidence:
     """What is known about a unit.
 
     Attributes:
-        unit: Its layers.
         change: What its weights became.
         outputs: What it makes of a few images, in float.
         made: Range of each tensor that it makes.
         taken: Who made each tensor that it takes -> its range.
     """
 
-    unit: Unit
     change: Change
     outputs: Array
     made: Sequence[tuple[float, float]]
