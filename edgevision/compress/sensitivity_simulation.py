@@ -27,8 +27,8 @@ SOFTMAX = ("Softmax", "softmax", "softmax_v2")
 FIXED_RANGES = {**dict.fromkeys(SOFTMAX, (0.0, 255 / 256)), "sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
 """Ranges that TFLite's kernels have, whatever was measured."""
 _FLOAT_IN_OPENVINO_TEXT = """
-softmax softmax_v2 Softmax sigmoid swish silu tanh hard_sigmoid elu ELU gelu selu softplus softsign mish exponential relu
-relu6 ReLU LeakyReLU leaky_relu PReLU ThresholdedReLU DepthwiseConv2D
+softmax softmax_v2 Softmax sigmoid swish silu tanh hard_sigmoid elu ELU gelu selu softplus softsign mish exponential
+relu relu6 ReLU LeakyReLU leaky_relu PReLU ThresholdedReLU DepthwiseConv2D
 """
 FLOAT_IN_OPENVINO = frozenset(_FLOAT_IN_OPENVINO_TEXT.split())
 """What takes its input as it is: activations, and depthwise convolutions, which have one scale for each channel."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edgevision.compress.sensitivity_weights import Change
     from edgevision.tensors import Array
 
-FAINT_DB, FAINT_SHARE = 25.0, 0.01
+FAINT_DB, FAINT_SHARE = 25.0, 0.05
 """Noise below this at the output, which changes fewer answers than this, needs no reason."""
 FAR = 8
 """How many times the others something is that is worth a word."""
