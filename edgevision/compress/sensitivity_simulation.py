@@ -65,9 +65,9 @@ class Simulation:
         shape = model.inputs[0].shape
         self._batch = shape[0] or max(1, min(64, BATCH_PIXELS // max(1, int(np.prod(shape[1:3])))))
         signature = [tf.TensorSpec((self._batch, *shape[1:]), model.inputs[0].dtype)]
-        self._answer = tf.function(self._answers, input_signature=signature)
-        self._observe = tf.function(self._observations, input_signature=signature)
-        self._look = tf.function(self._inside, input_signature=signature)
+        self._answer = tf.function(self._answers, input_signature=signature, autograph=False)
+        self._observe = tf.function(self._observations, input_signature=signature, autograph=False)
+        self._look = tf.function(self._inside, input_signature=signature, autograph=False)
 
     def calibrate(self, inputs: Array) -> None:
         """Measure the range of every tensor on ``inputs`` (N, H, W, C).

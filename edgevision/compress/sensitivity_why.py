@@ -10,7 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from edgevision.compress.sensitivity_report import LayerSensitivity
-    from edgevision.compress.sensitivity_weights import Change
+    from edgevision.compress.sensitivity_weights import Altered, Change
     from edgevision.tensors import Array
 
 FAINT_DB, FAINT_SHARE = 25.0, 0.05
@@ -67,7 +67,19 @@ def _weights(evidence: Evidence, granularity: str) -> str:
         return f"one output channel's weights are {between:.3g} times the others', with one scale for all{to_zero}"
     if within >= FAR and zeros >= SOME:
         return f"a weight is {within:.3g} times the median of its channel{to_zero}"
+    faint, inputs = _faint_inputs(part)
+    if faint:
+        return f"the weights of {faint} of {inputs} input channels are too small for the scale{to_zero}"
     return f"its weights in 8 bits{to_zero}"
+
+
+def _faint_inputs(part: Altered) -> tuple[int, int]:
+    """Return how many input channels lose more than a quarter of their weights' energy, and how many there are."""
+    others = tuple(axis for axis in range(part.before.ndim) if axis != part.before.ndim - 2)
+    before = part.before.astype(np.float64)
+    energy = np.square(before).sum(axis=others)
+    lost = np.square(before - part.after).sum(axis=others)
+    return int((lost > 0.25 * energy).sum()), energy.size
 
 
 def _activations(evidence: Evidence) -> str:
