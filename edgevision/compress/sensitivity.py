@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from edgevision.compress.sensitivity_judge import Judge, Treatment, Trial
 from edgevision.compress.sensitivity_report import LayerSensitivity, SensitivityReport
 from edgevision.compress.sensitivity_subject import Subject
-from edgevision.converters.base import FORMATS, SCHEMES
 from edgevision.converters.fine_tuning import matching_layers
+from edgevision.converters.formats import FORMATS, SCHEMES
 from edgevision.errors import ConfigError, check_choice
 from edgevision.metrics.intervals import proportion
 

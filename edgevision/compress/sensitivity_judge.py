@@ -14,8 +14,8 @@ from edgevision.compress.sensitivity_report import LayerSensitivity
 from edgevision.compress.sensitivity_simulation import Simulation
 from edgevision.compress.sensitivity_weights import Altered, Change, pruned_weights, quantized_weights
 from edgevision.compress.sensitivity_why import Evidence, pruning_reason, quantization_reason
-from edgevision.converters.base import SCHEMES
 from edgevision.converters.costs import model_costs
+from edgevision.converters.formats import SCHEMES
 from edgevision.converters.keras_import import leaf_layers
 from edgevision.converters.pruning import KERNELS
 from edgevision.errors import ConfigError

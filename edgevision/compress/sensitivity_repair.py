@@ -17,7 +17,8 @@ from edgevision.compress.sensitivity_judge import Judge, Treatment
 from edgevision.compress.sensitivity_report import SensitivityReport
 from edgevision.compress.sensitivity_subject import Subject
 from edgevision.converters.base import convert
-from edgevision.errors import ConfigError
+from edgevision.converters.formats import FORMATS
+from edgevision.errors import ConfigError, check_choice
 from edgevision.evaluate import evaluate
 from edgevision.files import atomic_file
 from edgevision.metrics.paired import Effect, paired_effect
@@ -132,6 +133,7 @@ def repair(
             allowed=f"quantize of {source.name}",
         )  # fmt: skip
     settings = report.settings
+    check_choice(f"scheme of a repair for {settings['to']}", settings["scheme"], FORMATS[settings["to"]].float_layers)
     subject = Subject(
         source,
         dataset,

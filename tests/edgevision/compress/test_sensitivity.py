@@ -10,7 +10,6 @@ from edgevision.calibration import CalibrationDataset
 from edgevision.compress.sensitivity import sensitivity
 from edgevision.converters.base import convert
 from edgevision.converters.fine_tuning import copy_model
-from edgevision.converters.keras_import import SourceModel
 from edgevision.converters.quantization import quantize_aware
 from edgevision.data.dataset import ArrayDataset
 from edgevision.errors import CalibrationError, ConfigError, ConversionError, DatasetError
@@ -20,71 +19,6 @@ from edgevision.preprocessing import Preprocessing
 LABELS = ("across", "down", "plain")
 PREPROCESSING = Preprocessing(8, 8, mean=(128.0,) * 3, std=(64.0,) * 3)
 COUNTS = {"images": 96, "calibration_count": 48}
-
-
-@pytest.fixture(scope="module")
-def stripes(make_stripes):
-    return make_stripes(8)
-
-
-@pytest.fixture(scope="module")
-def source(stripes):
-    """A small residual network with a depthwise convolution that has learned its task."""
-    import tf_keras as keras
-
-    keras.utils.set_random_seed(3)
-    layers, image = keras.layers, keras.Input((8, 8, 3), name="image")
-    x = layers.Conv2D(8, 3, padding="same", use_bias=False, name="stem")(image)
-    x = layers.ReLU(name="stem_relu")(layers.BatchNormalization(name="stem_bn")(x))
-    y = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="depthwise")(x)
-    y = layers.ReLU(name="depthwise_relu")(layers.BatchNormalization(name="depthwise_bn")(y))
-    y = layers.Conv2D(8, 1, use_bias=False, name="pointwise")(y)
-    x = layers.ReLU(name="pointwise_relu")(layers.BatchNormalization(name="pointwise_bn")(y))
-    x = layers.ReLU(name="relu")(layers.Add(name="add")([x, layers.Conv2D(8, 1, name="side")(x)]))
-    x = layers.Dense(3, name="logits")(layers.GlobalAveragePooling2D(name="pool")(x))
-    model = keras.Model(image, layers.Softmax(name="probabilities")(x), name="small")
-    inputs = np.stack([PREPROCESSING.apply(stripes.image(i)) for i in range(len(stripes))])
-    model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
-    model.fit(inputs, stripes.targets, epochs=15, verbose=0)
-    return SourceModel(model, "small", PREPROCESSING, LABELS, "classification", {"activation": "softmax"})
-
-
-def planted(source, kind) -> SourceModel:
-    """The model, answering as before in float, with an outlier that integers do not survive."""
-    model = copy_model(source)
-
-    def change(name, edit):
-        weights = model.get_layer(name).get_weights()
-        edit(weights)
-        model.get_layer(name).set_weights(weights)
-
-    if kind in ("activations", "weights"):  # one channel is 5000 times the others, and the next layer takes it back
-
-        def wider(weights):
-            weights[0][2] *= 5000
-            weights[1][2] *= 5000
-
-        def narrower(weights):
-            weights[0][:, :, 2] /= 5000
-
-        change("depthwise_bn", wider)
-        change("pointwise", narrower)
-    else:  # one weight is huge, and its input is always 0
-
-        def silent(weights):
-            weights[0][5], weights[1][5] = 1e-3, -1
-
-        def huge(weights):
-            weights[0][0, 0, 5, :] = 500 * np.abs(weights[0]).max()
-
-        change("depthwise_bn", silent)
-        change("pointwise", huge)
-    return dataclasses.replace(source, model=model)
-
-
-@pytest.fixture(scope="module")
-def with_activations(source):
-    return planted(source, "activations")
 
 
 @pytest.fixture(scope="module")
@@ -124,14 +58,14 @@ def test_the_same_seed_gives_the_same_report(report, with_activations, stripes):
         ("activations", {"to": "openvino"}, "depthwise", "activations span"),
     ],
 )
-def test_other_outliers_are_found_too(source, stripes, kind, options, culprit, why):
-    report = sensitivity(planted(source, kind), stripes, **options, **COUNTS)
+def test_other_outliers_are_found_too(planted, stripes, kind, options, culprit, why):
+    report = sensitivity(planted(kind), stripes, **options, **COUNTS)
     assert report.layers[0].layer == culprit and why in report.layers[0].why
     assert report.layers[0].effect.agreement.value < report.layers[1].effect.agreement.value
 
 
-def test_scales_per_channel_make_huge_channels_harmless(source, stripes):
-    report = sensitivity(planted(source, "weights"), stripes, scheme="dynamic_wi8_afp32", **COUNTS)
+def test_scales_per_channel_make_huge_channels_harmless(planted, stripes):
+    report = sensitivity(planted("weights"), stripes, scheme="dynamic_wi8_afp32", **COUNTS)
     assert report.together.agreement.value > 0.97
     assert report.layers[0].why == "the weights of 1 of 8 input channels are too small for the scale"
     assert {layer.why for layer in report.layers[1:]} == {""}
