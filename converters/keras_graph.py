@@ -22,6 +22,7 @@ class Call:
         input_shapes: Their shapes, with the batch axis.
         output_shapes: Their shapes, with the batch axis.
         arguments: Everything that it was called with but those tensors, flat.
+        node: The call as Keras keeps it: ``keras_inputs``, ``call_args``, ``call_kwargs``, ``outputs``.
     """
 
     layer: Any
@@ -30,6 +31,7 @@ class Call:
     input_shapes: tuple[Shape, ...]
     output_shapes: tuple[Shape, ...]
     arguments: tuple[Any, ...] = ()
+    node: Any = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class _Walker:
             outputs = tuple(self.new() for _ in given)
             shapes = [tuple(tuple(tensor.shape) for tensor in tensors) for tensors in (taken, given)]
             constants = tuple(value for value in _flat((node.call_args, node.call_kwargs)) if not _is_tensor(value))
-            self.calls.append(Call(node.layer, inputs, outputs, shapes[0], shapes[1], constants))
+            self.calls.append(Call(node.layer, inputs, outputs, shapes[0], shapes[1], constants, node))
         known.update(zip((id(tensor) for tensor in given), outputs, strict=True))
 
 

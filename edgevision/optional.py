@@ -19,6 +19,7 @@ EXTRA_OF = {
     "nncf": "compress",
     "ai_edge_quantizer": "compress",
     "optuna": "compress",
+    "tomli_w": "compress",
     "openvino": "openvino",
     "tflite_runtime": "tflite-runtime",
     "onnx": "onnx",

@@ -1,0 +1,285 @@
+"""From a bad integer model to the few layers that have to stay in float, proved on real artifacts.
+
+The search happens in simulation: layers are kept in float along the ranking, with those that take their results (in
+whose inputs the rounding is), until the loss is gone; then each that is not needed is given back. What remains is a
+recipe, which is carried out and measured.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgevision.compress.sensitivity_judge import Judge, Treatment
+from edgevision.compress.sensitivity_report import SensitivityReport
+from edgevision.compress.sensitivity_subject import Subject
+from edgevision.converters.base import convert
+from edgevision.converters.formats import FORMATS
+from edgevision.errors import ConfigError, check_choice
+from edgevision.evaluate import evaluate
+from edgevision.files import atomic_file
+from edgevision.metrics.paired import Effect, paired_effect
+from edgevision.optional import require
+
+if TYPE_CHECKING:
+    from edgevision.converters.keras_import import SourceModel
+    from edgevision.data.dataset import ImageDataset
+
+RECOVERED = 0.9
+"""Share of the loss that has to come back in the real model."""
+LEFT = 0.05
+"""Share of the loss that may be left in simulation."""
+NOTABLE_DISAGREEMENT = 0.05
+"""Share of changed answers from which on they are a loss of their own, where accuracy tells nothing."""
+MOST = 0.5
+"""Share of the layers that may be kept in float: with more of them it is no longer an integer model."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A real artifact against the float model, on the images of the report.
+
+    Attributes:
+        float_layers: Layers that it has in float.
+        effect: On the answers.
+        bytes: Of its files.
+        recovered: Share of the integer model's loss that came back; None for that model itself.
+    """
+
+    float_layers: tuple[str, ...]
+    effect: Effect
+    bytes: int
+    recovered: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What repairs an integer model.
+
+    Attributes:
+        model: The model's name.
+        settings: Format, scheme and granularity, as the report has them.
+        measure: ``accuracy`` or ``agreement``: which loss it is about; None where there is nothing to repair.
+        before: The integer model as it is.
+        after: The model with layers in float; None where there is nothing to repair.
+        simulated: Share of the loss that came back in simulation; None likewise.
+    """
+
+    model: str
+    settings: dict[str, Any]
+    measure: str | None
+    before: Proof
+    after: Proof | None = None
+    simulated: float | None = None
+
+    @property
+    def float_layers(self) -> tuple[str, ...]:
+        """Layers that stay in float."""
+        return self.after.float_layers if self.after else ()
+
+    @property
+    def verdict(self) -> str:
+        """What came of it, as a sentence."""
+        if self.measure is None:
+            return f"nothing to repair, as far as {self.before.effect.accuracy.count} images tell"
+        if self.after is None:
+            return f"the loss of {self.measure} does not come back with half of the layers in float"
+        share = f"{self.after.recovered or 0.0:.0%} of the loss of {self.measure}"
+        return f"{share} comes back with {len(self.float_layers)} layers in float: {', '.join(self.float_layers)}"
+
+    def recipe(self) -> dict[str, Any]:
+        """Return the compression recipe, as its file has it."""
+        step = {"method": "quantize", "scheme": self.settings["scheme"], "granularity": self.settings["granularity"]}
+        kept = {"float_layers": list(self.float_layers)} if self.float_layers else {}
+        return {"schema": 1, "name": f"{self.model}-repaired", "steps": [{**step, **kept}]}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {**asdict(self), "recipe": self.recipe()}
+
+
+def repair(
+    source: SourceModel,
+    dataset: ImageDataset,
+    report: SensitivityReport,
+    *,
+    calibration_data: ImageDataset | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Repair:
+    """Find the layers that have to stay in float for the quantized model to answer as the float model does.
+
+    Args:
+        source: The model that the report is about.
+        dataset: The images that it was judged on.
+        report: What `edgevision.compress.sensitivity.sensitivity` said, with ``what="quantize"``.
+        calibration_data: As for that call.
+        progress: Called with (trials done, trials at most).
+
+    Raises:
+        ConfigError: A report about pruning, or about another model.
+        ConversionError: The format's converter gave up.
+        EdgeVisionError: As `sensitivity`.
+    """
+    if report.what != "quantize" or report.model != source.name:
+        raise ConfigError(
+            "a repair needs the report of this model, quantized", got=f"{report.what} of {report.model}",
+            allowed=f"quantize of {source.name}",
+        )  # fmt: skip
+    settings = report.settings
+    check_choice(f"scheme of a repair for {settings['to']}", settings["scheme"], FORMATS[settings["to"]].float_layers)
+    subject = Subject(
+        source,
+        dataset,
+        calibration_data,
+        images=report.images,
+        calibration_count=report.calibration_images,
+        seed=settings["seed"],
+    )
+    judge = Judge(subject, Treatment("quantize", settings["to"], settings["scheme"], settings["granularity"]))
+    workshop = _Workshop(judge, settings)
+    before = workshop.prove(())
+    measure = _measure(before.effect)
+    if measure is None:
+        return Repair(source.name, settings, None, before)
+    search = _Search(judge, measure, [layer.layer for layer in report.layers], progress)
+    best: tuple[Proof, float] | None = None
+    for kept in search.candidates():
+        proof = workshop.prove(search.names(kept))
+        share = _recovered(measure, before.effect, proof.effect)
+        if best is None or share > (best[0].recovered or 0.0):
+            best = replace(proof, recovered=share), search.recovered(kept)
+        if share >= RECOVERED:
+            break
+    if best is None:
+        return Repair(source.name, settings, measure, before)
+    return Repair(source.name, settings, measure, before, *best)
+
+
+def write_recipe(repaired: Repair, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write the recipe as TOML; raises ConfigError where the place is taken, OutputError where it cannot be written."""
+    text = require("tomli_w").dumps(repaired.recipe())
+    with atomic_file(path, overwrite) as file:
+        file.write_text(text, encoding="utf-8")
+
+
+def check_recipe_place(path: str | Path, overwrite: bool) -> None:
+    """Raise ConfigError if `write_recipe` would refuse ``path``: for callers with minutes of work before it."""
+    place = Path(path).expanduser().resolve()
+    if place.is_dir() or (place.exists() and not overwrite):
+        raise ConfigError(f"{place} exists", next_step="name another place, or pass --overwrite (overwrite=True)")
+
+
+class _Search:
+    """Looks in simulation for the units to keep in float."""
+
+    def __init__(
+        self, judge: Judge, measure: str, ranking: list[str], progress: Callable[[int, int], None] | None
+    ) -> None:
+        self._judge, self._measure, self._progress = judge, measure, progress
+        units = judge.graph.units
+        self._ranking = [number for name in ranking for number, unit in enumerate(units) if unit.name == name]
+        self._losses: dict[frozenset[int], float] = {}
+        self._most = max(1, int(MOST * len(units)))
+        self._tolerated = LEFT * self._loss(frozenset())
+
+    def candidates(self) -> Any:
+        """Yield sets of units to keep in float, each to be tried if the one before did not do in reality."""
+        grown = self._grown(frozenset(), self._tolerated)
+        if grown:
+            yield self._shrunk(grown)
+            yield grown
+            more = self._grown(grown, -1.0, steps=2)
+            if more != grown:
+                yield more
+
+    def names(self, kept: Collection[int]) -> tuple[str, ...]:
+        """Return the names of the layers in a recipe: of the units, and of the layers between them."""
+        graph = self._judge.graph
+        between = [
+            name
+            for edge in graph.edges
+            if edge.producer in kept and (edge.consumer is None or edge.consumer in kept)
+            for name in edge.through
+        ]
+        return tuple(dict.fromkeys([*(graph.units[unit].name for unit in sorted(kept)), *between]))
+
+    def recovered(self, kept: frozenset[int]) -> float:
+        """Return the share of the loss that comes back in simulation."""
+        return 1 - self._loss(kept) / max(self._loss(frozenset()), 1e-9)
+
+    def _grown(self, kept: frozenset[int], tolerated: float, steps: int | None = None) -> frozenset[int]:
+        taken = 0
+        for unit in self._ranking:
+            wider = kept | {unit} | self._judge.graph.followers(unit)
+            if self._loss(kept) <= tolerated or taken == steps:
+                break
+            if wider != kept and len(wider) <= self._most:
+                taken, kept = taken + 1, wider
+        return kept
+
+    def _shrunk(self, kept: frozenset[int]) -> frozenset[int]:
+        tolerated = max(self._tolerated, self._loss(kept))
+        for unit in sorted(kept, key=lambda unit: (-self._weight(unit), unit)):
+            if len(kept) > 1 and self._loss(kept - {unit}) <= tolerated:
+                kept = kept - {unit}
+        return kept
+
+    def _weight(self, unit: int) -> int:
+        return sum(layer.count_params() for layer in self._judge.graph.units[unit].layers)
+
+    def _loss(self, kept: frozenset[int]) -> float:
+        if kept not in self._losses:
+            self._losses[kept] = _loss(self._measure, self._judge.together(kept=kept))
+            if self._progress:
+                self._progress(len(self._losses), 2 * self._most + 2)
+        return self._losses[kept]
+
+
+class _Workshop:
+    """Makes real artifacts and measures them."""
+
+    def __init__(self, judge: Judge, settings: dict[str, Any]) -> None:
+        self._judge, self._settings = judge, settings
+        self._proofs: dict[tuple[str, ...], Proof] = {}
+
+    def prove(self, float_layers: tuple[str, ...]) -> Proof:
+        """Convert with these layers in float and compare the answers with the float model's."""
+        if float_layers not in self._proofs:
+            subject = self._judge.subject
+            with tempfile.TemporaryDirectory() as folder:
+                artifact = convert(
+                    subject.source,
+                    folder,
+                    to=self._settings["to"],
+                    scheme=self._settings["scheme"],
+                    granularity=self._settings["granularity"],
+                    calibration=subject.calibration,
+                    float_layers=float_layers,
+                ).artifact
+                answers = evaluate(artifact, subject.dataset).predicted
+                size = artifact.bytes
+            effect = paired_effect(subject.targets, self._judge.before, answers)
+            self._proofs[float_layers] = Proof(float_layers, effect, size)
+        return self._proofs[float_layers]
+
+
+def _measure(effect: Effect) -> str | None:
+    """Return which loss there is to repair: of accuracy if it is beyond chance, else of answers if it is notable."""
+    if effect.high < 0:
+        return "accuracy"
+    return "agreement" if 1 - effect.agreement.high > NOTABLE_DISAGREEMENT else None
+
+
+def _loss(measure: str, effect: Effect) -> float:
+    return -effect.points / 100 if measure == "accuracy" else 1 - (effect.agreement.value or 0.0)
+
+
+def _recovered(measure: str, before: Effect, after: Effect) -> float:
+    return 1 - _loss(measure, after) / _loss(measure, before)

@@ -1,0 +1,84 @@
+"""A small model that has learned its task, and the same with an outlier that integers do not survive."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from edgevision.converters.fine_tuning import copy_model
+from edgevision.converters.keras_import import SourceModel
+from edgevision.preprocessing import Preprocessing
+
+LABELS = ("across", "down", "plain")
+PREPROCESSING = Preprocessing(8, 8, mean=(128.0,) * 3, std=(64.0,) * 3)
+
+
+@pytest.fixture(scope="session")
+def stripes(make_stripes):
+    return make_stripes(8)
+
+
+@pytest.fixture(scope="session")
+def source(stripes):
+    """A small residual network with a depthwise convolution that has learned its task."""
+    import tf_keras as keras
+
+    keras.utils.set_random_seed(3)
+    layers, image = keras.layers, keras.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(8, 3, padding="same", use_bias=False, name="stem")(image)
+    x = layers.ReLU(name="stem_relu")(layers.BatchNormalization(name="stem_bn")(x))
+    y = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="depthwise")(x)
+    y = layers.ReLU(name="depthwise_relu")(layers.BatchNormalization(name="depthwise_bn")(y))
+    y = layers.Conv2D(8, 1, use_bias=False, name="pointwise")(y)
+    x = layers.ReLU(name="pointwise_relu")(layers.BatchNormalization(name="pointwise_bn")(y))
+    x = layers.ReLU(name="relu")(layers.Add(name="add")([x, layers.Conv2D(8, 1, name="side")(x)]))
+    x = layers.Dense(3, name="logits")(layers.GlobalAveragePooling2D(name="pool")(x))
+    model = keras.Model(image, layers.Softmax(name="probabilities")(x), name="small")
+    inputs = np.stack([PREPROCESSING.apply(stripes.image(i)) for i in range(len(stripes))])
+    model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
+    model.fit(inputs, stripes.targets, epochs=15, verbose=0)
+    return SourceModel(model, "small", PREPROCESSING, LABELS, "classification", {"activation": "softmax"})
+
+
+def plant(source, kind) -> SourceModel:
+    """The model, answering as before in float, with an outlier that integers do not survive."""
+    model = copy_model(source)
+
+    def change(name, edit):
+        weights = model.get_layer(name).get_weights()
+        edit(weights)
+        model.get_layer(name).set_weights(weights)
+
+    if kind in ("activations", "weights"):  # one channel is 5000 times the others, and the next layer takes it back
+
+        def wider(weights):
+            weights[0][2] *= 5000
+            weights[1][2] *= 5000
+
+        def narrower(weights):
+            weights[0][:, :, 2] /= 5000
+
+        change("depthwise_bn", wider)
+        change("pointwise", narrower)
+    else:  # one weight is huge, and its input is always 0
+
+        def silent(weights):
+            weights[0][5], weights[1][5] = 1e-3, -1
+
+        def huge(weights):
+            weights[0][0, 0, 5, :] = 500 * np.abs(weights[0]).max()
+
+        change("depthwise_bn", silent)
+        change("pointwise", huge)
+    return dataclasses.replace(source, model=model)
+
+
+@pytest.fixture(scope="session")
+def planted(source):
+    """planted(kind) -> the model with huge "activations" (or "weights", by channel), or with "one weight" that is."""
+    return lambda kind: plant(source, kind)
+
+
+@pytest.fixture(scope="session")
+def with_activations(planted):
+    return planted("activations")
