@@ -15,6 +15,7 @@ from edgevision.compress.recipe import CompressionRecipe
 from edgevision.compress.running import Progress, run_recipe
 from edgevision.compress.steps import QuantizeAware
 from edgevision.converters.base import check_conversion
+from edgevision.converters.keras_import import KERAS_TOOLS
 from edgevision.errors import ConfigError, check_choice
 from edgevision.files import atomic_directory, check_replaceable
 from edgevision.manifest import MANIFEST
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 LEDGER_FILE = "ledger.json"
 RECIPE_FILE = "recipe.toml"
 FORMATS = ("tflite", "openvino")
-TOOLS = (
-    "edgevision", "tensorflow", "tf-keras", "tensorflow-model-optimization", "openvino", "nncf", "ai-edge-litert", "numpy",
-)  # fmt: skip
+TOOLS = ("edgevision", "numpy", *KERAS_TOOLS, "openvino", "nncf", "ai-edge-litert")
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from edgevision.documents import pretty_json
+from edgevision.documents import check_fields, pretty_json
 from edgevision.metrics.intervals import Proportion
 
 SCHEMA = 1
@@ -58,6 +58,19 @@ class LedgerRow:
     latency: Mapping[str, Latency] = field(default_factory=dict)
     skipped: tuple[tuple[str, str], ...] = ()
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> LedgerRow:
+        """Read the JSON form; raises ConfigError for unknown or missing keys."""
+        data = check_fields("ledger row", data, required=[item.name for item in fields(cls)])
+        accuracy = Proportion(**data["accuracy"])
+        latency = {name: Latency(**values) for name, values in data["latency"].items()}
+        skipped = tuple((name, reason) for name, reason in data["skipped"])
+        return cls(**{**data, "accuracy": accuracy, "latency": latency, "skipped": skipped})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {**asdict(self), "skipped": [list(entry) for entry in self.skipped]}
+
     @property
     def latency_ms(self) -> float:
         """Median latency on the runtime that comes first."""
@@ -96,10 +109,7 @@ class Ledger:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        document = asdict(self)
-        for row in document["rows"]:
-            row["skipped"] = [list(entry) for entry in row["skipped"]]
-        return {"schema": SCHEMA, "kind": KIND, **document, "rows": list(document["rows"])}
+        return {"schema": SCHEMA, "kind": KIND, **asdict(self), "rows": [row.to_dict() for row in self.rows]}
 
     def to_json(self) -> str:
         """Return the text of ``ledger.json``."""

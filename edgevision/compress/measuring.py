@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgevision.artifact import Artifact
 from edgevision.benchmark import BenchmarkReport, Candidate, benchmark
 from edgevision.compress.ledger import Latency, LedgerRow
-from edgevision.compress.running import Stage
+from edgevision.compress.running import Stage, original_stage
 from edgevision.converters.costs import model_costs
 from edgevision.converters.golden_samples import make_golden
 from edgevision.errors import BackendUnavailableError
@@ -85,10 +85,18 @@ class Measurer:
             ConversionError: A converter gave up.
             BackendUnavailableError: No runtime for the format is here.
         """
-        original = self._float(stages[0], format)
+        original = self.original(stages[0].model, format)
         between = [self._float(stage, format) for stage in stages[1:-1]]
         last = self._measured(stages[-1], format, out, self._golden_samples())
         return [_compared(item, original) for item in (original, *between, last)]
+
+    def glance(self, stage: Stage, format: str, out: Path) -> Measured:
+        """Measure one stage alone against the original, without golden samples: for a first impression."""
+        return _compared(self._measured(stage, format, out, None), self.original(self.setting.source, format))
+
+    def original(self, source: SourceModel, format: str) -> Measured:
+        """Measure the float model."""
+        return self._float(original_stage(source), format)
 
     def time(self, measured: Sequence[Measured]) -> tuple[list[LedgerRow], str]:
         """Time the artifacts in turns on every runtime here; return their rows, and the protocol in words."""
@@ -106,11 +114,6 @@ class Measurer:
         )
         return _with_latencies(measured, candidates, report), report.protocol.text
 
-    def costs(self, model: SourceModel) -> dict[str, int]:
-        """Return what `LedgerRow` says about a Keras model."""
-        costs = model_costs(model.model)
-        return {"parameters": costs.parameters, "zeros": costs.zeros, "macs": costs.macs}
-
     def _float(self, stage: Stage, format: str) -> Measured:
         key = (stage.digest, format)
         if key not in self._floats:
@@ -123,6 +126,7 @@ class Measurer:
         (name, *_) = self._runtimes(artifact)
         options = {"threads": self.setting.threads}
         found = evaluate(artifact, self.setting.test, runtime=name, device=self.setting.device, options=options)
+        costs = model_costs(stage.model.model)
         row = LedgerRow(
             step=stage.name,
             format=format,
@@ -130,7 +134,9 @@ class Measurer:
             bytes=artifact.bytes,
             deflated_bytes=artifact.deflated_bytes,
             sha256=artifact.sha256,
-            **self.costs(stage.model),
+            parameters=costs.parameters,
+            zeros=costs.zeros,
+            macs=costs.macs,
             accuracy=found.classification.accuracy,
             drop_points=0.0,
             runtime=name,
@@ -158,9 +164,7 @@ def export_stage(
 ) -> tuple[Artifact, tuple[tuple[str, str], ...]]:
     """Export a model as its stage says; return the artifact and (layer, reason) for what was not converted as asked."""
     options: dict[str, Any] = {key: value for key, value in stage.numerics.to_dict().items() if key != "method"}
-    (conversion,) = export(
-        stage.model, out, to=(format,), calibration_data=setting.train, golden=golden, **options
-    )
+    (conversion,) = export(stage.model, out, to=(format,), calibration_data=setting.train, golden=golden, **options)
     return conversion.artifact, conversion.report.skipped
 
 

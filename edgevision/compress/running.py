@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgevision.compress.recipe import CompressionRecipe, steps_digest
-from edgevision.compress.steps import METHODS, FineTuned, Quantize, Step, Teaching, numerics_of
+from edgevision.compress.steps import METHODS, FineTuned, Quantize, Step, Target, Teaching, numerics_of
+from edgevision.converters.channel_report import ChannelTarget
 from edgevision.converters.distillation import Distillation
 from edgevision.converters.keras_import import SourceModel, load_source, save_keras_artifact
 from edgevision.documents import pretty_json
 from edgevision.errors import ArtifactError, ConfigError
 from edgevision.manifest import LineageStep
-from edgevision.optional import versions
+from edgevision.optional import require, versions
 from edgevision.registry import resolve
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class Stage:
         return tuple((str(name), str(reason)) for name, reason in self.report.get("skipped", ()))
 
 
+def original_stage(source: SourceModel) -> Stage:
+    """Return where every recipe begins."""
+    return Stage("original", (), source, numerics_of(None), {})
+
+
 def run_recipe(
     source: SourceModel,
     recipe: CompressionRecipe,
@@ -84,7 +90,7 @@ def run_recipe(
         ConversionError: A layer that cannot be copied, or fine-tuning diverged.
         BackendUnavailableError: An extra is not installed.
     """
-    stages = [Stage("original", (), source, numerics_of(None), {})]
+    stages = [original_stage(source)]
     tell = progress or (lambda what, done, total: None)
     done = 0
     for index, step in enumerate(recipe.steps, 1):
@@ -121,6 +127,7 @@ def _run(
     if place is not None and (found := _kept(place)) is not None:
         return Stage(step.method, steps, found[0], numerics_of(step), found[1])
     function = resolve(METHODS[step.method].function)
+    require("tf_keras").backend.reset_uids()  # names that layers get by themselves are part of the IR
     model, report = function(before, dataset, **_arguments(step, original), progress=progress)
     document = report.to_dict()
     if place is not None:
@@ -131,9 +138,11 @@ def _run(
 def _arguments(step: Step, original: SourceModel) -> dict[str, Any]:
     """Return the options of a step as its function takes them."""
     options = {item.name: getattr(step, item.name) for item in fields(step) if item.name not in EXPORT_ONLY}
-    teaching = options.get("distillation")
+    teaching, target = options.get("distillation"), options.get("target")
     if isinstance(teaching, Teaching):
         options["distillation"] = Distillation(original, teaching.weight, teaching.temperature)
+    if isinstance(target, Target):
+        options["target"] = ChannelTarget(target.kind, target.value)
     return options
 
 

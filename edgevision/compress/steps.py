@@ -1,4 +1,4 @@
-"""The steps that a recipe is made of: one record for each method, with the names and defaults of the library's function.
+"""The steps of a recipe: one record for each method, with the names and defaults of the library's function.
 
 A new method is a record and a row of `METHODS`; a test compares both with the function's signature.
 """
@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 from edgevision.compress.values import Options, choice, flag, names, number, record, whole
 from edgevision.converters.base import FORMATS, SCHEMES
+from edgevision.converters.channel_importance import IMPORTANCES
+from edgevision.converters.channel_plan import SCOPES
 from edgevision.converters.pruning import SCHEDULES
 from edgevision.data.batches import AUGMENTATIONS
 
@@ -62,6 +64,35 @@ class FineTuned(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Target(Options):
+    """How small channel pruning makes a model; see `edgevision.converters.channel_report.ChannelTarget`.
+
+    Bytes and milliseconds are no targets of a recipe: which channels they cost depends on a format and on a machine.
+
+    Attributes:
+        kind: ``macs`` or ``parameters``.
+        value: The share of them that remains or, above 1, their number.
+    """
+
+    kind: str = field(metadata=choice(("macs", "parameters")))
+    value: float = field(metadata=number(0, above=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneChannels(FineTuned):
+    """Channel pruning; the attributes are the options of `edgevision.converters.channel_pruning.prune_channels`."""
+
+    method = "prune_channels"
+    target: Target = field(metadata=record(Target))
+    importance: str = field(default="l1", metadata=choice(IMPORTANCES))
+    scope: str = field(default="global", metadata=choice(SCOPES))
+    multiple: int = field(default=8, metadata=whole(1))
+    steps: int = field(default=1, metadata=whole(1))
+    epochs: int = field(default=2, metadata=whole(0))
+    learning_rate: float = field(default=1e-3, metadata=number(0, above=True))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prune(FineTuned):
     """Magnitude pruning; the attributes are the options of `edgevision.converters.pruning.prune`."""
 
@@ -72,7 +103,7 @@ class Prune(FineTuned):
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizeAware(FineTuned):
-    """Quantization-aware training; the attributes are the options of `edgevision.converters.quantization.quantize_aware`.
+    """Quantization-aware training; the attributes are options of `edgevision.converters.quantization.quantize_aware`.
 
     It decides the numerics of the export too: ``io_dtype`` is that of `edgevision.export.export`.
     """
@@ -117,6 +148,7 @@ LAST = 9
 """The place of what decides the numerics: at most one step, and nothing after it."""
 
 METHODS: Mapping[str, Method] = {
+    "prune_channels": Method(PruneChannels, "edgevision.converters.channel_pruning:prune_channels", 0),
     "prune": Method(Prune, "edgevision.converters.pruning:prune", 1),
     "quantize_aware": Method(QuantizeAware, "edgevision.converters.quantization:quantize_aware", LAST),
     "quantize": Method(Quantize, "edgevision.export:export", LAST),
