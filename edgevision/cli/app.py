@@ -28,6 +28,7 @@ COMMANDS: Rows = {
         "cluster": ("edgevision.cli.cluster:cluster", "Let the weights of a layer share a few values"),
         "quantize": ("edgevision.cli.quantize:quantize", "Make the numbers smaller, after training or with more of it"),
         "convert": ("edgevision.cli.convert:convert", "Change the format"),
+        "compress": ("edgevision.cli.compress:compress", "Run a recipe, or search for one that meets limits"),
     },
     "Prove it": {
         "verify": ("edgevision.cli.verify:verify", "Check that an artifact answers as when it was sealed"),

@@ -85,19 +85,18 @@ class Study:
         place = _without_password(url)
         file = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None
         lock = None if not file or file == ":memory:" else Path(file + ".lock")
-        with _storage_errors(place):
-            with locked(lock):
-                storage = optuna.storages.RDBStorage(
-                    url, engine_kwargs={"connect_args": {"timeout": 60}} if lock else None,
-                    heartbeat_interval=BEAT_S, grace_period=GRACE_S,
-                )  # fmt: skip
-                study = optuna.create_study(
-                    storage=storage, study_name=name, load_if_exists=True,
-                    directions=["minimize"] * len(OBJECTIVES),
-                )  # fmt: skip
-                found = study.user_attrs.get("identity")
-                if found is None:
-                    study.set_user_attr("identity", dict(identity))
+        with _storage_errors(place), locked(lock):
+            storage = optuna.storages.RDBStorage(
+                url, engine_kwargs={"connect_args": {"timeout": 60}} if lock else None,
+                heartbeat_interval=BEAT_S, grace_period=GRACE_S,
+            )  # fmt: skip
+            study = optuna.create_study(
+                storage=storage, study_name=name, load_if_exists=True,
+                directions=["minimize"] * len(OBJECTIVES),
+            )  # fmt: skip
+            found = study.user_attrs.get("identity")
+            if found is None:
+                study.set_user_attr("identity", dict(identity))
         if found is not None:
             _check_identity(name, place, found, identity)
         return cls(study, storage, place, lock)
@@ -154,7 +153,7 @@ class Study:
 
     def alive(self, trial: Any) -> None:
         """Give a sign of life of a running trial."""
-        with contextlib.suppress(ConfigError), _storage_errors(self._place):
+        with contextlib.suppress(require("sqlalchemy").exc.SQLAlchemyError):  # a busy database: the next one counts
             self._storage.record_heartbeat(trial._trial_id)
 
     def finish(self, trial: Any, judged: Judged, seconds: float) -> None:
