@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgevision.compress.space import ALL_STAY, LEAST_PERCENT, Room
 from edgevision.compress.steps import INT8
-from edgevision.converters.base import SCHEMES
+from edgevision.converters.formats import SCHEMES
 from edgevision.errors import EdgeVisionError
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def _goals(bench: Bench, judge: Judge, format: str, row: LedgerRow) -> Iterator[
         yield aimed(format, "parameters", 100, trained=True)
         for percent in WITHOUT_LIMITS:
             yield aimed(format, "macs", percent, trained=False)
+    if "max_bytes" not in missed:
+        yield from bench.space.calibrated(format)
     if "max_bytes" in missed and limits.max_bytes is not None:
         for trained in (False, True):
             found = _fitting(bench, judge, format, row, limits.max_bytes, trained)

@@ -132,9 +132,18 @@ def check_numerics(source: SourceModel, recipe: CompressionRecipe, formats: Sequ
     for name in formats:
         try:
             check_conversion(
-                source, Path(), name, numerics.scheme, numerics.granularity, numerics.io_dtype,
-                overwrite=True, trained=trained,
-            )  # fmt: skip
+                source,
+                Path(),
+                name,
+                numerics.scheme,
+                numerics.granularity,
+                numerics.io_dtype,
+                calibration_method=numerics.calibration_method,
+                float_layers=numerics.float_layers,
+                int16_layers=numerics.int16_layers,
+                overwrite=True,
+                trained=trained,
+            )
         except ConfigError as exc:
             what = f"recipe {recipe.name}: step {len(recipe.steps)} ({recipe.steps[-1].method}): {exc.what}"
             raise ConfigError(what, got=exc.got, allowed=exc.allowed, next_step=exc.next_step) from exc

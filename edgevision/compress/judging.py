@@ -16,9 +16,9 @@ from edgevision.compress.measuring import Measured, Measurer, Setting
 from edgevision.compress.recipe import CompressionRecipe
 from edgevision.compress.running import Progress, run_recipe
 from edgevision.compress.space import Proposal
-from edgevision.compress.steps import FineTuned, PruneChannels, QuantizeAware, Step
-from edgevision.converters.base import SCHEMES
+from edgevision.compress.steps import INT8, FineTuned, PruneChannels, QuantizeAware, Step
 from edgevision.converters.costs import model_costs
+from edgevision.converters.formats import SCHEMES
 
 GLANCE_TRAIN, GLANCE_TEST = 512, 500
 """Images of a glance: to train on for one epoch, and to evaluate on."""
@@ -115,12 +115,16 @@ class Judge:
         return self._glance(proposal)[0].bytes
 
     def _too_large(self, proposal: Proposal) -> Stopped | None:
-        """Stop what no measurement is needed for: weights of 16 or 32 bits that alone take more than is allowed."""
-        bits = SCHEMES[proposal.recipe.numerics.scheme].weight_bits
+        """Stop what no measurement is needed for: weights that alone take more than is allowed.
+
+        The int8 model with all of its weights is measured even so: everything else is compared with it.
+        """
+        scheme = proposal.recipe.numerics.scheme
+        bits = SCHEMES[scheme].weight_bits
         whole = not any(isinstance(step, PruneChannels) for step in proposal.recipe.steps)
         least = model_costs(self.measurer.setting.source.model).parameters * bits // 8
         missed = self._constraints.missed(bytes=least)
-        if bits > 8 and whole and missed:
+        if scheme != INT8 and whole and missed:
             return Stopped(f"its weights alone: {missed[0]}", {"bytes": least})
         return None
 

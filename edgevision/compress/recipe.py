@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from edgevision.compress.steps import LAST, METHODS, FineTuned, Quantize, Step, numerics_of
+from edgevision.compress.steps import LAST, METHODS, Cluster, FineTuned, Quantize, QuantizeAware, Step, numerics_of
 from edgevision.documents import check_fields, check_schema, digest
 from edgevision.errors import ConfigError, check_choice
 from edgevision.optional import require
@@ -123,6 +123,14 @@ def _step(origin: str, index: int, entry: Any) -> Step:
 
 
 def _check_order(recipe: CompressionRecipe) -> None:
+    clustered = False
+    for index, step in enumerate(recipe.steps, 1):
+        clustered |= isinstance(step, Cluster)
+        if isinstance(step, QuantizeAware) and step.keep_clusters and not clustered:
+            raise ConfigError(
+                f"recipe {recipe.name}: step {index} ({step.method}): keep_clusters: no step before it clusters",
+                next_step="cluster first, or leave keep_clusters out",
+            )
     for index, (before, step) in enumerate(pairwise(recipe.steps), 2):
         what = f"recipe {recipe.name}: step {index} ({step.method})"
         first, second = METHODS[before.method].place, METHODS[step.method].place

@@ -6,13 +6,14 @@ What costs seconds comes first: every scheme without any training; then recipes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edgevision.compress.recipe import CompressionRecipe
 from edgevision.compress.steps import INT8, PruneChannels, Quantize, QuantizeAware, Step, Target, Teaching
-from edgevision.converters.base import FORMATS, SCHEMES
+from edgevision.converters.formats import FORMATS, SCHEMES
 
 ALL_STAY = "all"
 KINDS = ("parameters", "macs")
@@ -81,16 +82,18 @@ class Space:
         if percent < 100 or training:
             epochs = self.epochs if trial.suggest_categorical("training", ("short", "long")) == "long" else self.short
             teaching = Teaching() if trial.suggest_categorical("distillation", (False, True)) else None
-        granularity = "per_channel"
+        granularity, method = "per_channel", "min_max"
         if scheme == INT8 and not training:
             granularity = trial.suggest_categorical(f"{format} granularity", FORMATS[format].granularities)
+            method = trial.suggest_categorical(f"{format} calibration", FORMATS[format].calibration_methods[scheme])
         steps: list[Step] = []
         if percent < 100:
             steps.append(self._channels(channels, percent, epochs, teaching))
         if training:
             steps.append(QuantizeAware(epochs=self.short, seed=self.seed, distillation=teaching))
         else:
-            steps.append(Quantize(scheme=scheme, granularity=granularity, seed=self.seed))
+            numerics = {"scheme": scheme, "granularity": granularity, "calibration_method": method}
+            steps.append(Quantize(**numerics, seed=self.seed))
         return Proposal(format, CompressionRecipe(_name(steps), tuple(steps)))
 
     @property
@@ -99,25 +102,33 @@ class Space:
         return max(1, self.epochs // 4)
 
     def untrained(self) -> list[dict[str, Any]]:
-        """Return the parameters of every scheme without training, 8 bits and one scale a channel first."""
-        found = []
-        for format in self.formats:
-            for scheme in sorted(FORMATS[format].schemes, key=lambda name: (name != INT8, SCHEMES[name].weight_bits)):
-                for granularity in FORMATS[format].granularities if scheme == INT8 else ("per_channel",):
-                    found.append(
-                        {
-                            "format": format, f"{format} scheme": scheme, f"{format} granularity": granularity,
-                            "channels": ALL_STAY, "quantization-aware": False,
-                        }
-                    )  # fmt: skip
-        return sorted(found, key=lambda entry: _is_plain(entry), reverse=True)
+        """Return the parameters of every scheme without training; int8 of every format first, then by size."""
+        found = [
+            self._whole(format, scheme, "per_channel", "min_max")
+            for format in self.formats
+            for scheme in FORMATS[format].schemes
+        ]
+        order = [INT8, *sorted(SCHEMES, key=lambda scheme: SCHEMES[scheme].weight_bits)]
+        return sorted(found, key=lambda entry: order.index(entry[f"{entry['format']} scheme"]))
+
+    def calibrated(self, format: str) -> list[dict[str, Any]]:
+        """Return the parameters of int8 without training in all the other ways: per tensor, ranges by other rules."""
+        row = FORMATS[format]
+        ways = itertools.product(row.granularities, row.calibration_methods[INT8])
+        return [self._whole(format, INT8, *way) for way in ways if way != ("per_channel", "min_max")]
+
+    def _whole(self, format: str, scheme: str, granularity: str, method: str) -> dict[str, Any]:
+        return {
+            "format": format, f"{format} scheme": scheme, "channels": ALL_STAY, "quantization-aware": False,
+            f"{format} granularity": granularity, f"{format} calibration": method,
+        }  # fmt: skip
 
     def aimed(self, format: str, kind: str, percent: int, *, trained: bool) -> dict[str, Any]:
         """Return the parameters of a well-trained int8 candidate with so many channels; ``trained`` for that itself."""
         return {
             "format": format, f"{format} scheme": INT8, "channels": kind if percent < 100 else ALL_STAY,
-            "percent": percent, "training": "long", "distillation": True, f"{format} granularity": "per_channel",
-            "quantization-aware": trained,
+            "percent": percent, "training": "long", "distillation": True, "quantization-aware": trained,
+            f"{format} granularity": "per_channel", f"{format} calibration": "min_max",
         }  # fmt: skip
 
     def _channels(self, kind: str, percent: int, epochs: int, teaching: Teaching | None) -> PruneChannels:
@@ -134,11 +145,6 @@ def default_epochs(images: int) -> int:
     return max(2, min(MOST_EPOCHS, round(IMAGES_SEEN / max(1, images))))
 
 
-def _is_plain(parameters: Mapping[str, Any]) -> bool:
-    format = parameters["format"]
-    return bool(parameters[f"{format} scheme"] == INT8 and parameters[f"{format} granularity"] == "per_channel")
-
-
 def _name(steps: list[Step]) -> str:
     """Return what people call a recipe of these steps.
 
@@ -152,5 +158,6 @@ def _name(steps: list[Step]) -> str:
         elif isinstance(step, QuantizeAware):
             parts.append(f"{step.scheme} trained")
         elif isinstance(step, Quantize):
-            parts.append(f"{step.scheme}{' per_tensor' if step.granularity == 'per_tensor' else ''}")
+            ways = [way for way in (step.granularity, step.calibration_method) if way not in ("per_channel", "min_max")]
+            parts.append(" ".join([step.scheme, *ways]))
     return ", ".join(parts)

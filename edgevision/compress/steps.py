@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from edgevision.compress.values import Options, choice, flag, names, number, record, whole
-from edgevision.converters.base import FORMATS, SCHEMES
+from edgevision.compress.values import Options, choice, flag, names, number, pair, record, whole
 from edgevision.converters.channel_importance import IMPORTANCES
 from edgevision.converters.channel_plan import SCOPES
+from edgevision.converters.clustering import CENTROIDS
+from edgevision.converters.formats import FORMATS, SCHEMES
 from edgevision.converters.pruning import SCHEDULES
+from edgevision.converters.ranges import METHODS as CALIBRATION_METHODS
+from edgevision.converters.sparsity_patterns import PATTERNS, SparsityPattern
 from edgevision.data.batches import AUGMENTATIONS
 
 GRANULARITIES = tuple(dict.fromkeys(name for row in FORMATS.values() for name in row.granularities))
@@ -89,7 +92,6 @@ class PruneChannels(FineTuned):
     multiple: int = field(default=8, metadata=whole(1))
     steps: int = field(default=1, metadata=whole(1))
     epochs: int = field(default=2, metadata=whole(0))
-    learning_rate: float = field(default=1e-3, metadata=number(0, above=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +99,27 @@ class Prune(FineTuned):
     """Magnitude pruning; the attributes are the options of `edgevision.converters.pruning.prune`."""
 
     method = "prune"
-    target_sparsity: float = field(metadata=number(0, 1, above=True, below=True))
+    target_sparsity: float | None = field(default=None, metadata=number(0, 1, above=True, below=True))
     schedule: str = field(default="polynomial", metadata=choice(SCHEDULES))
+    pattern: str = field(default="unstructured", metadata=choice(PATTERNS))
+    block_size: tuple[int, int] | None = field(default=None, metadata=pair())
+    n_m: tuple[int, int] | None = field(default=None, metadata=pair())
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        SparsityPattern(self.pattern, self.block_size, self.n_m)  # refuses sizes that the pattern does not have
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster(FineTuned):
+    """Weights of a few values; the attributes are the options of `edgevision.converters.clustering.cluster`."""
+
+    method = "cluster"
+    clusters: int = field(default=16, metadata=whole(2, 256))
+    centroids: str = field(default="kmeans++", metadata=choice(tuple(CENTROIDS)))
+    per_channel: bool = field(default=False, metadata=flag())
+    keep_sparsity: bool = field(default=False, metadata=flag())
+    learning_rate: float = field(default=1e-4, metadata=number(0, above=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +133,7 @@ class QuantizeAware(FineTuned):
     epochs: int = field(default=2, metadata=whole(0))
     learning_rate: float = field(default=1e-4, metadata=number(0, above=True))
     keep_sparsity: bool = field(default=False, metadata=flag())
+    keep_clusters: bool = field(default=False, metadata=flag())
     scheme: str = field(default=INT8, metadata=choice((INT8,)))
     granularity: str = field(default="per_channel", metadata=choice(("per_channel",)))
     io_dtype: str | None = field(default=None, metadata=choice(IO_DTYPES))
@@ -126,6 +148,9 @@ class Quantize(Step):
     granularity: str = field(default="per_channel", metadata=choice(GRANULARITIES))
     io_dtype: str | None = field(default=None, metadata=choice(IO_DTYPES))
     calibration_count: int = field(default=500, metadata=whole(1))
+    calibration_method: str = field(default="min_max", metadata=choice(CALIBRATION_METHODS))
+    float_layers: tuple[str, ...] = field(default=(), metadata=names())
+    int16_layers: tuple[str, ...] = field(default=(), metadata=names())
     seed: int = field(default=0, metadata=whole(0))
 
 
@@ -150,6 +175,7 @@ LAST = 9
 METHODS: Mapping[str, Method] = {
     "prune_channels": Method(PruneChannels, "edgevision.converters.channel_pruning:prune_channels", 0),
     "prune": Method(Prune, "edgevision.converters.pruning:prune", 1),
+    "cluster": Method(Cluster, "edgevision.converters.clustering:cluster", 2),
     "quantize_aware": Method(QuantizeAware, "edgevision.converters.quantization:quantize_aware", LAST),
     "quantize": Method(Quantize, "edgevision.export:export", LAST),
 }

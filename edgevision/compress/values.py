@@ -83,15 +83,15 @@ def number(low: float, high: float = math.inf, *, above: bool = False, below: bo
     return {"rule": Rule(read, (f"a number {start} {'and below' if below else 'up to'} {high:g}",))}
 
 
-def whole(low: int) -> Mapping[str, Rule]:
-    """A whole number of at least ``low``."""
+def whole(low: int, high: int = 2**31 - 1) -> Mapping[str, Rule]:
+    """A whole number from ``low`` to ``high``."""
 
     def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value < 2**31:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise ValueError
         return value
 
-    return {"rule": Rule(read, (f"a whole number, {low} or more",))}
+    return {"rule": Rule(read, (f"a whole number, {low} {'or more' if high == 2**31 - 1 else f'to {high}'}",))}
 
 
 def choice(words: Collection[str]) -> Mapping[str, Rule]:
@@ -127,6 +127,19 @@ def names() -> Mapping[str, Rule]:
         return tuple(value)
 
     return {"rule": Rule(read, ("a list of names, such as ['conv1', 'stage2_*']",))}
+
+
+def pair() -> Mapping[str, Rule]:
+    """Two whole numbers, each of at least 1."""
+
+    def read(value: Any) -> tuple[int, ...]:
+        if not isinstance(value, list | tuple) or len(value) != 2:
+            raise ValueError
+        if not all(isinstance(number, int) and not isinstance(number, bool) and number >= 1 for number in value):
+            raise ValueError
+        return tuple(value)
+
+    return {"rule": Rule(read, ("two whole numbers, such as [2, 4]",))}
 
 
 def record(cls: type[Options]) -> Mapping[str, Rule]:
