@@ -102,6 +102,7 @@ class Prune(FineTuned):
     target_sparsity: float | None = field(default=None, metadata=number(0, 1, above=True, below=True))
     schedule: str = field(default="polynomial", metadata=choice(SCHEDULES))
     pattern: str = field(default="unstructured", metadata=choice(PATTERNS))
+    allocation: str = field(default="uniform", metadata=choice(ALLOCATIONS))
     block_size: tuple[int, int] | None = field(default=None, metadata=pair())
     n_m: tuple[int, int] | None = field(default=None, metadata=pair())
 
