@@ -17,6 +17,9 @@ from edgevision.converters.formats import FORMATS, SCHEMES
 
 ALL_STAY = "all"
 KINDS = ("parameters", "macs")
+MULTIPLES = {"parameters": 4, "macs": 8}
+"""What channels stay in multiples of: bytes are met more closely with fours, vector units want eights."""
+CHANNELS_RATE, AUGMENT = 1e-3, "crop-flip"
 LEAST_PERCENT = 15
 IMAGES_SEEN = 100_000
 """A fine-tuning sees about so many images, unless told otherwise."""
@@ -132,8 +135,10 @@ class Space:
         }  # fmt: skip
 
     def _channels(self, kind: str, percent: int, epochs: int, teaching: Teaching | None) -> PruneChannels:
-        target = Target(kind=kind, value=percent / 100)
-        return PruneChannels(target=target, epochs=epochs, seed=self.seed, distillation=teaching)
+        return PruneChannels(
+            target=Target(kind=kind, value=percent / 100), multiple=MULTIPLES[kind], epochs=epochs, seed=self.seed,
+            learning_rate=CHANNELS_RATE, augment=AUGMENT, distillation=teaching,
+        )  # fmt: skip
 
 
 def default_epochs(images: int) -> int:

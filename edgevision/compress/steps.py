@@ -16,6 +16,7 @@ from edgevision.converters.clustering import CENTROIDS
 from edgevision.converters.formats import FORMATS, SCHEMES
 from edgevision.converters.pruning import SCHEDULES
 from edgevision.converters.ranges import METHODS as CALIBRATION_METHODS
+from edgevision.converters.sparsity_allocation import ALLOCATIONS
 from edgevision.converters.sparsity_patterns import PATTERNS, SparsityPattern
 from edgevision.data.batches import AUGMENTATIONS
 
