@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edgevision.artifact import Artifact as Artifact
     from edgevision.artifact import write_artifact as write_artifact
     from edgevision.calibration import CalibrationDataset as CalibrationDataset
+    from edgevision.compress.recipe import CompressionRecipe as CompressionRecipe
     from edgevision.converters.base import convert as convert
     from edgevision.converters.channel_pruning import prune_channels as prune_channels
     from edgevision.converters.clustering import cluster as cluster
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Artifact": "edgevision.artifact",
     "CalibrationDataset": "edgevision.calibration",
+    "CompressionRecipe": "edgevision.compress.recipe",
     "EdgeVisionError": "edgevision.errors",
     "Golden": "edgevision.golden",
     "ImageDataset": "edgevision.data.dataset",

@@ -29,6 +29,7 @@ COMMANDS: Rows = {
         "quantize": ("edgevision.cli.quantize:quantize", "Make the numbers smaller, after training or with more of it"),
         "convert": ("edgevision.cli.convert:convert", "Change the format"),
         "sensitivity": ("edgevision.cli.sensitivity:sensitivity", "Rank the layers by what compression does to them"),
+        "compress": ("edgevision.cli.compress:compress", "Run a recipe, or search for one that meets limits"),
     },
     "Prove it": {
         "verify": ("edgevision.cli.verify:verify", "Check that an artifact answers as when it was sealed"),

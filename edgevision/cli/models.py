@@ -15,7 +15,7 @@ def open_model(path: Path) -> Artifact:
     from edgevision.artifact import Artifact
     from edgevision.manifest import MANIFEST
 
-    path = _place(path)
+    path = model_place(path)
     if path.is_file() and path.name != MANIFEST:
         return Artifact.describe(path)
     return Artifact.open(path)
@@ -25,10 +25,10 @@ def open_source(path: Path) -> SourceModel:
     """Load a Keras model to convert from; raises as `edgevision.converters.keras_import.load_source`."""
     from edgevision.converters.keras_import import load_source
 
-    return load_source(_place(path))
+    return load_source(model_place(path))
 
 
-def _place(path: Path) -> Path:
+def model_place(path: Path) -> Path:
     """The path; or the shipped model's for 'sample' where no such file is."""
     from edgevision.shipped import SHIPPED, shipped_model
 

@@ -21,19 +21,23 @@ class ProgressLine:
         self._what = what
         self._stream = stream
         self._count: tuple[int, int] | None = None
+        self._counting: tuple[int, float] | None = None
         self._start = time.monotonic()
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._draw_until_finished, daemon=True)
         self._lock = threading.Lock()
         self._drawn = False
 
-    def __call__(self, done: int, total: int) -> None:
-        """Say that ``done`` of ``total`` steps are behind us."""
+    def __call__(self, done: int, total: int, what: str | None = None) -> None:
+        """Say that ``done`` of ``total`` steps are behind us, and perhaps ``what`` the next one is."""
         self._count = (done, total)
+        self._what = what or self._what
+        if self._counting is None or done < self._counting[0]:
+            self._counting = (done, time.monotonic())
 
     def say(self, what: str) -> None:
         """Say what is going on now; the count starts again."""
-        self._what, self._count = what, None
+        self._what, self._count, self._counting = what, None, None
 
     def note(self, text: str) -> None:
         """Print a line of text above this one, where there is a terminal and where there is none."""
@@ -64,7 +68,15 @@ class ProgressLine:
         done, total = self._count
         filled = _BAR_WIDTH * done // max(total, 1)
         bar = "█" * filled + "░" * (_BAR_WIDTH - filled)
-        return f"{self._what} {bar} {done}/{total} {seconds}"
+        return f"{self._what} {bar} {done}/{total} {seconds}{self._left(done, total)}"
+
+    def _left(self, done: int, total: int) -> str:
+        """Say how long the rest takes if it goes on as since counting began; nothing before a step was seen."""
+        if self._counting is None or not self._counting[0] < done < total:
+            return ""
+        first, start = self._counting
+        left = (time.monotonic() - start) / (done - first) * (total - done)
+        return f", {left / 60:.0f} min left" if left >= 120 else f", {left:.0f} s left"
 
     def _draw_until_finished(self) -> None:
         wait_s = APPEARS_AFTER_S

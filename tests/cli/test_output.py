@@ -53,3 +53,19 @@ def test_progress_is_silent_for_what_is_quick():
     with ProgressLine("evaluating", terminal):
         pass
     assert terminal.getvalue() == ""
+
+
+def test_progress_says_how_long_the_rest_takes(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    line = ProgressLine("searching", io.StringIO())
+    line(4, 10, "trial 4")
+    assert line.text() == "trial 4 █████████░░░░░░░░░░░░░░░ 4/10 0 s"
+    now[0] = 20.0
+    line(5, 10)
+    assert line.text().endswith("5/10 20 s, 100 s left")
+    now[0] = 80.0
+    line(6, 10)
+    assert line.text().endswith("6/10 80 s, 3 min left")
+    line(10, 10)
+    assert line.text().endswith("10/10 80 s")

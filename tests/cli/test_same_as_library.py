@@ -9,6 +9,8 @@ import pytest
 from edgevision.adopt import LAYOUTS, TASKS
 from edgevision.benchmark import benchmark
 from edgevision.cli import main
+from edgevision.compress import apply_recipe, search
+from edgevision.compress.applying import FORMATS as COMPRESS_FORMATS
 from edgevision.compress.channel_target import channel_target
 from edgevision.converters.channel_importance import IMPORTANCES
 from edgevision.converters.channel_plan import SCOPES
@@ -63,6 +65,7 @@ def options(command: str) -> dict[str, click.Option]:
         ("quantize", "granularity", FORMATS["tflite"].granularities),
         ("convert", "to", FORMATS),
         ("convert", "golden", POLICIES),
+        ("compress", "to", COMPRESS_FORMATS),
         ("evaluate", "split", SPLITS),
         ("adopt", "task", TASKS),
         ("adopt", "activation", ACTIVATIONS),
@@ -92,6 +95,8 @@ def test_quantize_and_convert_offer_every_scheme_between_them():
         ("quantize", quantize_aware),
         ("quantize", export),
         ("convert", export),
+        ("compress", search),
+        ("compress", apply_recipe),
         ("benchmark", benchmark),
         ("predict", predict),
         ("demo", run_demo),

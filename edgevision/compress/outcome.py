@@ -1,0 +1,170 @@
+"""What a search comes to: the front, timed together once more, and the best artifact in a folder of its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgevision.artifact import Artifact
+from edgevision.compress.applying import artifacts_in, write_compressed
+from edgevision.compress.constraints import Constraints, Violation
+from edgevision.compress.front import choose_best, nearest, pareto_front
+from edgevision.compress.ledger import LedgerRow
+from edgevision.compress.measuring import Measured, Measurer
+from edgevision.compress.recipe import CompressionRecipe
+from edgevision.compress.study import Record
+from edgevision.compress.working import MODELS, Bench, Plan, trial_folder
+from edgevision.documents import pretty_json
+from edgevision.errors import ConfigError, ConversionError
+from edgevision.files import atomic_directory, atomic_file
+
+SCHEMA = 1
+KIND = "edgevision-search"
+FRONT_FILE = "front.json"
+BEST = "best"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A candidate on the front.
+
+    Attributes:
+        trial: Its trial's number.
+        recipe: Its recipe.
+        row: What was measured of its artifact.
+        violations: The limits that it misses.
+        artifact: The artifact's folder; None where another machine has it.
+    """
+
+    trial: int
+    recipe: CompressionRecipe
+    row: LedgerRow
+    violations: tuple[Violation, ...]
+    artifact: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "trial": self.trial,
+            "recipe": self.recipe.to_dict(),
+            "row": self.row.to_dict(),
+            "violations": [{**vars(item), "by": item.by} for item in self.violations],
+            "artifact": None if self.artifact is None else str(self.artifact),
+        }
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        constraints: The limits.
+        front: The candidates that no other beats, smallest first.
+        best: The one that meets every limit, most accurate first; None where none does.
+        nearest: The one that misses the limits by the least, where none meets them.
+        path: The folder of the best one's artifact, recipe and ledger; None where there is none.
+        counts: Trials by what became of them: ``measured``, ``stopped``, ``failed``.
+    """
+
+    constraints: Constraints
+    front: tuple[Point, ...]
+    best: Point | None
+    nearest: Point | None
+    path: Path | None
+    counts: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "schema": SCHEMA,
+            "kind": KIND,
+            "constraints": self.constraints.to_dict(),
+            "front": [point.to_dict() for point in self.front],
+            "best": self.best and self.best.trial,
+            "nearest": self.nearest and self.nearest.trial,
+            "path": None if self.path is None else str(self.path),
+            "counts": self.counts,
+        }
+
+
+def outcome(bench: Bench) -> SearchResult:
+    """Read the front, time it, write the best artifact and ``front.json``.
+
+    Raises:
+        ConversionError: No candidate could be made; the last one's error.
+        ConfigError: None was measured.
+    """
+    records = bench.study.records()
+    front = pareto_front(records)
+    if not front:
+        raise _nothing_measured(records)
+    limits = bench.plan.constraints
+    timed = _timed_together(bench, front)
+    best = choose_best(timed, limits)
+    close = nearest(timed, limits) if best is None else None
+    points = {record.number: _point(bench, record, row) for record, row in timed}
+    folder = None if best is None else _write_best(bench, points[best[0].number])
+    result = SearchResult(
+        limits,
+        tuple(sorted(points.values(), key=lambda point: point.row.bytes)),
+        best and points[best[0].number],
+        close and points[close[0].number],
+        folder,
+        {
+            "measured": sum(record.state == "COMPLETE" for record in records),
+            "stopped": sum("stopped" in record.facts for record in records),
+            "failed": sum("error" in record.facts for record in records),
+        },
+    )
+    with atomic_file(Path(bench.plan.out, FRONT_FILE), overwrite=True) as file:
+        file.write_text(pretty_json(result.to_dict()), encoding="utf-8")
+    return result
+
+
+def _nothing_measured(records: Sequence[Record]) -> ConversionError | ConfigError:
+    errors = [str(record.facts["error"]) for record in records if "error" in record.facts]
+    if errors:
+        return ConversionError(f"no candidate could be made: {errors[-1]}")
+    stopped = [record.facts["stopped"]["reason"] for record in records if record.facts.get("stopped")]
+    reason = f"the last one was stopped: {stopped[-1]}" if stopped else "none was begun"
+    return ConfigError(f"no candidate was measured: {reason}", next_step="allow more trials or time, or wider limits")
+
+
+def _timed_together(bench: Bench, front: Sequence[Record]) -> list[tuple[Record, LedgerRow]]:
+    """Time the front's artifacts that are here again, in turns: side by side is how they are compared."""
+    here = [(record, artifact) for record in front if (artifact := _artifact(bench.plan, record)) is not None]
+    rows: dict[int, LedgerRow] = {}
+    if len(here) > 1:
+        with Measurer(bench.setting) as measurer:
+            timed, _ = measurer.time([Measured(artifact, record.row) for record, artifact in here])
+        rows = {record.number: row for (record, _), row in zip(here, timed, strict=True)}
+    return [(record, rows.get(record.number, record.row)) for record in front]
+
+
+def _artifact(plan: Plan, record: Record) -> Artifact | None:
+    folder = trial_folder(plan, record.number)
+    found = artifacts_in(folder) if folder.is_dir() else ()
+    return next((artifact for artifact in found if artifact.sha256 == record.row.sha256), None)
+
+
+def _point(bench: Bench, record: Record, row: LedgerRow) -> Point:
+    artifact = _artifact(bench.plan, record)
+    recipe = CompressionRecipe.from_dict(record.facts["recipe"])
+    violations = bench.plan.constraints.violations(row)
+    return Point(record.number, recipe, row, violations, None if artifact is None else artifact.path)
+
+
+def _write_best(bench: Bench, best: Point) -> Path:
+    """Copy the best one's folder, or make it again here where another machine has it."""
+    target = Path(bench.plan.out, BEST)
+    if best.artifact is not None:
+        with atomic_directory(target, overwrite=True) as folder:
+            shutil.copytree(best.artifact.parent, folder, dirs_exist_ok=True)
+        return target
+    with Measurer(bench.setting) as measurer:
+        kept = Path(bench.plan.out, MODELS)
+        write_compressed(measurer, best.recipe, (best.row.format,), target, kept=kept, overwrite=True)
+    return target

@@ -1,0 +1,294 @@
+"""One worker of a search: takes a trial, judges it, writes down what came of it, until there is nothing more to do."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgevision.calibration import CalibrationDataset
+from edgevision.compress.aiming import aims, room
+from edgevision.compress.constraints import Constraints
+from edgevision.compress.front import pareto_front
+from edgevision.compress.images import images_digest, open_images
+from edgevision.compress.judging import RECOVERY_POINTS, Judge, hopeless
+from edgevision.compress.ledger import LedgerRow
+from edgevision.compress.measuring import Setting
+from edgevision.compress.running import Progress
+from edgevision.compress.space import Space, default_epochs
+from edgevision.compress.study import BEAT_S, Record, Study
+from edgevision.converters.keras_import import SourceModel, is_quantization_aware, load_source
+from edgevision.documents import digest
+from edgevision.errors import ConfigError, EdgeVisionError
+from edgevision.optional import require
+
+if TYPE_CHECKING:
+    from edgevision.data.dataset import ImageDataset
+
+TRIALS = "trials"
+MODELS = "models"
+CALIBRATED = 500
+"""Calibration images that are looked at before anything is begun."""
+MOST_REPEATS = 60
+"""After so many drawn candidates in a row that were known already, the space counts as exhausted."""
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A search, in words that another process can read.
+
+    Attributes:
+        model: The float Keras model: a file or an artifact.
+        data: The labelled images.
+        out: The folder of results.
+        storage: URL of the database.
+        study: The study's name.
+        to: Formats.
+        device: Where candidates run.
+        threads: Of the runtimes; None for all.
+        constraints: The limits.
+        trials: Finished trials that the study is to have.
+        deadline: No trial begins after this moment (seconds since the epoch); None for no limit.
+        epochs: Of the longest fine-tuning; None to fit the number of images.
+        min_duration_s: Seconds of measured inference of each artifact on each runtime.
+        seed: Of everything drawn at random.
+    """
+
+    model: str
+    data: str
+    out: str
+    storage: str
+    study: str
+    to: tuple[str, ...]
+    device: str
+    threads: int | None
+    constraints: Constraints
+    trials: int
+    deadline: float | None
+    epochs: int | None
+    min_duration_s: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a plan needs, loaded: the model, the images, the space, and the study."""
+
+    plan: Plan
+    source: SourceModel
+    train: ImageDataset
+    test: ImageDataset
+    space: Space
+    study: Study
+
+    @property
+    def setting(self) -> Setting:
+        """What candidates are measured with."""
+        plan = self.plan
+        return Setting(self.source, self.train, self.test, plan.device, plan.threads, plan.min_duration_s, plan.seed)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a plan names, loaded."""
+
+    source: SourceModel
+    train: ImageDataset
+    test: ImageDataset
+
+
+def load_parts(plan: Plan) -> Parts:
+    """Load the model and the images of a plan, and check that they can be worked with.
+
+    Raises:
+        EdgeVisionError: No such model or images, a model that is quantized already, or images that calibrate nothing.
+    """
+    source = load_source(plan.model)
+    if is_quantization_aware(source.model):
+        raise ConfigError(f"{source.name} carries quantization already", next_step="start from the float model")
+    if source.preprocessing is None:
+        raise ConfigError(
+            f"{source.name}: how an image becomes its input is not known",
+            next_step="declare it: edgevision adopt MODEL --mean … --std …",
+        )
+    train, test = open_images(plan.data, plan.seed)
+    calibration = CalibrationDataset.from_dataset(train, source.preprocessing, min(CALIBRATED, len(train)), plan.seed)
+    _ = calibration.range
+    return Parts(source, train, test)
+
+
+def open_bench(plan: Plan, parts: Parts, worker: int = 0) -> Bench:
+    """Open the study of a plan; raises ConfigError where it is one of another model, other images or settings."""
+    source, train, test = parts.source, parts.train, parts.test
+    epochs = plan.epochs or default_epochs(len(train))
+    trainable = len(train) >= BATCH and source.decoding.get("activation") in ("softmax", "logits")
+    space = Space(plan.to, epochs, plan.seed, trainable)
+    identity = {
+        "model": model_digest(source),
+        "images": digest([images_digest(train), images_digest(test)]),
+        "formats": list(plan.to),
+        "device": plan.device,
+        "threads": "all" if plan.threads is None else plan.threads,
+        "epochs": epochs,
+        "seed": plan.seed,
+    }
+    Path(plan.out).mkdir(parents=True, exist_ok=True)
+    study = Study.open(plan.storage, plan.study, identity)
+    study.draw_with(_sampler(plan, worker, len(study.records())))
+    return Bench(plan, source, train, test, space, study)
+
+
+def work(bench: Bench, progress: Progress | None = None) -> None:
+    """Work on the study until it has its trials, time is up, or nothing new can be drawn.
+
+    Raises:
+        KeyboardInterrupt: As it came; the trial that was running is run again by whoever comes next.
+    """
+    plan, study = bench.plan, bench.study
+    repeats, known = 0, set[str]()
+    with Judge(bench.setting, plan.constraints, Path(plan.out, MODELS)) as judge:
+        for format in plan.to:
+            judge.measurer.original(bench.source, format)  # a model that cannot be converted at all fails here
+        study.revive()
+        study.enqueue(bench.space.untrained(), "untrained")
+        _queue_again(bench)
+        while repeats < MOST_REPEATS:
+            study.revive()
+            for reason, parameters in aims(bench, judge, known):
+                study.enqueue(parameters, reason)
+            records = study.records()
+            if _enough(records, plan):
+                return
+            repeats = 0 if _one_trial(bench, judge, records, progress) else repeats + 1
+
+
+def model_digest(source: SourceModel) -> str:
+    """Return a SHA-256 (hex) of a model's layers and weights."""
+    weights = [_weight_digest(weight) for weight in source.model.get_weights()]
+    return digest([source.model.to_json(), weights])
+
+
+def _weight_digest(weight: Any) -> str:
+    """Return a SHA-256 (hex) of an array's values."""
+    return hashlib.sha256(np.ascontiguousarray(weight).tobytes()).hexdigest()
+
+
+def _one_trial(bench: Bench, judge: Judge, records: tuple[Record, ...], progress: Progress | None) -> bool:
+    """Take a trial and see it through; return False if it was a repetition."""
+    plan, study = bench.plan, bench.study
+    trial = study.ask()
+    start = time.monotonic()
+    try:
+        with _signs_of_life(study, trial):
+            proposal = bench.space.draw(trial, room(bench, records))
+            if study.claim(trial, proposal, may_run_again(records, plan.constraints)) is not None:
+                return False
+            if progress is not None:
+                done = sum(record.finished for record in records)
+                progress(f"trial {trial.number}: {proposal.format} {proposal.recipe.name}", done, plan.trials)
+            place = trial_folder(plan, trial.number)
+            judged = judge.judge(proposal, place, _recovery(records))
+        study.finish(trial, judged, time.monotonic() - start)
+    except EdgeVisionError as exc:
+        study.fail(trial, str(exc))
+    except BaseException:
+        study.fail(trial, None)
+        raise
+    _tidy(bench)
+    return True
+
+
+def trial_folder(plan: Plan, number: int) -> Path:
+    """Return where a trial's artifact, recipe and ledger are."""
+    return Path(plan.out) / TRIALS / f"{number:04d}"
+
+
+def may_run_again(records: tuple[Record, ...], constraints: Constraints) -> frozenset[str]:
+    """Return the keys of candidates that were stopped at limits which are wider now."""
+    recovery = _recovery(records)
+    return frozenset(
+        record.key
+        for record in records
+        if record.facts.get("stopped") and not hopeless(constraints, _figures(record), None, recovery)
+    )
+
+
+def _queue_again(bench: Bench) -> None:
+    """Queue what was stopped at limits that are wider now."""
+    records, limits = bench.study.records(), bench.plan.constraints
+    again = may_run_again(records, limits)
+    parameters = [dict(record.parameters) for record in records if record.key in again and "stopped" in record.facts]
+    bench.study.enqueue(parameters, f"again within {limits.to_dict()}")
+
+
+def _figures(record: Record) -> Mapping[str, float]:
+    figures: Mapping[str, float] = record.facts["stopped"]["figures"]
+    return figures
+
+
+def _enough(records: tuple[Record, ...], plan: Plan) -> bool:
+    if plan.deadline is not None and time.time() >= plan.deadline:
+        return True
+    under_way = sum(record.finished or record.state == "RUNNING" for record in records)
+    return under_way >= plan.trials
+
+
+def _recovery(records: tuple[Record, ...]) -> float:
+    """Return how many points training is trusted to win back: half as much again as the most that was seen."""
+    seen = [
+        float(record.facts["glance_drop"]) - record.row.drop_points
+        for record in records
+        if record.state == "COMPLETE" and "glance_drop" in record.facts
+    ]
+    return max(RECOVERY_POINTS, 1.5 * max(seen, default=0.0))
+
+
+def _tidy(bench: Bench) -> None:
+    """Remove the artifacts of finished trials that are not on the front."""
+    records = bench.study.records()
+    front = {record.number for record in pareto_front(records)}
+    for record in records:
+        if record.state == "COMPLETE" and record.number not in front:
+            shutil.rmtree(trial_folder(bench.plan, record.number), ignore_errors=True)
+
+
+@contextmanager
+def _signs_of_life(study: Study, trial: Any) -> Iterator[None]:
+    finished = threading.Event()
+
+    def beat() -> None:
+        while not finished.wait(BEAT_S):
+            study.alive(trial)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+
+
+def _sampler(plan: Plan, worker: int, trials: int) -> Any:
+    """Return a seeded sampler that knows the limits; each worker, and each start of one, draws differently."""
+
+    def misses(trial: Any) -> list[float]:
+        row = trial.user_attrs.get("row")
+        if row is None:
+            return [1.0]
+        return [sum(item.relative for item in plan.constraints.violations(LedgerRow.from_dict(row)))]
+
+    seed = int(digest([plan.seed, worker, trials])[:8], 16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return require("optuna").samplers.TPESampler(seed=seed, constraints_func=misses)

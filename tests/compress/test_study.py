@@ -1,0 +1,100 @@
+import subprocess
+import sys
+
+import pytest
+
+from edgevision.compress.aiming import Fixed
+from edgevision.compress.judging import Judged, Stopped
+from edgevision.compress.ownership import is_gone, this_process
+from edgevision.compress.space import Proposal, Space
+from edgevision.compress.study import Study
+from edgevision.errors import BackendUnavailableError, ConfigError
+
+IDENTITY = {"model": "a" * 64, "formats": ["tflite"], "seed": 0}
+SPACE = Space(("tflite",), 8, 0, True)
+NONE = frozenset[str]()
+
+
+@pytest.fixture
+def url(tmp_path) -> str:
+    return f"sqlite:///{tmp_path / 'study.db'}"
+
+
+def proposal(parameters: dict) -> Proposal:
+    return SPACE.draw(Fixed(parameters), lambda format, scheme: 100)
+
+
+def test_a_study_of_something_else_is_refused_and_stays_as_it_was(url):
+    Study.open(url, "s", IDENTITY).enqueue(SPACE.untrained(), "first")
+    with pytest.raises(
+        ConfigError, match=r"study s .*study\.db is of another model: got b+…; allowed: a+…; .*--overwrite"
+    ):
+        Study.open(url, "s", {**IDENTITY, "model": "b" * 64})
+    with pytest.raises(ConfigError, match="another formats: got tflite, openvino; allowed: tflite"):
+        Study.open(url, "s", {**IDENTITY, "formats": ["tflite", "openvino"]})
+    assert len(Study.open(url, "s", IDENTITY).records()) == len(SPACE.untrained())
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    (tmp_path / "study.db").write_bytes(b"not a database at all, but longer than a header" * 50)
+    with pytest.raises(ConfigError, match=r"study\.db: the database cannot be used"):
+        Study.open(f"sqlite:///{tmp_path / 'study.db'}", "s", IDENTITY)
+    for url in ("nonsense", "nodatabase://x"):
+        with pytest.raises(ConfigError):
+            Study.open(url, "s", IDENTITY)
+
+
+def test_a_missing_driver_is_named_and_a_password_never(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    with pytest.raises(BackendUnavailableError, match=r"edgevision\[distributed\]") as caught:
+        Study.open("postgresql://me:secret@127.0.0.1:1/x", "s", IDENTITY)
+    assert "secret" not in str(caught.value)
+
+
+def test_what_is_queued_twice_is_run_once(url):
+    first, second = (Study.open(url, "s", IDENTITY) for _ in range(2))
+    for study in (first, second, first):
+        study.enqueue(SPACE.untrained(), "untrained")
+    taken = [study.ask() for _ in range(3) for study in (first, second)]
+    assert len({trial.number for trial in taken}) == 6
+    proposals = [SPACE.draw(trial, lambda format, scheme: 100) for trial in taken[: len(SPACE.untrained())]]
+    assert len({item.key for item in proposals}) == len(SPACE.untrained())
+
+
+def test_a_candidate_that_was_finished_is_a_repetition_unless_the_limits_are_wider(url):
+    study = Study.open(url, "s", IDENTITY)
+    same = proposal(SPACE.untrained()[0])
+    first, second, third = study.ask(), study.ask(), study.ask()
+    assert study.claim(first, same, NONE) is None
+    assert study.claim(second, same, NONE) == first.number
+    study.finish(first, Judged(None, Stopped("too large", {"bytes": 9.0})), 0.1)
+    assert study.claim(third, same, frozenset([same.key])) is None
+    assert [record.finished for record in study.records()] == [True, False, False]
+
+
+def test_a_trial_whose_process_died_is_run_again_and_one_that_lives_is_not(url):
+    study = Study.open(url, "s", IDENTITY)
+    study.enqueue(SPACE.untrained()[:2], "untrained")
+    alive = study.ask()
+    code = (
+        "import os, sys\nfrom edgevision.compress.study import Study\n"
+        f"study = Study.open({url!r}, 's', {IDENTITY!r})\nprint(study.ask().number, flush=True)\nos._exit(9)"
+    )
+    dead = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stdout)
+    assert dead != alive.number
+    for _ in range(2):
+        study.revive()
+        study.enqueue(SPACE.untrained()[:2], "untrained")
+    states = [record.state for record in study.records()]
+    assert states == ["RUNNING", "FAIL", "WAITING"]
+    again = study.ask()
+    assert proposal(SPACE.untrained()[1]).key == SPACE.draw(again, lambda format, scheme: 100).key
+    study.fail(again, "it cannot be converted")
+    study.revive()
+    assert [record.state for record in study.records()] == ["RUNNING", "FAIL", "FAIL"], "an error is not tried again"
+
+
+def test_processes_are_told_apart():
+    own = this_process()
+    assert not is_gone(own) and not is_gone(None) and not is_gone({**own, "host": "elsewhere"})
+    assert is_gone({**own, "started": "1"}) and is_gone({**own, "pid": 2**22 + 1})
