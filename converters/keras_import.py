@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from edgevision.artifact import Artifact, write_artifact
+from edgevision.converters.keras3_import import import_keras3
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ArtifactError, ConversionError
 from edgevision.files import sha256_file
 from edgevision.golden import Golden
 from edgevision.keras_loading import load_keras_model
+from edgevision.keras_safety import check_keras_file
 from edgevision.manifest import MANIFEST, LineageStep
 from edgevision.preprocessing import Preprocessing
 from edgevision.tensors import TensorSpec
@@ -75,11 +77,13 @@ class SourceModel:
 def load_source(path: str | Path) -> SourceModel:
     """Load a tf_keras model from an artifact directory of format ``keras``, or from a bare ``.keras`` or HDF5 file.
 
-    No code in the file is run: Lambda layers and unknown modules are refused before anything is loaded.
+    No code in the file is run: Lambda layers and unknown modules are refused before anything is loaded. A file of
+    Keras 3 is translated layer by layer, and has to answer as it does in Keras 3.
 
     Raises:
         ArtifactError: Not a Keras model, damaged, or it would run code.
-        ConversionError: Weights are NaN or infinite; the layer is named.
+        ConversionError: Weights are NaN or infinite; the layer is named. Or a translation answers differently.
+        UntranslatableError: Keras 3 wrote it, and tf_keras does not have one of its layers; it is named.
         BackendUnavailableError: The extra ``train`` is not installed.
     """
     path = Path(path)
@@ -94,7 +98,9 @@ def load_source(path: str | Path) -> SourceModel:
             next_step="convert from the Keras model (a .keras or .h5 file, or its artifact)",
         )  # fmt: skip
     manifest = artifact.manifest
-    model = load_keras_model(artifact.model_file, step=vendor_step)
+    checked = check_keras_file(artifact.model_file)
+    imported = import_keras3(artifact.model_file, checked) if checked.is_keras_3 else None
+    model = imported.model if imported else load_keras_model(artifact.model_file, step=vendor_step)
     source = SourceModel(
         model=model,
         name=manifest.name,
@@ -108,7 +114,9 @@ def load_source(path: str | Path) -> SourceModel:
         metrics=manifest.metrics,
     )
     check_weights(source)
-    return source
+    if imported is None:
+        return source
+    return replace(source, lineage=(*source.lineage, imported.compare(source.preprocessing)))
 
 
 def save_keras_artifact(
