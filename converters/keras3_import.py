@@ -48,7 +48,7 @@ class Keras3Import:
             The import, as a step of the lineage.
 
         Raises:
-            ConversionError: The answers differ; the first layer that does is named.
+            UntranslatableError: The answers differ; the first layer that does is named.
             BackendUnavailableError: Keras 3 is not installed, or does not compute with TensorFlow.
         """
         original = load_keras3_model(self.file, self.checked, step=vendor_step)

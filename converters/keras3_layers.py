@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from edgevision.converters.keras3_activations import FUSED
@@ -33,6 +34,8 @@ RENAMED = {"LeakyReLU": {"negative_slope": "alpha"}}
 
 WITHOUT_EFFECT = frozenset(("seed", "flash_attention", "renorm_momentum", "synchronized", "fill_mode", "fill_value"))
 """Settings that change no answer: of random numbers, of the way it is computed, of others that are off."""
+
+RECURRENT = ("GRU", "LSTM", "SimpleRNN")
 
 POLICIES = ("float32", "float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
 
@@ -70,7 +73,7 @@ def build_layer(name: str, kind: str, config: Mapping[str, Any]) -> tuple[Any, A
     activation = None
     for key, value in config.items():
         key = RENAMED.get(kind, {}).get(key, key)
-        if key == "activation" and kind not in ("LSTM", "GRU", "SimpleRNN"):
+        if key == "activation" and kind not in RECURRENT:
             arguments[key], activation = _activation(value)
         elif key in known:
             if not key.endswith("_initializer") and key != "name":
@@ -83,12 +86,14 @@ def build_layer(name: str, kind: str, config: Mapping[str, Any]) -> tuple[Any, A
         raise untranslatable(name, kind, str(exc).splitlines()[0][:120]) from exc
 
 
+@cache
 def _parameters(layer_class: Any) -> set[str]:
     """Return the names of the arguments that a class of tf_keras takes."""
     base = require("tf_keras").layers.Layer
     classes = [cls for cls in layer_class.__mro__ if issubclass(cls, base) and cls is not base]
     found = {name for cls in classes for name in inspect.signature(cls.__init__).parameters}
-    return (found - {"self", "args", "kwargs"}) | {"name", "dtype", "trainable"}
+    recurrent = {"zero_output_for_mask"} if layer_class.__name__ in RECURRENT else set()
+    return (found - {"self", "args", "kwargs"}) | {"name", "dtype", "trainable"} | recurrent
 
 
 def _activation(value: Any) -> tuple[str, Any]:
@@ -109,7 +114,7 @@ def _setting(name: str, kind: str, key: str, value: Any) -> Any:
         if policy not in POLICIES:
             raise untranslatable(name, kind, f"tf_keras has no numbers of this kind: {policy}")
         return policy
-    if key == "recurrent_activation" or key == "activation":
+    if key in ("activation", "recurrent_activation"):
         if value not in FUSED:
             raise untranslatable(name, kind, f"its activation {value} means something else in tf_keras")
         return value

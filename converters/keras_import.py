@@ -82,8 +82,9 @@ def load_source(path: str | Path) -> SourceModel:
 
     Raises:
         ArtifactError: Not a Keras model, damaged, or it would run code.
-        ConversionError: Weights are NaN or infinite; the layer is named. Or a translation answers differently.
-        UntranslatableError: Keras 3 wrote it, and tf_keras does not have one of its layers; it is named.
+        ConversionError: Weights are NaN or infinite; the layer is named.
+        UntranslatableError: Keras 3 wrote it, and tf_keras does not have one of its layers, or answers differently from
+            one on; it is named.
         BackendUnavailableError: The extra ``train`` is not installed.
     """
     path = Path(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -91,7 +92,8 @@ def load_keras3_model(file: Path, checked: KerasFile, *, step: Step = _plain_ste
         )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         copy = _checked_copy(file, checked, Path(folder))
-        with step(f"loading {file.name} with Keras 3", error=ArtifactError, next_step="save it again with Keras 3"):
+        next_step = "save it again with Keras 3"
+        with step(f"loading {file.name} with Keras 3", error=ArtifactError, next_step=next_step), _without_warnings():
             model = keras.models.load_model(copy, compile=False, safe_mode=True)
             if getattr(model, "inputs", None):
                 return keras.Model(list(model.inputs), list(model.outputs), name=model.name)
@@ -99,6 +101,14 @@ def load_keras3_model(file: Path, checked: KerasFile, *, step: Step = _plain_ste
         f"{file.name}: a model without a fixed input", got="it was saved before its input's shape was known",
         next_step="give it an Input layer, and save it again",
     )  # fmt: skip
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep what Keras 3 thinks of the names of somebody's inputs to itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _checked_copy(file: Path, checked: KerasFile, folder: Path) -> Path:
