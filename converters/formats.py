@@ -11,7 +11,7 @@ from edgevision.converters.ranges import METHODS
 
 if TYPE_CHECKING:
     from edgevision.calibration import CalibrationDataset
-    from edgevision.converters.keras_import import SourceModel
+    from edgevision.converters.file_source import Source
     from edgevision.tensors import TensorSpec
 
 
@@ -56,6 +56,7 @@ class Format:
         calibration_methods: scheme -> how ranges may be chosen, the default first; none where a scheme is not listed.
         float_layers: schemes in which layers may be kept in float.
         int16_layers: schemes in which layers may be given 16-bit activations.
+        sources: kinds of models that it is made from: "keras" or one of `edgevision.converters.file_source.KINDS`.
     """
 
     exporter: str
@@ -65,6 +66,7 @@ class Format:
     calibration_methods: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     float_layers: tuple[str, ...] = ()
     int16_layers: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ("keras", "keras3", "saved_model", "tflite")
 
 
 FORMATS: Mapping[str, Format] = {
@@ -84,6 +86,7 @@ FORMATS: Mapping[str, Format] = {
         ("per_channel", "per_tensor"),
         calibration_methods={"static_wi8_ai8": ("min_max", "percentile", "mse")},
         float_layers=("dynamic_wi8_afp32", "static_wi8_ai8"),
+        sources=("keras", "keras3", "saved_model", "tflite", "onnx"),
     ),
 }
 
@@ -140,6 +143,6 @@ class Exported:
 class Exporter(Protocol):
     """What `Format.exporter` names; raises ConversionError."""
 
-    def __call__(self, source: SourceModel, request: Request) -> Exported:
+    def __call__(self, source: Source, request: Request) -> Exported:
         """Convert ``source`` as ``request`` says."""
         ...

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,11 +22,28 @@ from edgevision.manifest import MANIFEST, LineageStep
 from edgevision.preprocessing import Preprocessing
 from edgevision.tensors import TensorSpec
 
+Known = TypeVar("Known", bound="KnownModel")
+
 KERAS_TOOLS = ("tensorflow", "tf-keras", "tensorflow-model-optimization")
 
 
+class KnownModel:
+    """What every source of a conversion can do."""
+
+    def manifest_fields(self) -> dict[str, Any]:
+        """Return the manifest fields that every artifact made from this model shares."""
+        names = ("name", "preprocessing", "labels", "task", "decoding", "source_sha256", "lineage")
+        return {name: getattr(self, name) for name in names}
+
+    def then(self: Known, step: LineageStep, **changes: Any) -> Known:
+        """Return the model after one more step: the lineage grows, old measurements no longer hold."""
+        facts: Any = self
+        after: Known = replace(facts, lineage=(*facts.lineage, step), metrics={}, **changes)
+        return after
+
+
 @dataclass(frozen=True)
-class SourceModel:
+class SourceModel(KnownModel):
     """A tf_keras model and what is known about it.
 
     Attributes:
@@ -54,6 +71,11 @@ class SourceModel:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def kind(self) -> str:
+        """What the model is, among the kinds of sources."""
+        return "keras"
+
+    @property
     def inputs(self) -> tuple[TensorSpec, ...]:
         """The model's inputs, in order, with an open batch axis."""
         return _specs(self.model.inputs, self.model.input_names)
@@ -63,15 +85,6 @@ class SourceModel:
         """The model's outputs, in order, named as before quantization-aware training."""
         prefix = "quant_" if is_quantization_aware(self.model) else ""
         return _specs(self.model.outputs, [name.removeprefix(prefix) for name in self.model.output_names])
-
-    def manifest_fields(self) -> dict[str, Any]:
-        """Return the manifest fields that every artifact made from this model shares."""
-        names = ("name", "preprocessing", "labels", "task", "decoding", "source_sha256", "lineage")
-        return {name: getattr(self, name) for name in names}
-
-    def then(self, step: LineageStep, **changes: Any) -> SourceModel:
-        """Return the model after one more step: the lineage grows, old measurements no longer hold."""
-        return replace(self, lineage=(*self.lineage, step), metrics={}, **changes)
 
 
 def load_source(path: str | Path) -> SourceModel:
