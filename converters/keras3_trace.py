@@ -23,10 +23,12 @@ def trace_keras3(source: FileSource, batch: int) -> Traced:
     """
     model = load_keras3_model(source.path, check_keras_file(source.path), step=vendor_step)
 
+    tf = require("tensorflow")
+
     def call(*tensors: Any) -> list[Any]:
-        flat: list[Any] = require("tensorflow").nest.flatten(model(list(tensors), training=False))
+        flat: list[Any] = tf.nest.flatten(model(list(tensors), training=False))
         return flat
 
-    owner = require("tensorflow").Module()
+    owner = tf.Module()
     owner.held = [variable.value for variable in model.variables]  # found there, and so frozen; not in a Keras 3 model
     return trace(source.name, call, owner, source.inputs, source.outputs, batch)

@@ -31,7 +31,6 @@ PARTS: Mapping[str, Mapping[str, str]] = {
         "output_dense": "_output_dense",
     },
     "SimpleRNN": {"cell": "cell"},
-    "SpectralNormalization": {"layer": "layer"},
     "TimeDistributed": {"layer": "layer"},
 }
 """Class -> the layers within it that have the weights: name in the file -> attribute in tf_keras."""

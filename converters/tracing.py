@@ -64,7 +64,7 @@ def trace(
     named = zip(_numbered("input", inputs), inputs, shapes, strict=True)
     wanted = [tf.TensorSpec(shape, spec.dtype, name=name) for name, spec, shape in named]
 
-    @tf.function(input_signature=wanted)  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=wanted, autograph=False)  # type: ignore[untyped-decorator]
     def run(*tensors: Any) -> dict[str, Any]:
         results = [tf.identity(tensor) for tensor in call(*tensors)]
         return dict(zip(_numbered("output", outputs), results, strict=True))
