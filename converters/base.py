@@ -1,4 +1,4 @@
-"""From a Keras model to an artifact in another format: `convert`, and what it refuses."""
+"""From a model to an artifact in another format: `convert`, and what it refuses."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgevision.artifact import Artifact, write_artifact
+from edgevision.converters.file_source import Source, is_trained
 from edgevision.converters.formats import FORMATS, SCHEMES, Exporter, Format, Request
-from edgevision.converters.keras_import import SourceModel, check_weights, is_quantization_aware
+from edgevision.converters.keras_import import SourceModel, check_weights
+from edgevision.converters.layouts import arranged, image_shape
 from edgevision.converters.ranges import METHODS
 from edgevision.errors import CalibrationError, ConfigError, ConversionError, check_choice
 from edgevision.files import check_replaceable
@@ -54,7 +56,7 @@ class Conversion:
 
 
 def convert(
-    source: SourceModel,
+    source: Source,
     out: str | Path,
     *,
     to: str = "tflite",
@@ -71,7 +73,7 @@ def convert(
     sparse_encoding: bool = False,
     overwrite: bool = False,
 ) -> Conversion:
-    """Convert a Keras model and write it as the artifact ``<out>/<name>-<to>-<scheme>``.
+    """Convert a model and write it as the artifact ``<out>/<name>-<to>-<scheme>``.
 
     Args:
         source: the model; after quantization-aware training it keeps the ranges that it learned.
@@ -109,11 +111,12 @@ def convert(
         "int16_layers": _names("int16_layers", int16_layers),
         "sparse_encoding": sparse_encoding,
     }
-    trained = is_quantization_aware(source.model)
+    trained = is_trained(source)
     place = check_conversion(source, out, to, scheme, **options, overwrite=overwrite, trained=trained)
     cache = None if calibration_cache is None else Path(calibration_cache)
     request = _request(source, FORMATS[to], scheme, calibration, batch, {**options, "calibration_cache": cache})
-    check_weights(source)
+    if isinstance(source, SourceModel):
+        check_weights(source)
     export: Exporter = resolve(FORMATS[to].exporter)
     exported = export(source, request)
     fields = {
@@ -129,7 +132,7 @@ def convert(
 
 
 def check_conversion(
-    source: SourceModel,
+    source: Source,
     out: str | Path,
     to: str,
     scheme: str | None = None,
@@ -155,6 +158,11 @@ def check_conversion(
     """
     check_choice("format", to, tuple(FORMATS))
     row, scheme = FORMATS[to], scheme or source.scheme
+    if source.kind not in row.sources:
+        raise ConfigError(
+            f"{to} is not made from such a model", got=source.kind, allowed=row.sources,
+            next_step=f"ask for {_format_from(source.kind)}, or start from the model that this file was made from",
+        )  # fmt: skip
     check_choice("scheme", scheme, tuple(SCHEMES))
     check_choice(f"scheme for {to}", scheme, row.schemes)
     check_choice("granularity", granularity, row.granularities)
@@ -212,14 +220,14 @@ def _names(option: str, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _request(
-    source: SourceModel,
+    source: Source,
     row: Format,
     scheme: str | None,
     calibration: CalibrationDataset | None,
     batch: int,
     options: dict[str, Any],
 ) -> Request:
-    trained = is_quantization_aware(source.model)
+    trained = is_trained(source)
     scheme = scheme or source.scheme
     if not isinstance(batch, int) or batch < 1:
         raise ConfigError("batch", got=batch, allowed="1 or more")
@@ -236,21 +244,26 @@ def _request(
     needed = calibration if SCHEMES[scheme].calibration and not trained else None
     if needed is not None:
         _check_fits(source, needed)
+        needed = arranged(needed, source.inputs[0].layout)
     io_dtype = options.pop("io_dtype") or row.io_dtypes.get(scheme, ("float32",))[0]
     return Request(scheme=scheme, io_dtype=io_dtype, batch=batch, calibration=needed, **options)
 
 
-def _check_fits(source: SourceModel, calibration: CalibrationDataset) -> None:
+def _check_fits(source: Source, calibration: CalibrationDataset) -> None:
     """Raise ConversionError or CalibrationError unless the samples have the shape of the model's one input."""
     if len(source.inputs) != 1:
         raise ConversionError(
             f"{source.name}: calibration with images takes a model with one input", got=f"{len(source.inputs)} inputs"
         )
-    wanted, found = source.inputs[0].shape[1:], next(iter(calibration)).shape[1:]
+    wanted, found = image_shape(source.inputs[0]), next(iter(calibration)).shape[1:]
     if len(wanted) != len(found) or any(w not in (None, f) for w, f in zip(wanted, found, strict=True)):
         raise CalibrationError(
             f"{source.name}: calibration samples of another shape than the input", got=found, allowed=f"{wanted}"
         )
+
+
+def _format_from(kind: str) -> str:
+    return " or ".join(name for name, row in FORMATS.items() if kind in row.sources)
 
 
 def _file_name(name: str) -> str:

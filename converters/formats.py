@@ -11,7 +11,7 @@ from edgevision.converters.ranges import METHODS
 
 if TYPE_CHECKING:
     from edgevision.calibration import CalibrationDataset
-    from edgevision.converters.keras_import import SourceModel
+    from edgevision.converters.file_source import Source
     from edgevision.tensors import TensorSpec
 
 
@@ -57,6 +57,7 @@ class Format:
         float_layers: schemes in which layers may be kept in float.
         int16_layers: schemes in which layers may be given 16-bit activations.
         sparse_schemes: schemes in which kernels may be stored without their zeros.
+        sources: kinds of models that it is made from: "keras" or one of `edgevision.converters.file_source.KINDS`.
     """
 
     exporter: str
@@ -67,6 +68,7 @@ class Format:
     float_layers: tuple[str, ...] = ()
     int16_layers: tuple[str, ...] = ()
     sparse_schemes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ("keras", "keras3", "saved_model", "tflite")
 
 
 FORMATS: Mapping[str, Format] = {
@@ -87,6 +89,7 @@ FORMATS: Mapping[str, Format] = {
         ("per_channel", "per_tensor"),
         calibration_methods={"static_wi8_ai8": ("min_max", "percentile", "mse")},
         float_layers=("dynamic_wi8_afp32", "static_wi8_ai8"),
+        sources=("keras", "keras3", "saved_model", "tflite", "onnx"),
     ),
 }
 
@@ -145,6 +148,6 @@ class Exported:
 class Exporter(Protocol):
     """What `Format.exporter` names; raises ConversionError."""
 
-    def __call__(self, source: SourceModel, request: Request) -> Exported:
+    def __call__(self, source: Source, request: Request) -> Exported:
         """Convert ``source`` as ``request`` says."""
         ...

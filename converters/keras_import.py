@@ -6,25 +6,44 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from edgevision.artifact import Artifact, write_artifact
+from edgevision.converters.keras3_import import import_keras3
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ArtifactError, ConversionError
 from edgevision.files import sha256_file
 from edgevision.golden import Golden
 from edgevision.keras_loading import load_keras_model
+from edgevision.keras_safety import check_keras_file
 from edgevision.manifest import MANIFEST, LineageStep
 from edgevision.preprocessing import Preprocessing
 from edgevision.tensors import TensorSpec
 
+Known = TypeVar("Known", bound="KnownModel")
+
 KERAS_TOOLS = ("tensorflow", "tf-keras", "tensorflow-model-optimization")
 
 
+class KnownModel:
+    """What every source of a conversion can do."""
+
+    def manifest_fields(self) -> dict[str, Any]:
+        """Return the manifest fields that every artifact made from this model shares."""
+        names = ("name", "preprocessing", "labels", "task", "decoding", "source_sha256", "lineage")
+        return {name: getattr(self, name) for name in names}
+
+    def then(self: Known, step: LineageStep, **changes: Any) -> Known:
+        """Return the model after one more step: the lineage grows, old measurements no longer hold."""
+        facts: Any = self
+        after: Known = replace(facts, lineage=(*facts.lineage, step), metrics={}, **changes)
+        return after
+
+
 @dataclass(frozen=True)
-class SourceModel:
+class SourceModel(KnownModel):
     """A tf_keras model and what is known about it.
 
     Attributes:
@@ -52,6 +71,11 @@ class SourceModel:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def kind(self) -> str:
+        """What the model is, among the kinds of sources."""
+        return "keras"
+
+    @property
     def inputs(self) -> tuple[TensorSpec, ...]:
         """The model's inputs, in order, with an open batch axis."""
         return _specs(self.model.inputs, self.model.input_names)
@@ -62,24 +86,18 @@ class SourceModel:
         prefix = "quant_" if is_quantization_aware(self.model) else ""
         return _specs(self.model.outputs, [name.removeprefix(prefix) for name in self.model.output_names])
 
-    def manifest_fields(self) -> dict[str, Any]:
-        """Return the manifest fields that every artifact made from this model shares."""
-        names = ("name", "preprocessing", "labels", "task", "decoding", "source_sha256", "lineage")
-        return {name: getattr(self, name) for name in names}
-
-    def then(self, step: LineageStep, **changes: Any) -> SourceModel:
-        """Return the model after one more step: the lineage grows, old measurements no longer hold."""
-        return replace(self, lineage=(*self.lineage, step), metrics={}, **changes)
-
 
 def load_source(path: str | Path) -> SourceModel:
     """Load a tf_keras model from an artifact directory of format ``keras``, or from a bare ``.keras`` or HDF5 file.
 
-    No code in the file is run: Lambda layers and unknown modules are refused before anything is loaded.
+    No code in the file is run: Lambda layers and unknown modules are refused before anything is loaded. A file of
+    Keras 3 is translated layer by layer, and has to answer as it does in Keras 3.
 
     Raises:
         ArtifactError: Not a Keras model, damaged, or it would run code.
         ConversionError: Weights are NaN or infinite; the layer is named.
+        UntranslatableError: Keras 3 wrote it, and tf_keras does not have one of its layers, or answers differently from
+            one on; it is named.
         BackendUnavailableError: The extra ``train`` is not installed.
     """
     path = Path(path)
@@ -94,7 +112,9 @@ def load_source(path: str | Path) -> SourceModel:
             next_step="convert from the Keras model (a .keras or .h5 file, or its artifact)",
         )  # fmt: skip
     manifest = artifact.manifest
-    model = load_keras_model(artifact.model_file, step=vendor_step)
+    checked = check_keras_file(artifact.model_file)
+    imported = import_keras3(artifact.model_file, checked) if checked.is_keras_3 else None
+    model = imported.model if imported else load_keras_model(artifact.model_file, step=vendor_step)
     source = SourceModel(
         model=model,
         name=manifest.name,
@@ -108,7 +128,9 @@ def load_source(path: str | Path) -> SourceModel:
         metrics=manifest.metrics,
     )
     check_weights(source)
-    return source
+    if imported is None:
+        return source
+    return replace(source, lineage=(*source.lineage, imported.compare(source.preprocessing)))
 
 
 def save_keras_artifact(

@@ -1,7 +1,8 @@
-"""Keras models as OpenVINO IR: model.xml and model.bin.
+"""Models as OpenVINO IR: model.xml and model.bin.
 
-Inputs and outputs stay float and channels-last as in Keras, whatever the scheme. After quantization-aware training the
-file has the ranges that were learned; otherwise NNCF measures them. Converting a model twice gives the same bytes.
+Inputs and outputs stay float and keep their layout (Keras: channels-last), whatever the scheme. After
+quantization-aware training the file has the ranges that were learned; otherwise NNCF measures them. Converting a model
+twice gives the same bytes.
 """
 
 from __future__ import annotations
@@ -15,14 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from edgevision.converters.file_openvino import file_graph, file_tools
+from edgevision.converters.file_source import Source, is_trained
 from edgevision.converters.formats import AS_ASKED, SCHEMES, Exported, Request
-from edgevision.converters.keras_import import (
-    KERAS_TOOLS,
-    SourceModel,
-    is_quantization_aware,
-    layout_of,
-)
-from edgevision.converters.layer_choice import chosen_layers
+from edgevision.converters.keras_import import KERAS_TOOLS, SourceModel
+from edgevision.converters.layer_choice import chosen_layers, matching_names
 from edgevision.converters.nncf_quantizer import quantize_model, weights_type
 from edgevision.converters.openvino_info import model_info
 from edgevision.converters.openvino_layers import Marks, operations_of
@@ -34,7 +32,7 @@ from edgevision.tensors import TensorSpec
 FILES = ("model.xml", "model.bin")
 
 
-def export(source: SourceModel, request: Request) -> Exported:
+def export(source: Source, request: Request) -> Exported:
     """Convert ``source`` to OpenVINO IR.
 
     float16 and dynamic_wi8_afp32 store smaller weights and compute in float; static_wi8_ai8 computes in int8.
@@ -50,12 +48,8 @@ def export(source: SourceModel, request: Request) -> Exported:
         check_choice("granularity of dynamic_wi8_afp32 for openvino", request.granularity, ("per_channel",))
     require("openvino")
     eight_bits = SCHEMES[request.scheme].weight_bits == 8
-    quantize = eight_bits and not is_quantization_aware(source.model)
-    layers = chosen_layers("float_layers", request.float_layers, source.model)
-    with vendor_step(f"OpenVINO conversion of {source.name}"):
-        model = _graph(source, request.batch)
-        again = partial(_graph, source, request.batch)
-        in_float = operations_of(layers, source.model, model, again) if layers else set()
+    quantize = eight_bits and not is_trained(source)
+    model, layers, in_float = _converted(source, request)
     if quantize:
         model = quantize_model(model, request, name=source.name, in_float=in_float)
     skipped = tuple((layer, AS_ASKED) for layer in layers)
@@ -67,9 +61,30 @@ def export(source: SourceModel, request: Request) -> Exported:
         files,
         _specs(source.inputs, written.inputs),
         _specs(source.outputs, written.outputs),
-        versions("edgevision", "openvino", *(("nncf",) if quantize else ()), *KERAS_TOOLS),
+        versions("edgevision", "openvino", *(("nncf",) if quantize else ()), *_tools(source)),
         skipped,
     )
+
+
+def _converted(source: Source, request: Request) -> tuple[Any, list[str], set[str]]:
+    """Return the float model, the layers that stay in float, and the names of the operations that these are.
+
+    Without a Keras form, layers are the operations with weights, under the names that they have in the file.
+    """
+    if not isinstance(source, SourceModel):
+        model = file_graph(source, request.batch)
+        names = [operation.get_friendly_name() for operation in model.get_ordered_ops() if weights_type(operation)]
+        chosen = matching_names("float_layers", request.float_layers, names)
+        return model, chosen, set(chosen)
+    layers = chosen_layers("float_layers", request.float_layers, source.model)
+    with vendor_step(f"OpenVINO conversion of {source.name}"):
+        model = _graph(source, request.batch)
+        again = partial(_graph, source, request.batch)
+        return model, layers, operations_of(layers, source.model, model, again) if layers else set()
+
+
+def _tools(source: Source) -> tuple[str, ...]:
+    return KERAS_TOOLS if isinstance(source, SourceModel) else file_tools(source)
 
 
 def _graph(source: SourceModel, batch: int, marks: Marks | None = None) -> Any:
@@ -92,7 +107,7 @@ def _graph(source: SourceModel, batch: int, marks: Marks | None = None) -> Any:
     return vendor.Model(results, model.get_sinks(), model.get_parameters(), source.name)
 
 
-def _described(model: Any, source: SourceModel) -> Any:
+def _described(model: Any, source: Source) -> Any:
     """Name everything, declare layouts and embed the metadata; what the tools noted about themselves is left out.
 
     Names that the tools made up have counters of this process in them; those are replaced.
@@ -106,10 +121,11 @@ def _described(model: Any, source: SourceModel) -> Any:
         name = names[0] if names else f"{operation.get_type_name()}_{position}"
         taken.add(name)
         operation.set_friendly_name(name)
-    for spec, port in zip(source.inputs, _in_order(clean.inputs, "input_{}"), strict=True):
+    traced = isinstance(source, SourceModel)
+    for spec, port in zip(source.inputs, _in_order(clean.inputs, "input_{}") if traced else clean.inputs, strict=True):
         _set_name(port, spec.name)
-        if layout_of(len(spec.shape)):
-            port.get_node().set_layout(vendor.Layout(layout_of(len(spec.shape))))
+        if spec.layout:
+            port.get_node().set_layout(vendor.Layout(spec.layout))
     for spec, port in zip(source.outputs, clean.outputs, strict=True):
         _set_name(port, spec.name)
     for key, value in model_info(source).items():
@@ -162,7 +178,7 @@ def _specs(wanted: Sequence[TensorSpec], ports: Sequence[Any]) -> tuple[TensorSp
         shape = tuple(axis.get_length() if axis.is_static else None for axis in port.get_partial_shape())
         if port.get_names() != {spec.name}:
             raise ConversionError("OpenVINO changed the tensors", got=sorted(port.get_names()), allowed=[spec.name])
-        specs.append(TensorSpec(spec.name, shape, dtype, layout_of(len(shape))))
+        specs.append(TensorSpec(spec.name, shape, dtype, spec.layout))
     return tuple(specs)
 
 

@@ -6,20 +6,24 @@ Model API takes BGR images of any size, and builds the preprocessing that is des
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from edgevision.converters.keras_import import SourceModel
 from edgevision.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from edgevision.converters.file_source import Source
 
 RESIZES = {"stretch": "standard", "letterbox": "fit_to_window_letterbox", "center_crop": "crop"}
 """Our resize -> Model API's."""
 
 
-def model_info(source: SourceModel) -> dict[str, str]:
+def model_info(source: Source) -> dict[str, str]:
     """Return the fields as text, as Model API reads them.
 
     Lists are separated by spaces, so that spaces in a label become underscores. A model gets a ``model_type``, with
     which Model API runs it unasked, only if Model API can do its preprocessing: known, of a colour image.
 
+    >>> from edgevision.converters.keras_import import SourceModel
     >>> from edgevision.preprocessing import Preprocessing
     >>> source = SourceModel(None, "m", Preprocessing(32, 32, mean=(128,), std=(64,)), ("cat", "fire truck"))
     >>> model_info(source)["labels"], model_info(source)["mean_values"]

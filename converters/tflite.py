@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from edgevision.converters.file_tflite import export_file
 from edgevision.converters.formats import AS_ASKED, SCHEMES, Exported, Request
 from edgevision.converters.keras_blocks import block_of
-from edgevision.converters.keras_import import KERAS_TOOLS, is_quantization_aware, leaf_layers
+from edgevision.converters.keras_import import KERAS_TOOLS, SourceModel, is_quantization_aware, leaf_layers
 from edgevision.converters.layer_choice import chosen_layers, operators_of, owners
 from edgevision.converters.tflite_file import TFLiteFile
 from edgevision.converters.tflite_metadata import embed_metadata
@@ -18,23 +19,26 @@ from edgevision.errors import ConfigError, ConversionError
 from edgevision.optional import require, versions
 
 if TYPE_CHECKING:
-    from edgevision.converters.keras_import import SourceModel
+    from edgevision.converters.file_source import Source
     from edgevision.tensors import Array, TensorSpec
 
 MODEL_FILE = "model.tflite"
 
 
-def export(source: SourceModel, request: Request) -> Exported:
+def export(source: Source, request: Request) -> Exported:
     """Convert to a ``.tflite`` file with a fixed batch, the source's tensor names and embedded metadata.
 
     TensorFlow's converter quantizes with the smallest and largest values that it saw. What it cannot, or does wrongly,
-    is ai-edge-quantizer's work on the float file: see `_is_quantized_later`.
+    is ai-edge-quantizer's work on the float file: see `_is_quantized_later`; so is everything for a source without a
+    Keras form.
 
     Raises:
         ConfigError: A layer's name is not in the model.
         ConversionError: TensorFlow's converter gave up, or made something other than asked.
         BackendUnavailableError: The extra ``train`` or, for ai-edge-quantizer, ``compress`` is not installed.
     """
+    if not isinstance(source, SourceModel):
+        return export_file(source, request)
     by_file = _is_quantized_later(request)
     first = replace(request, scheme="float32", io_dtype="float32") if by_file else request
     with vendor_step(f"TFLite conversion of {source.name}"):

@@ -76,8 +76,16 @@ class TFLiteFile:
         signature = self._model.signatureDefs[0]
         self._graph.inputs = self._indices(signature.inputs, inputs)
         self._graph.outputs = self._indices(signature.outputs, outputs)
-        for index, name in zip([*self._graph.inputs, *self._graph.outputs], [*inputs, *outputs], strict=True):
+        self.name_ends(inputs, outputs)
+
+    def name_ends(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Give the inputs and outputs these names, in the order of the file, in the signature too."""
+        names = dict(zip([*self._graph.inputs, *self._graph.outputs], [*inputs, *outputs], strict=True))
+        for index, name in names.items():
             self._graph.tensors[index].name = name.encode()
+        signature = self._model.signatureDefs[0]
+        for entry in (*signature.inputs, *signature.outputs):
+            entry.name = names[int(entry.tensorIndex)].encode()
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -104,6 +112,19 @@ class TFLiteFile:
     def float_weights(self) -> tuple[str, ...]:
         """Names of the constant weights of convolutions and matrix products that are float32."""
         return tuple(op.weights for op in self.operators if op.weights and op.weights_dtype == "float32")
+
+    @property
+    def bad_constants(self) -> tuple[str, ...]:
+        """Names of the constants of the main graph that have a NaN, and of weights that have an infinite value."""
+        weights = {operator.weights for operator in self.operators}
+        found = []
+        for tensor in self._graph.tensors:
+            name, dtype = tensor.name.decode(), self._dtypes[tensor.type]
+            if dtype in ("float16", "float32") and self._is_constant(tensor):
+                values = np.frombuffer(self._model.buffers[tensor.buffer].data.tobytes(), dtype)
+                if np.isnan(values).any() or (name in weights and not np.isfinite(values).all()):
+                    found.append(name)
+        return tuple(found)
 
     @property
     def input_names(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edgevision.converters.base import convert as convert
     from edgevision.converters.channel_pruning import prune_channels as prune_channels
     from edgevision.converters.clustering import cluster as cluster
-    from edgevision.converters.golden_samples import make_golden as make_golden
+    from edgevision.converters.file_source import open_source as open_source
     from edgevision.converters.keras_import import load_source as load_source
     from edgevision.converters.pruning import prune as prune
     from edgevision.converters.quantization import quantize_aware as quantize_aware
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgevision.data.images import load_image as load_image
     from edgevision.data.locate import open_dataset as open_dataset
     from edgevision.errors import EdgeVisionError as EdgeVisionError
+    from edgevision.export import make_golden as make_golden
     from edgevision.golden import Golden as Golden
     from edgevision.manifest import Manifest as Manifest
     from edgevision.metrics.classification import classification_metrics as classification_metrics
@@ -60,8 +61,9 @@ _HOME = {
     "load": "edgevision.runtimes.base",
     "load_image": "edgevision.data.images",
     "load_source": "edgevision.converters.keras_import",
-    "make_golden": "edgevision.converters.golden_samples",
+    "make_golden": "edgevision.export",
     "open_dataset": "edgevision.data.locate",
+    "open_source": "edgevision.converters.file_source",
     "prune": "edgevision.converters.pruning",
     "prune_channels": "edgevision.converters.channel_pruning",
     "quantize": "edgevision.tensors",

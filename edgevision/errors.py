@@ -8,6 +8,7 @@
     ├── ArtifactError             not a model of ours, damaged, or of a newer schema
     ├── IncompatibleModelError    a sound model that a runtime or device refuses
     ├── ConversionError           a converter gave up, or made something other than asked
+    │   └── UntranslatableError   a layer that the framework of the methods here does not have
     ├── CalibrationError          no calibration data, or useless data
     ├── BackendUnavailableError   a package is not installed, or does not load
     ├── DeviceNotFoundError       no such hardware here
@@ -94,6 +95,10 @@ class IncompatibleModelError(EdgeVisionError):
 
 class ConversionError(EdgeVisionError):
     """A converter gave up, or made something other than what was asked for."""
+
+
+class UntranslatableError(ConversionError):
+    """A layer of a model from elsewhere that the framework of the methods here does not have."""
 
 
 class CalibrationError(EdgeVisionError):

@@ -1,28 +1,76 @@
-"""From a Keras model to finished artifacts: converted to each format, with golden samples, sealed here."""
+"""From a model to finished artifacts: converted to each format, with golden samples, sealed here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from edgevision.artifact import Artifact
 from edgevision.calibration import CalibrationDataset
+from edgevision.converters import golden_samples, saved_model
 from edgevision.converters.base import Conversion, convert
 from edgevision.converters.formats import FORMATS, SCHEMES
-from edgevision.errors import ConfigError, check_choice
+from edgevision.converters.keras_import import SourceModel
+from edgevision.errors import BackendUnavailableError, ConfigError, check_choice
 from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes.base import available_runtimes
 from edgevision.verify import seal
+from edgevision.verify.running import run_images
 
 if TYPE_CHECKING:
-    from edgevision.converters.keras_import import SourceModel
+    from edgevision.converters.file_source import FileSource, Source
     from edgevision.data.dataset import ImageDataset
     from edgevision.golden import Golden
+    from edgevision.tensors import Array
+
+
+def make_golden(
+    source: Source,
+    dataset: ImageDataset | None = None,
+    *,
+    policy: str = "data",
+    count: int = golden_samples.GOLDEN_SAMPLES,
+    seed: int = 0,
+) -> Golden | None:
+    """Choose samples and let the float model answer: a Keras model itself, other files on the runtime they are for.
+
+    Args:
+        source: The float model, with its preprocessing.
+        dataset: Images to choose from, with policy ``data``.
+        policy: ``data`` takes real images, ``synthetic`` makes images of nothing, ``none`` gives None.
+        count: How many samples.
+        seed: Decides the choice.
+
+    Raises:
+        ConfigError: Unknown policy, no images for ``data`` or none in them, or a model whose preprocessing is unknown.
+        BackendUnavailableError: No runtime for the file is here.
+    """
+    answer = None if isinstance(source, SourceModel) else partial(_answers, source)
+    return golden_samples.make_golden(source, dataset, policy=policy, count=count, seed=seed, answer=answer)
+
+
+def _answers(source: FileSource, images: list[Array]) -> tuple[Array, ...]:
+    """Run the float model of a file on images: a SavedModel in a process of its own."""
+    if source.kind == "saved_model":
+        inputs = np.stack([_preprocessing(source).apply(image) for image in images])
+        return saved_model.answers(source.path, [inputs])
+    artifact = Artifact.describe(source.path, preprocessing=source.preprocessing, inputs=source.inputs)
+    names = available_runtimes(artifact)
+    if not names:
+        raise BackendUnavailableError(
+            f"no runtime here runs the format {artifact.manifest.format}, to ask the float model for its answers",
+            next_step="install one, or pass golden none",
+        )
+    return run_images(artifact, images, runtime=names[0]).outputs
 
 
 def export(
-    source: SourceModel,
+    source: Source,
     out: str | Path,
     *,
     to: Sequence[str] = ("tflite",),
@@ -101,7 +149,7 @@ def _listed(names: Iterable[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _preprocessing(source: SourceModel) -> Preprocessing:
+def _preprocessing(source: Source) -> Preprocessing:
     if source.preprocessing is None:
         raise ConfigError(
             f"{source.name}: how an image becomes its input is unknown",

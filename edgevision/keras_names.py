@@ -36,18 +36,29 @@ Default8BitOutputQuantizeConfig Default8BitActivationQuantizeConfig Default8BitC
 Default8BitConvTransposeWeightsQuantizer ClusterWeights
 """
 
-CLASSES = frozenset((_LAYERS + _PARTS + _TFMOT).split())
+_KERAS3 = """
+AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D
+AdaptiveMaxPooling3D AugMix AutoContrast CutMix DTypePolicyMap Equalization GroupQueryAttention MixUp RMSNormalization
+RandAugment RandomColorDegeneration RandomColorJitter RandomElasticTransform RandomErasing RandomGaussianBlur
+RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomSaturation RandomSharpness
+RandomShear ReversibleEmbedding Solarization __slice__
+"""
+
+CLASSES = frozenset((_LAYERS + _PARTS + _TFMOT + _KERAS3).split())
 """Class names that a config may name: none of them runs anything that the file brings along."""
 
 _ACTIVATIONS_TEXT = """
-elu exponential gelu hard_sigmoid leaky_relu linear log_softmax mish relu relu6 selu sigmoid silu softmax softplus
-softsign swish tanh
+celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear log_sigmoid
+log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax
+squareplus swish tanh tanh_shrink threshold
 """
 ACTIVATIONS = frozenset(_ACTIVATIONS_TEXT.split())
 
-FUNCTION_MODULES = frozenset(
-    ("builtins", "keras.activations", "tf_keras.activations", "keras.src.activations", "tf_keras.src.activations")
-)
+_FUNCTION_MODULES_TEXT = """
+builtins keras.activations tf_keras.activations keras.src.activations tf_keras.src.activations
+keras.src.activations.activations
+"""
+FUNCTION_MODULES = frozenset(_FUNCTION_MODULES_TEXT.split())
 
 _MODULE = re.compile(r"(keras|tf_keras|tensorflow_model_optimization\.python\.core)(\.[A-Za-z0-9_]+)*")
 
@@ -84,3 +95,19 @@ def safe_tensorflow_op(function: object) -> bool:
     return isinstance(function, str) and (
         function in _TENSORFLOW_OPS or _TENSORFLOW_ROOM.fullmatch(function) is not None
     )
+
+
+# Keras 3 has its operations in these modules; those of keras.src.ops.core take Python functions, all but a few.
+_OPERATION_MODULES = frozenset(f"keras.src.ops.{name}" for name in ("image", "linalg", "math", "nn", "numpy"))
+_CORE_OPERATIONS = frozenset(("Cast", "Slice", "StopGradient", "Unstack"))
+
+
+def safe_operation(module: object, name: object) -> bool:
+    """Whether this class is an operation of Keras 3 that computes tensors from tensors.
+
+    >>> safe_operation("keras.src.ops.numpy", "Add"), safe_operation("keras.src.ops.core", "Map")
+    (True, False)
+    """
+    if not isinstance(module, str) or not isinstance(name, str) or not re.fullmatch("[A-Z][A-Za-z0-9]*", name):
+        return False
+    return module in _OPERATION_MODULES or (module == "keras.src.ops.core" and name in _CORE_OPERATIONS)

@@ -10,15 +10,23 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgevision.errors import ArtifactError
-from edgevision.keras_names import ACTIVATIONS, CLASSES, FUNCTION_MODULES, safe_module, safe_tensorflow_op
+from edgevision.keras_names import (
+    ACTIVATIONS,
+    CLASSES,
+    FUNCTION_MODULES,
+    safe_module,
+    safe_operation,
+    safe_tensorflow_op,
+)
 from edgevision.optional import require
 
-__all__ = ["check_keras_file"]
+__all__ = ["KerasFile", "check_keras_file"]
 
 ZIP_MAGIC = b"PK\x03\x04"
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -26,35 +34,51 @@ MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 MAX_CONFIG_BYTES = 64 << 20
 
 
-def check_keras_file(path: str | Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class KerasFile:
+    """What a model file says about itself, after the check.
+
+    Attributes:
+        config: The model's config, as JSON gave it, without its losses and optimizer, which are never loaded; for
+            Keras 3 also without those of models inside the model, so that it is this config that may be loaded.
+        keras_version: The version of Keras that wrote it; "" when it does not say.
+        kind: "zip" (.keras) or "hdf5".
+    """
+
+    config: Mapping[str, Any]
+    keras_version: str
+    kind: str
+
+    @property
+    def is_keras_3(self) -> bool:
+        """Whether Keras 3 (or a later one) wrote it, whose configs tf_keras does not read."""
+        major = self.keras_version.partition(".")[0]
+        return major.isdigit() and int(major) >= 3
+
+
+def check_keras_file(path: str | Path) -> KerasFile:
     """Read the config of a ``.keras`` or HDF5 model and refuse what could run code; no class is built.
 
     Args:
-        path: A model file saved by tf_keras (or Keras up to 2).
-
-    Returns:
-        The model's config, as JSON gave it.
+        path: A model file saved by tf_keras, Keras up to 2, or Keras 3.
 
     Raises:
         ArtifactError: Missing, damaged, no Keras model, or it has a Lambda, a custom object, an unknown module, a
-            TensorFlow function that does more than compute, or weights in other files; or Keras 3 wrote it, whose
-            configs tf_keras does not read.
+            TensorFlow function that does more than compute, or weights in other files.
         BackendUnavailableError: h5py is not installed (it comes with the extra ``train``).
     """
     path = Path(path)
-    config, writer = _zip_config(path) if _kind(path) == "zip" else _hdf5_config(path)
-    compiled = {key: value for key, value in config.items() if key != "compile_config"}  # never loaded: compile=False
+    kind = _kind(path)
+    config, writer = _zip_config(path) if kind == "zip" else _hdf5_config(path)
+    config = {key: value for key, value in config.items() if key != "compile_config"}  # never loaded: compile=False
+    file = KerasFile(config, writer, kind)
     try:
-        for item in _dicts(compiled):
+        file = replace(file, config=_without_training(config)) if file.is_keras_3 else file
+        for item in _dicts(file.config):
             _check_object(path, item)
     except RecursionError as exc:
         raise _damaged(path, "its config is nested too deeply") from exc
-    if writer.partition(".")[0].isdigit() and int(writer.partition(".")[0]) >= 3:
-        raise ArtifactError(
-            f"{path.name} is a Keras 3 model", got=f"Keras {writer}", allowed="models saved by tf_keras",
-            next_step="build the same model in tf_keras, copy the weights (set_weights(get_weights())) and save that",
-        )  # fmt: skip
-    return config
+    return file
 
 
 def _kind(path: Path) -> str:
@@ -144,6 +168,13 @@ def _parse(path: Path, text: Any) -> dict[str, Any]:
     return config
 
 
+def _without_training(value: Any) -> Any:
+    """Leave losses and optimizers out, those of models inside the model too."""
+    if isinstance(value, dict):
+        return {key: _without_training(item) for key, item in value.items() if key != "compile_config"}
+    return [_without_training(item) for item in value] if isinstance(value, list) else value
+
+
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:
     if isinstance(value, dict):
         yield value
@@ -166,6 +197,8 @@ def _check_object(path: Path, item: dict[str, Any]) -> None:
         texts = isinstance(module, str) and isinstance(called, str)
         if not texts or module not in FUNCTION_MODULES or called not in ACTIVATIONS:
             raise _unsafe(path, f"function {module}.{called}")
+        return
+    if safe_operation(module, class_name) and item.get("registered_name") in (None, class_name):
         return
     if not isinstance(class_name, str) or class_name not in CLASSES:
         raise _unsafe(path, f"{where}: no built-in layer or part of one")

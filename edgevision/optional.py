@@ -13,6 +13,7 @@ from edgevision.errors import BackendUnavailableError, reason_of
 EXTRA_OF = {
     "tensorflow": "train",
     "tf_keras": "train",
+    "keras": "train",
     "h5py": "train",
     "tensorboard": "train",
     "tensorflow_model_optimization": "compress",

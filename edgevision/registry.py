@@ -49,7 +49,7 @@ RUNTIMES = (
     Row(
         "openvino",
         "edgevision.runtimes.openvino:OpenVINORuntime",
-        ("openvino",),
+        ("openvino", "onnx"),
         ("cpu", "gpu", "npu"),
         ("threads", "batch", "precision", "pinning"),
         "openvino",

@@ -11,7 +11,8 @@ import numpy as np
 
 from edgevision.artifact import Artifact
 from edgevision.errors import IncompatibleModelError
-from edgevision.keras_loading import load_keras_model
+from edgevision.keras_loading import load_keras3_model, load_keras_model
+from edgevision.keras_safety import check_keras_file
 from edgevision.optional import available, install_command, require, version
 from edgevision.runtimes.base import Availability, CompiledModel
 from edgevision.runtimes.settle import FileTensor, Settled, attempt, batch_option, fix_batch, settle, threads_option
@@ -19,7 +20,7 @@ from edgevision.tensors import Array
 
 
 class KerasRuntime:
-    """Runs .keras and HDF5 files with tf_keras, after a check that they carry no code.
+    """Runs .keras and HDF5 files after a check that they carry no code: with the Keras, 2 or 3, that wrote them.
 
     Options: ``batch``; ``threads``, which TensorFlow has once for the whole process, training included, and takes only
     before its first computation. So it is left alone unless the option is given; the facts say what is used.
@@ -40,21 +41,23 @@ class KerasRuntime:
         tensorflow = require("tensorflow")
         if "threads" in options:
             _set_threads(tensorflow, threads)
-        model = load_keras_model(path)
+        checked = check_keras_file(path)
+        model = load_keras3_model(path, checked) if checked.is_keras_3 else load_keras_model(path)
+        package = "keras" if checked.is_keras_3 else "tf-keras"
         manifest = artifact.manifest
-        inputs = settle(artifact, "input", manifest.inputs, _tensors(model.inputs, model.input_names))
+        inputs = settle(artifact, "input", manifest.inputs, _tensors(model.inputs, _input_names(model)))
         fixed = fix_batch(inputs.specs, batch)
         outputs = settle(artifact, "output", manifest.outputs, _tensors(model.outputs, model.output_names))
         facts = {
-            "package": "tf-keras",
-            "version": version("tf-keras"),
+            "package": package,
+            "version": version(package),
             "device": device,
             "threads": tensorflow.config.threading.get_intra_op_parallelism_threads() or None,
             "precision": model.dtype_policy.compute_dtype,
             "tensorflow": version("tensorflow"),
         }
         return attempt(
-            f"tf_keras refuses {path.name}",
+            f"{package} refuses {path.name}",
             IncompatibleModelError,
             KerasModel,
             tensorflow,
@@ -110,12 +113,18 @@ def _set_threads(tensorflow: Any, threads: int | None) -> None:
         config.set_inter_op_parallelism_threads(1 if threads == 1 else 0)
 
 
+def _input_names(model: Any) -> Sequence[str]:
+    names: Sequence[str] = getattr(model, "input_names", None) or [tensor.name for tensor in model.inputs]
+    return names
+
+
 def _tensors(tensors: Any, names: Sequence[str]) -> list[FileTensor]:
     found = []
     for tensor, name in zip(tensors, names, strict=True):
-        if tensor.shape.rank is None:
+        if getattr(tensor.shape, "rank", 0) is None:
             raise IncompatibleModelError("a tensor without a fixed number of axes", got=name)
-        found.append(FileTensor((name, tensor.name), tuple(tensor.shape.as_list()), tensor.dtype.name))
+        dtype = getattr(tensor.dtype, "name", tensor.dtype)  # a text in Keras 3
+        found.append(FileTensor((name, tensor.name), tuple(tensor.shape), dtype))
     return found
 
 

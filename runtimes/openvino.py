@@ -30,7 +30,7 @@ _PRECISION_NAMES = {"f32": "float32", "float": "float32", "float32": "float32", 
 
 
 class OpenVINORuntime:
-    """Runs OpenVINO IR.
+    """Runs OpenVINO IR, and ONNX files, which OpenVINO reads itself.
 
     Options: ``threads``, ``batch``; ``precision`` that float parts are computed in: "float32" (OpenVINO itself would
     take bfloat16 where the processor has it), "bfloat16", "float16"; ``pinning`` of threads to cores, off by default
@@ -52,7 +52,8 @@ class OpenVINORuntime:
         check_choice("option precision", precision, PRECISIONS)
         if not isinstance(pinning, bool):
             raise ConfigError("option pinning", got=repr(pinning), allowed=("True", "False"))
-        check_format(artifact.model_file, "openvino")
+        check_choice("format", artifact.manifest.format, ("openvino", "onnx"))
+        check_format(artifact.model_file, artifact.manifest.format)
         vendor = require("openvino")
         core = vendor.Core()
         target = _target(core, device)

@@ -84,18 +84,18 @@ def convert(
 ) -> None:
     """Convert MODEL and write OUT/NAME-FORMAT-SCHEME for each format.
 
-    MODEL is a Keras model, the artifact of one, or 'sample', the ResNet-8 that comes with edgevision.
+    MODEL is a Keras model, a SavedModel, a float .tflite or .onnx file, the artifact of one, or 'sample', the ResNet-8
+    that comes with edgevision. A SavedModel can run code, which happens in a process of its own.
 
-    Each artifact has golden samples with the Keras model's answers, and is sealed on the runtimes here: verify
+    Each artifact has golden samples with the float model's answers, and is sealed on the runtimes here: verify
     compares with that. Models of quantization-aware training are converted by quantize.
     """
-    from edgevision.cli.models import open_source
-    from edgevision.converters.golden_samples import make_golden
-    from edgevision.export import export
+    from edgevision.cli.models import open_any_source
+    from edgevision.export import export, make_golden
 
     _, samples, policy = open_parts(data, golden)
     with working("converting"):
-        source = open_source(model)
+        source = open_any_source(model)
         conversions = export(
             source,
             out,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgevision.artifact import Artifact
+    from edgevision.converters.file_source import Source
     from edgevision.converters.keras_import import SourceModel
 
 
@@ -22,10 +23,25 @@ def open_model(path: Path) -> Artifact:
 
 
 def open_source(path: Path) -> SourceModel:
-    """Load a Keras model to convert from; raises as `edgevision.converters.keras_import.load_source`."""
+    """Load a Keras model to change; raises as `edgevision.converters.keras_import.load_source`."""
     from edgevision.converters.keras_import import load_source
 
     return load_source(model_place(path))
+
+
+def open_any_source(path: Path) -> Source:
+    """Load a model to convert from, and say where it is taken as it is because tf_keras does not have a layer.
+
+    Raises as `edgevision.converters.file_source.open_source`.
+    """
+    from edgevision.cli.output import note
+    from edgevision.converters.file_source import FileSource
+    from edgevision.converters.file_source import open_source as open_file
+
+    source = open_file(model_place(path))
+    if isinstance(source, FileSource) and source.reason:
+        note(f"edgevision: {source.reason}; it is converted as Keras 3 has it")
+    return source
 
 
 def model_place(path: Path) -> Path:

@@ -111,14 +111,14 @@ def quantize(
 ) -> None:
     """Quantize MODEL and write OUT/NAME-FORMAT-SCHEME for each format.
 
-    MODEL is a Keras model, the artifact of one, or 'sample', the ResNet-8 that comes with edgevision.
+    MODEL is a Keras model, a SavedModel, a float .tflite or .onnx file, the artifact of one, or 'sample', the ResNet-8
+    that comes with edgevision; qat takes a Keras model. A SavedModel can run code, in a process of its own.
 
     The images of --data that are for training calibrate (ptq) or train (qat); golden samples come from the others.
     """
-    from edgevision.cli.models import open_source
+    from edgevision.cli.models import open_any_source, open_source
     from edgevision.converters.base import check_conversion
-    from edgevision.converters.golden_samples import make_golden
-    from edgevision.export import export
+    from edgevision.export import export, make_golden
 
     images, samples, policy = open_parts(data, golden)
     if method == "qat" and scheme != "static_wi8_ai8":
@@ -135,7 +135,7 @@ def quantize(
         "int16_layers": int16_layers,
     }
     with working("quantizing") as line:
-        source = open_source(model)
+        source = open_source(model) if method == "qat" else open_any_source(model)
         for name in to:
             check_conversion(source, out, name, **numerics, overwrite=overwrite, trained=method == "qat")
         chosen = make_golden(source, samples, policy=policy, seed=training["seed"])

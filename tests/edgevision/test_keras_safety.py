@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from edgevision.errors import ArtifactError
-from edgevision.keras_names import CLASSES
+from edgevision.keras_names import CLASSES, safe_operation
 from edgevision.keras_safety import check_keras_file
 
 keras = pytest.importorskip("tf_keras")
@@ -64,7 +64,9 @@ def edited(path, out, edit):
 def test_models_of_built_in_layers_pass(models, name, suffix, tmp_path):
     path = tmp_path / f"model{suffix}"
     models[name].save(path)
-    assert check_keras_file(path)["class_name"] == {"operators": "Functional", "plain": "Sequential"}[name]
+    file = check_keras_file(path)
+    assert file.config["class_name"] == {"operators": "Functional", "plain": "Sequential"}[name]
+    assert (file.is_keras_3, file.kind) == (False, "zip" if suffix == ".keras" else "hdf5")
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
@@ -197,6 +199,65 @@ def test_a_missing_file_a_folder_and_weights_only(models, tmp_path):
     models["plain"].save_weights(tmp_path / "only.h5")
     with pytest.raises(ArtifactError, match="weights only"):
         check_keras_file(tmp_path / "only.h5")
+
+
+# --- Keras 3 ---
+
+
+@pytest.fixture(scope="module")
+def keras_3_file(tmp_path_factory):
+    """A model of Keras 3 with an operation, and a compiled model inside."""
+    keras3 = pytest.importorskip("keras")
+    inner = keras3.Sequential([keras3.Input((4,)), keras3.layers.Dense(3, name="dense")], name="inner")
+    inner.compile("adam", "mse")
+    x = keras3.Input((4,))
+    model = keras3.Model(x, keras3.ops.relu6(inner(x) * 2.0))
+    model.compile("adam", "mse")
+    path = tmp_path_factory.mktemp("keras3") / "model.keras"
+    model.save(path)
+    return path
+
+
+def test_a_file_of_keras_3_passes_and_says_what_it_is(keras_3_file):
+    file = check_keras_file(keras_3_file)
+    assert file.is_keras_3 and file.kind == "zip"
+    assert "compile_config" not in json.dumps(file.config)  # of the model inside neither: it would be loaded
+
+
+def first(config, kind):
+    return next(layer for layer in config["config"]["layers"] if layer["class_name"] == kind)
+
+
+KERAS_3_ATTACKS = {
+    "a loop with a function": lambda c: first(c, "Relu6").update(module="keras.src.ops.core", class_name="WhileLoop"),
+    "an operation of another module": lambda c: first(c, "Relu6").update(module="keras.src.utils.file_utils"),
+    "a private name": lambda c: first(c, "Relu6").update(class_name="_evil"),
+    "a registered operation": lambda c: first(c, "Relu6").update(registered_name="Custom>Relu6"),
+    "a SavedModel by path": lambda c: first(c, "Sequential").update(class_name="TFSMLayer"),
+    "a torch module": lambda c: first(c, "Sequential").update(class_name="TorchModuleWrapper"),
+    "a lambda": lambda c: first(c, "Relu6")["inbound_nodes"][0]["args"].append({"class_name": "__lambda__"}),
+    "a type specification": lambda c: first(c, "Relu6")["config"].update(x={"class_name": "__typespec__"}),
+}
+
+
+@pytest.mark.parametrize("attack", KERAS_3_ATTACKS)
+def test_configs_of_keras_3_that_reach_for_code_are_refused(keras_3_file, attack, tmp_path):
+    path = edited(keras_3_file, tmp_path / "model.keras", KERAS_3_ATTACKS[attack])
+    with pytest.raises(ArtifactError, match="could run code"):
+        check_keras_file(path)
+
+
+def test_every_operation_that_is_let_through_computes_tensors_from_tensors():
+    import importlib
+    import inspect
+
+    operation = importlib.import_module("keras.src.ops.operation").Operation
+    for room in ("core", "image", "linalg", "math", "nn", "numpy"):
+        module = importlib.import_module(f"keras.src.ops.{room}")
+        for name, made in vars(module).items():
+            if safe_operation(module.__name__, name) and getattr(made, "__module__", None) == module.__name__:
+                assert issubclass(made, operation)
+                assert not {"fn", "function", "body", "cond", "f"} & set(inspect.signature(made).parameters), name
 
 
 def test_every_layer_of_the_list_exists_and_none_runs_code():
