@@ -22,6 +22,7 @@ from edgevision.converters.golden_samples import POLICIES
 from edgevision.converters.pruning import SCHEDULES as PRUNING_SCHEDULES
 from edgevision.converters.pruning import prune
 from edgevision.converters.quantization import quantize_aware
+from edgevision.converters.ranges import METHODS
 from edgevision.converters.sparsity_allocation import ALLOCATIONS
 from edgevision.converters.sparsity_patterns import PATTERNS
 from edgevision.data.batches import AUGMENTATIONS
@@ -63,6 +64,7 @@ def options(command: str) -> dict[str, click.Option]:
         ("quantize", "to", FORMATS),
         ("quantize", "io_dtype", IO_DTYPES),
         ("quantize", "granularity", FORMATS["tflite"].granularities),
+        ("quantize", "calibration_method", METHODS),
         ("convert", "to", FORMATS),
         ("convert", "golden", POLICIES),
         ("compress", "to", COMPRESS_FORMATS),
