@@ -51,9 +51,9 @@ def embed_metadata(
     Raises:
         ConfigError: A label has a line break in it.
         ConversionError: The preprocessing fits no input, or the labels of a classifier no output.
-        BackendUnavailableError: TensorFlow is not installed.
+        BackendUnavailableError: No TFLite runtime is installed.
     """
-    schema = require("tensorflow.lite.python.schema_py_generated")
+    schema = require("ai_edge_litert.schema_py_generated")
     _check_tflite(model)
     broken = [label for label in labels or () if set(label) & set("\r\n")]
     if broken:
