@@ -67,8 +67,7 @@ OF_A_SEARCH = (*LIMITS, "trials", "time_limit", "epochs", "jobs", "storage", "st
 @seed_option
 @out_option("runs/compress")
 @overwrite_option
-@click.pass_context
-def compress(ctx: click.Context, model: Path, data: str, recipe: Path | None, out: Path, **options: Any) -> None:
+def compress(model: Path, data: str, recipe: Path | None, out: Path, **options: Any) -> None:
     """Make MODEL meet limits: search for a recipe, and write the best artifact with its recipe and ledger to OUT/best.
 
     MODEL is a Keras model, the artifact of one, or 'sample', the ResNet-8 that comes with edgevision.
@@ -82,6 +81,7 @@ def compress(ctx: click.Context, model: Path, data: str, recipe: Path | None, ou
     if recipe is None:
         _search(model, data, out, options)
         return
+    ctx = click.get_current_context()
     given = [name for name in OF_A_SEARCH if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE]
     if given:
         raise ConfigError("--recipe runs one recipe and searches for none", got=f"--{given[0].replace('_', '-')}")

@@ -19,6 +19,7 @@ from edgevision.compress.space import Proposal
 from edgevision.compress.steps import INT8, FineTuned, PruneChannels, QuantizeAware, Step
 from edgevision.converters.costs import model_costs
 from edgevision.converters.formats import SCHEMES
+from edgevision.converters.quantization_scheme import BATCH_NORMS
 
 GLANCE_TRAIN, GLANCE_TEST = 512, 500
 """Images of a glance: to train on for one epoch, and to evaluate on."""
@@ -122,7 +123,8 @@ class Judge:
         scheme = proposal.recipe.numerics.scheme
         bits = SCHEMES[scheme].weight_bits
         whole = not any(isinstance(step, PruneChannels) for step in proposal.recipe.steps)
-        least = model_costs(self.measurer.setting.source.model).parameters * bits // 8
+        layers = model_costs(self.measurer.setting.source.model).layers
+        least = sum(layer.parameters for layer in layers if layer.kind not in BATCH_NORMS) * bits // 8
         missed = self._constraints.missed(bytes=least)
         if scheme != INT8 and whole and missed:
             return Stopped(f"its weights alone: {missed[0]}", {"bytes": least})

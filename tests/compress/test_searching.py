@@ -17,7 +17,8 @@ from edgevision.errors import CalibrationError, ConfigError
 FAST = {"to": ("tflite",), "epochs": 1, "min_duration_s": 0.01}
 LIMITS = {"max_drop": 50.0, "max_bytes": 6600}
 PROGRAM = """
-import json, sys
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # some shells start programs with it ignored
 from edgevision.compress import search
 model, data, out, options = json.loads(sys.argv[1])
 search(model, data, out, **options)
@@ -72,7 +73,7 @@ def resumed(place, tmp_path_factory):
 
 
 def test_a_killed_search_goes_on_and_redoes_no_finished_trial(resumed):
-    out, before, after, result, told = resumed
+    _out, before, after, _result, told = resumed
     finished = [record for record in before if record.finished]
     (running,) = [record for record in before if record.state == "RUNNING"]
     assert finished
