@@ -20,16 +20,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from proof_compression import COMPRESSION
+from proof_parts import BIN, ROOT, Section, edgevision, exported, run, says, table
+
 RESULTS = ROOT / "docs" / "results.md"
-BIN = Path(sys.executable).parent
 HEAVY = ("tensorflow", "openvino", "cv2", "scipy")
-
-Section = tuple[list[str], bool]
-"""The lines of a table, and whether every bound in it holds."""
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -62,35 +58,6 @@ def write(name: str, lines: Sequence[str]) -> None:
     if count != 1:
         raise SystemExit(f"docs/results.md has {count} places for {name}")
     RESULTS.write_text(text, encoding="utf-8")
-
-
-def edgevision(*arguments: str | Path) -> Any:
-    """Run a command of edgevision and return its JSON document."""
-    return json.loads(run(BIN / "edgevision", *arguments, "--json"))
-
-
-def run(*command: str | Path) -> str:
-    """Run a command in the checkout and return what it printed; a failure ends the proof."""
-    done = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 3):
-        raise SystemExit(f"{' '.join(map(str, command))}\nexit status {done.returncode}\n{done.stderr}")
-    return done.stdout
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    return [f"| {' | '.join(map(str, row))} |" for row in (head, ["---"] * len(head), *rows)]
-
-
-def says(holds: bool) -> str:
-    return "yes" if holds else "**no**"
-
-
-def exported(out: Path) -> None:
-    """Make the artifacts that several sections measure, where they are not there yet."""
-    if not (out / "resnet8-openvino-float32").exists():
-        edgevision("convert", "sample", "--to", "tflite", "--to", "openvino", "--data", "sample", "--out", out)
-    if not (out / "resnet8-openvino-static_wi8_ai8").exists():
-        edgevision("quantize", "sample", "--to", "tflite", "--to", "openvino", "--data", "sample", "--out", out)
 
 
 def accuracy(out: Path) -> Section:
@@ -188,6 +155,7 @@ SECTIONS: dict[str, Callable[[Path], Section]] = {
     "startup": startup,
     "soak": soak,
     "repetitions": repetitions,
+    **COMPRESSION,
 }
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from edgevision.compress.values import Options, choice, flag, names, number, pai
 from edgevision.converters.channel_importance import IMPORTANCES
 from edgevision.converters.channel_plan import SCOPES
 from edgevision.converters.clustering import CENTROIDS
+from edgevision.converters.fine_tuning import OPTIMIZERS
 from edgevision.converters.formats import FORMATS, SCHEMES
 from edgevision.converters.pruning import SCHEDULES
 from edgevision.converters.ranges import METHODS as CALIBRATION_METHODS
@@ -63,6 +64,8 @@ class FineTuned(Step):
     learning_rate: float = field(default=3e-4, metadata=number(0, above=True))
     seed: int = field(default=0, metadata=whole(0))
     augment: str = field(default="flip", metadata=choice(AUGMENTATIONS))
+    optimizer: str = field(default="adam", metadata=choice(OPTIMIZERS))
+    weight_decay: float = field(default=0.0, metadata=number(0, 1, below=True))
     distillation: Teaching | None = field(default=None, metadata=record(Teaching))
     layers: tuple[str, ...] | None = field(default=None, metadata=names())
 

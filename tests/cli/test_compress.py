@@ -1,4 +1,4 @@
-"""edgevision compress: one recipe, or a search; see tests/compress for what the library does."""
+"""edgevision compress: one recipe, or a search; see tests/edgevision/compress for what the library does."""
 
 import json
 
