@@ -75,9 +75,9 @@ def _check_constants(model: Any, name: str) -> None:
     """Raise ConversionError, naming them, when constants are NaN."""
     bad = []
     for operation in model.get_ordered_ops():
-        if operation.get_type_name() == "Constant" and operation.get_element_type().is_real():
-            if np.isnan(operation.get_data()).any():
-                bad.append(operation.get_friendly_name())
+        constant = operation.get_type_name() == "Constant" and operation.get_element_type().is_real()
+        if constant and np.isnan(operation.get_data()).any():
+            bad.append(operation.get_friendly_name())
     if bad:
         shown = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
         raise ConversionError(f"{name}: weights are NaN", got=shown, next_step="train it again, with a lower rate")

@@ -1,4 +1,4 @@
-"""TFLite from models without a Keras form: a SavedModel, a ``.tflite`` file, a file of Keras 3 that stays in Keras 3."""
+"""TFLite from models without a Keras form: a SavedModel, a ``.tflite`` file, a file of Keras 3 as it is."""
 
 from __future__ import annotations
 

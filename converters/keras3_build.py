@@ -25,7 +25,7 @@ class Translation:
 
     Attributes:
         model: The ``tf_keras.Model``.
-        tensors: Node of the outermost graph -> its output in ``model`` (a list where it has several), at its first call.
+        tensors: Node of the outermost graph -> its first output in ``model``, at its first call.
         left_out: Names of the layers that were left out.
     """
 
@@ -70,9 +70,7 @@ class _Builder:
         dtype = dtype["config"]["name"] if isinstance(dtype, dict) else dtype
         return require("tf_keras").Input(tuple(shape[1:]), name=node.name, dtype=dtype)
 
-    def run(
-        self, graph: Graph, inputs: Sequence[Any], root: str, prefix: str
-    ) -> tuple[dict[Ref, Any], list[Any]]:
+    def run(self, graph: Graph, inputs: Sequence[Any], root: str, prefix: str) -> tuple[dict[Ref, Any], list[Any]]:
         """Put a graph behind tensors; return every tensor in it, and its outputs.
 
         Args:

@@ -1,4 +1,4 @@
-"""Does a translated model answer as the original? Both are run on the same inputs, and the first difference is named."""
+"""Does a translated model answer as the original? Both run on the same inputs, and the first difference is named."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _answers(model: Any, samples: Sequence[Array]) -> list[Array]:
 
 
 def _difference(expected: Array, found: Array) -> float:
-    """Return the largest difference on any sample, relative to the sample's largest value; infinite for other shapes."""
+    """Return the largest difference on any sample, relative to its largest value; infinite for other shapes."""
     if expected.shape != found.shape:
         return np.inf
     expected, found = (array.reshape(len(array), -1) for array in (expected, found))

@@ -51,9 +51,9 @@ def translate_operation(operation: Operation) -> Any | None:
     made = _MADE.get(operation.kind)
     if made is not None:
         return made(operation)
-    if operation.kind in _ACTIVATIONS and set(operation.config) <= {"name", "dtype", "axis"}:
-        if operation.config.get("axis", -1) == -1:
-            return apply_activation(_ACTIVATIONS[operation.kind], operation.args[0], operation.name)
+    plain = set(operation.config) <= {"name", "dtype", "axis"} and operation.config.get("axis", -1) == -1
+    if operation.kind in _ACTIVATIONS and plain:
+        return apply_activation(_ACTIVATIONS[operation.kind], operation.args[0], operation.name)
     if operation.kind in _FUNCTIONS:
         return operation.tensorflow(_FUNCTIONS[operation.kind], *operation.args)
     return None

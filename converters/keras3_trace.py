@@ -1,4 +1,4 @@
-"""Models of Keras 3 as TensorFlow functions, for what needs no Keras form: conversion and post-training quantization."""
+"""Models of Keras 3 as TensorFlow functions: for conversion and post-training quantization of files as they are."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ def image_shape(spec: TensorSpec) -> tuple[int | None, ...]:
     """
     if len(spec.shape) == 4 and not spec.layout:
         raise ConfigError(
-            f"the layout of the input {spec.name} is unknown", got=f"shape {list(spec.shape)}", allowed=("NHWC", "NCHW"),
-            next_step="declare it: edgevision adopt MODEL --layout …",
+            f"the layout of the input {spec.name} is unknown", got=f"shape {list(spec.shape)}",
+            allowed=("NHWC", "NCHW"), next_step="declare it: edgevision adopt MODEL --layout …",
         )  # fmt: skip
     if sorted(spec.layout) != sorted("NHWC"):
         return spec.shape[1:]

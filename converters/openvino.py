@@ -73,9 +73,10 @@ def _converted(source: Source, request: Request) -> tuple[Any, list[str], set[st
     """
     if not isinstance(source, SourceModel):
         model = file_graph(source, request.batch)
-        names = [operation.get_friendly_name() for operation in model.get_ordered_ops() if weights_type(operation)]
-        chosen = matching_names("float_layers", request.float_layers, names)
-        return model, chosen, set(chosen)
+        weighted = [operation.get_friendly_name() for operation in model.get_ordered_ops() if weights_type(operation)]
+        named = {name.removesuffix("/WithoutBiases"): name for name in weighted}  # as OpenVINO calls the half of a node
+        chosen = matching_names("float_layers", request.float_layers, list(named))
+        return model, chosen, {named[name] for name in chosen}
     layers = chosen_layers("float_layers", request.float_layers, source.model)
     with vendor_step(f"OpenVINO conversion of {source.name}"):
         model = _graph(source, request.batch)

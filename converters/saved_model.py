@@ -74,7 +74,7 @@ def folder_sha256(folder: Path) -> str:
 
 
 def as_tflite(folder: Path, batch: int) -> bytes:
-    """Convert a SavedModel to a float ``.tflite`` with a fixed batch, in a process of its own; raises ConversionError."""
+    """Convert a SavedModel to a float ``.tflite`` with a fixed batch, in a process of its own."""
     with tempfile.TemporaryDirectory() as place:
         _run(folder, Path(place), "tflite", batch)
         return Path(place, "model.tflite").read_bytes()

@@ -43,3 +43,59 @@ def make_stripes() -> Callable[[int], ArrayDataset]:
         return ArrayDataset(np.clip(pixels, 0, 255).astype(np.uint8), targets, ("across", "down", "plain"), "stripes")
 
     return make
+
+
+def _field(number: int, value) -> bytes:
+    """One field of a protobuf message: a number, a text, bytes, or a message that is a list of fields."""
+    if isinstance(value, int):
+        return _varint(number << 3) + _varint(value)
+    data = value.encode() if isinstance(value, str) else b"".join(value) if isinstance(value, list) else value
+    return _varint(number << 3 | 2) + _varint(len(data)) + data
+
+
+def _varint(value: int) -> bytes:
+    data = b""
+    while value > 127:
+        data, value = data + bytes([value & 127 | 128]), value >> 7
+    return data + bytes([value])
+
+
+def _onnx_tensor(name: str, array: np.ndarray) -> list[bytes]:
+    floats = array.astype("<f4").tobytes()
+    return [*(_field(1, size) for size in array.shape), _field(2, 1), _field(8, name), _field(9, floats)]
+
+
+def _onnx_end(name: str, shape: tuple[int | str, ...]) -> list[bytes]:
+    axes = [_field(1, [_field(1 if isinstance(size, int) else 2, size)]) for size in shape]
+    return [_field(1, name), _field(2, [_field(1, [_field(1, 1), _field(2, axes)])])]
+
+
+def _onnx_node(kind: str, inputs: list[str], output: str) -> bytes:
+    taken = [_field(1, name) for name in inputs]
+    return _field(1, [*taken, _field(2, output), _field(3, output), _field(4, kind)])
+
+
+@pytest.fixture(scope="session")
+def make_onnx() -> Callable[..., bytes]:
+    """make_onnx(batch="N", weight=1.0) -> an ONNX file of 8×8 images, channels first, whose class is the strongest."""
+
+    def make(batch: int | str = "N", weight: float = 1.0) -> bytes:
+        kernel = np.eye(4, 3, dtype=np.float32)[:, :, None, None] * weight
+        nodes = [
+            _onnx_node("Conv", ["image", "kernel", "bias"], "conv"),
+            _onnx_node("GlobalAveragePool", ["conv"], "pooled"),
+            _onnx_node("Flatten", ["pooled"], "flat"),
+            _onnx_node("Gemm", ["flat", "matrix"], "logits"),
+            _onnx_node("Softmax", ["logits"], "scores"),
+        ]
+        tensors = {"kernel": kernel, "bias": np.full(4, 0.1), "matrix": np.eye(4, 3) * 4}
+        graph = [
+            *nodes,
+            _field(2, "colors"),
+            *(_field(5, _onnx_tensor(name, array)) for name, array in tensors.items()),
+            _field(11, _onnx_end("image", (batch, 3, 8, 8))),
+            _field(12, _onnx_end("scores", (batch, 3))),
+        ]
+        return b"".join([_field(1, 8), _field(7, graph), _field(8, [_field(2, 13)])])
+
+    return make
