@@ -12,6 +12,7 @@ method = "prune_channels"
 target = {kind = "parameters", value = 0.6}
 multiple = 1
 epochs = 0
+batch_size = 8
 [[steps]]
 method = "quantize"
 """
