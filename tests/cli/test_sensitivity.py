@@ -13,7 +13,7 @@ def spoilt(keras_artifact, tmp_path_factory):
     """The model of the colours with weights in its last layer that are huge, and the same for every class."""
     source = load_source(keras_artifact.path)
     weights, offsets = source.model.get_layer("scores").get_weights()
-    weights[3] = 1000
+    weights[3] = 3000
     source.model.get_layer("scores").set_weights([weights, offsets])
     return save_keras_artifact(source, tmp_path_factory.mktemp("spoilt") / "colors").path
 
@@ -23,7 +23,7 @@ def test_layers_are_ranked_and_the_reason_is_said(run, spoilt, images):
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0].split()[:4] == ["layer", "kind", "parameters", "MACs"]
-    assert lines[1].startswith("scores ") and "activations span" in lines[1]
+    assert lines[1].startswith("scores ") and "times the median of its channel" in lines[1]
     assert "15 images; in float 100.0% are right; all layers at once: -" in result.stdout
 
 
