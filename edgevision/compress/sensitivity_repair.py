@@ -18,7 +18,7 @@ from edgevision.compress.sensitivity_report import SensitivityReport
 from edgevision.compress.sensitivity_subject import Subject
 from edgevision.converters.base import convert
 from edgevision.converters.formats import FORMATS
-from edgevision.errors import ConfigError, check_choice
+from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
 from edgevision.evaluate import evaluate
 from edgevision.files import atomic_file
 from edgevision.metrics.paired import Effect, paired_effect
@@ -34,8 +34,8 @@ LEFT = 0.05
 """Share of the loss that may be left in simulation."""
 NOTABLE_DISAGREEMENT = 0.05
 """Share of changed answers from which on they are a loss of their own, where accuracy tells nothing."""
-MOST = 0.5
-"""Share of the layers that may be kept in float: with more of them it is no longer an integer model."""
+MOST, MOST_OF_FEW = 0.5, 6
+"""Share of the layers that may be kept in float, and how many in a small model; one with weights is always left."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,17 @@ class Proof:
 
     Attributes:
         float_layers: Layers that it has in float.
-        effect: On the answers.
+        effect: On the answers; the simulated one where no runtime here takes the file.
         bytes: Of its files.
         recovered: Share of the integer model's loss that came back; None for that model itself.
+        refused: Why the runtime refuses the file; None where it runs.
     """
 
     float_layers: tuple[str, ...]
     effect: Effect
     bytes: int
     recovered: float | None = None
+    refused: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -81,18 +83,21 @@ class Repair:
 
     @property
     def float_layers(self) -> tuple[str, ...]:
-        """Layers that stay in float."""
-        return self.after.float_layers if self.after else ()
+        """Layers that stay in float; none where that repairs nothing."""
+        return self.after.float_layers if self.after and (self.after.recovered or 0.0) > 0 else ()
 
     @property
     def verdict(self) -> str:
         """What came of it, as a sentence."""
+        count = self.before.effect.accuracy.count
         if self.measure is None:
-            return f"nothing to repair, as far as {self.before.effect.accuracy.count} images tell"
-        if self.after is None:
-            return f"the loss of {self.measure} does not come back with half of the layers in float"
+            return f"nothing to repair, as far as {count} images tell"
+        refused = f"; the integer model does not run here: {self.before.refused}" if self.before.refused else ""
+        if self.after is None or not self.float_layers:
+            return f"the loss of {self.measure} does not come back with part of the layers in float{refused}"
         share = f"{self.after.recovered or 0.0:.0%} of the loss of {self.measure}"
-        return f"{share} comes back with {len(self.float_layers)} layers in float: {', '.join(self.float_layers)}"
+        names = ", ".join(self.float_layers)
+        return f"{share} comes back with {len(self.float_layers)} layers in float: {names}{refused}"
 
     def recipe(self) -> dict[str, Any]:
         """Return the compression recipe, as its file has it."""
@@ -151,8 +156,8 @@ def repair(
     search = _Search(judge, measure, [layer.layer for layer in report.layers], progress)
     best: tuple[Proof, float] | None = None
     for kept in search.candidates():
-        proof = workshop.prove(search.names(kept))
-        share = _recovered(measure, before.effect, proof.effect)
+        proof = workshop.prove(search.names(kept), kept)
+        share = 0.0 if proof.refused else _recovered(measure, before.effect, proof.effect)
         if best is None or share > (best[0].recovered or 0.0):
             best = replace(proof, recovered=share), search.recovered(kept)
         if share >= RECOVERED:
@@ -186,7 +191,8 @@ class _Search:
         units = judge.graph.units
         self._ranking = [number for name in ranking for number, unit in enumerate(units) if unit.name == name]
         self._losses: dict[frozenset[int], float] = {}
-        self._most = max(1, int(MOST * len(units)))
+        self._most = max(int(MOST * len(units)), min(MOST_OF_FEW, len(units) - 1))
+        self._weighted = {number for number, unit in enumerate(units) if unit.layers}
         self._tolerated = LEFT * self._loss(frozenset())
 
     def candidates(self) -> Any:
@@ -220,7 +226,7 @@ class _Search:
             wider = kept | {unit} | self._judge.graph.followers(unit)
             if self._loss(kept) <= tolerated or taken == steps:
                 break
-            if wider != kept and len(wider) <= self._most:
+            if wider != kept and len(wider) <= self._most and self._weighted - wider:
                 taken, kept = taken + 1, wider
         return kept
 
@@ -249,10 +255,15 @@ class _Workshop:
         self._judge, self._settings = judge, settings
         self._proofs: dict[tuple[str, ...], Proof] = {}
 
-    def prove(self, float_layers: tuple[str, ...]) -> Proof:
-        """Convert with these layers in float and compare the answers with the float model's."""
+    def prove(self, float_layers: tuple[str, ...], kept: Collection[int] = ()) -> Proof:
+        """Convert with these layers in float and compare the answers with the float model's.
+
+        Args:
+            float_layers: Their names.
+            kept: The units that they are.
+        """
         if float_layers not in self._proofs:
-            subject = self._judge.subject
+            subject, refused = self._judge.subject, None
             with tempfile.TemporaryDirectory() as folder:
                 artifact = convert(
                     subject.source,
@@ -263,10 +274,13 @@ class _Workshop:
                     calibration=subject.calibration,
                     float_layers=float_layers,
                 ).artifact
-                answers = evaluate(artifact, subject.dataset).predicted
                 size = artifact.bytes
-            effect = paired_effect(subject.targets, self._judge.before, answers)
-            self._proofs[float_layers] = Proof(float_layers, effect, size)
+                try:
+                    answers = evaluate(artifact, subject.dataset).predicted
+                    effect = paired_effect(subject.targets, self._judge.before, answers)
+                except IncompatibleModelError as exc:  # steps so coarse that a kernel has no arithmetic for them
+                    effect, refused = self._judge.together(kept=kept), str(exc)
+            self._proofs[float_layers] = Proof(float_layers, effect, size, refused=refused)
         return self._proofs[float_layers]
 
 

@@ -48,18 +48,6 @@ def nested_and_shared(keras):
     return keras.Model(image, layers.Dense(3, name="logits")(layers.GlobalMaxPooling2D()(x)), name="nested")
 
 
-def sequential(keras):
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            layers.Input((8, 8, 3), name="image"), layers.Conv2D(4, 3, activation="relu6", name="conv"),
-            layers.Dropout(0.5, name="drop"), layers.AveragePooling2D(name="mean"), layers.Flatten(name="flat"),
-            layers.Dense(3, name="logits"), layers.Activation("softmax", name="probabilities"),
-        ],
-        "sequential",
-    )  # fmt: skip
-
-
 def made(build) -> SourceModel:
     import tf_keras as keras
 
@@ -72,7 +60,7 @@ def made(build) -> SourceModel:
     return SourceModel(model, model.name)
 
 
-@pytest.mark.parametrize("build", [residual, squeeze_excite, nested_and_shared, sequential])
+@pytest.mark.parametrize("build", [residual, squeeze_excite, nested_and_shared])
 def test_with_every_switch_off_the_model_answers_as_it_is_and_with_all_on_nearly_so(build):
     source = made(build)
     inputs = np.random.default_rng(1).normal(size=(70, 8, 8, 3)).astype(np.float32)
