@@ -38,7 +38,8 @@ def test_every_format_has_its_exporter_and_schemes_of_the_table():
         assert set(row.schemes) <= set(SCHEMES) and set(row.io_dtypes) <= set(row.schemes)
         assert row.granularities[0] == "per_channel"
         assert set(row.calibration_methods) == {scheme for scheme in row.schemes if SCHEMES[scheme].calibration}
-        assert all(methods[0] == "min_max" and set(methods) <= set(METHODS) for methods in row.calibration_methods.values())
+        offered = row.calibration_methods.values()
+        assert all(methods[0] == "min_max" and set(methods) <= set(METHODS) for methods in offered)
     assert {name for name, scheme in SCHEMES.items() if scheme.calibration} == {"static_wi8_ai8", "static_wi8_ai16"}
 
 
@@ -108,14 +109,14 @@ def test_each_scheme_has_its_types_of_inputs_and_outputs(small, calibration, req
         ({"scheme": "float16", "granularity": "per_tensor"}, "granularity of float16: got per_tensor"),
         ({"scheme": "static_wi8_ai8", "calibration_method": "minmax"}, r"calibration_method: .*did you mean min_max"),
         ({"scheme": "float16", "calibration_method": "mse"}, "float16 is not calibrated: got mse; allowed: min_max"),
-        ({"scheme": "static_wi8_ai16", "calibration_method": "mse"}, "ai16 for tflite: got mse; allowed: min_max, perc"),
+        ({"scheme": "static_wi8_ai16", "calibration_method": "mse"}, "ai16 for tflite: got mse; allowed: min_max"),
         (
             {"to": "openvino", "scheme": "static_wi8_ai8", "calibration_method": "entropy"},
             "for openvino: got entropy; allowed: min_max, percentile, mse",
         ),
         ({"to": "openvino", "scheme": "static_wi8_ai8", "int16_layers": ["stem"]}, "openvino has no int16_layers"),
         ({"scheme": "float16", "float_layers": ["stem"]}, "float_layers for tflite: scheme: got float16; allowed: dyn"),
-        ({"scheme": "static_wi8_ai16", "int16_layers": ["stem"]}, "int16_layers for tflite: scheme: got static_wi8_ai16"),
+        ({"scheme": "static_wi8_ai16", "int16_layers": ["stem"]}, "int16_layers for tflite: scheme: got static"),
         ({"scheme": "static_wi8_ai8", "float_layers": [3]}, "float_layers: a layer's name: got 3"),
         ({"batch": 0}, "batch: got 0; allowed: 1 or more"),
         ({"batch": 1.5}, "batch: got 1.5"),

@@ -202,7 +202,7 @@ def test_what_does_not_fit_is_refused(options, error, message, floating, request
 
 def test_what_is_quantized_already_is_refused(floating, request_for):
     quantized = quantize_tflite(floating, request_for())
-    with pytest.raises(ConfigError, match="the model is quantized already: got .* int8; start from the float model"):
+    with pytest.raises(ConfigError, match=r"the model is quantized already: got .* int8; start from the float model"):
         quantize_tflite(quantized, request_for())
 
 
