@@ -19,6 +19,7 @@ from edgevision.converters.tflite_statistics import Statistics
 from edgevision.documents import canonical_json, check_fields, check_schema, digest
 from edgevision.errors import CalibrationError
 from edgevision.files import atomic_file
+from edgevision.tensors import Array
 
 SCHEMA = 1
 FIELDS = ("minimum", "maximum", "zeros", "exponent", "first")
@@ -77,7 +78,7 @@ def _fields(histogram: Histogram) -> dict[str, Any]:
     return {**values, "bins": len(histogram.counts)}
 
 
-def _statistics(tensors: dict[str, dict[str, Any]], counts: np.ndarray) -> Statistics:
+def _statistics(tensors: dict[str, dict[str, Any]], counts: Array) -> Statistics:
     found, start = {}, 0
     for name, values in tensors.items():
         size = int(values["bins"])

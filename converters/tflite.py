@@ -80,8 +80,8 @@ def _quantized(
     """Quantize a float file by the names of Keras layers; return it, what was skipped, and where ranges come from."""
     in_float = _chosen("float_layers", request.float_layers, file, source)
     in_int16 = _chosen("int16_layers", request.int16_layers, file, source)
-    names = {"float_layers": _listed(in_float), "int16_layers": _listed(in_int16)}
-    made = quantize_file(file.to_bytes(), replace(request, **names))
+    by_name = replace(request, float_layers=_listed(in_float), int16_layers=_listed(in_int16))
+    made = quantize_file(file.to_bytes(), by_name)
     others = tuple(entry for entry in made.skipped if entry[1] != AS_ASKED)
     return TFLiteFile(made.content), (*((layer, AS_ASKED) for layer in in_float), *others), made.statistics
 

@@ -14,6 +14,7 @@ from edgevision.optional import require
 
 if TYPE_CHECKING:
     from edgevision.calibration import CalibrationDataset
+    from edgevision.tensors import Array
 
 Statistics = Mapping[str, Histogram]
 """Name of a tensor -> the distribution of its values."""
@@ -58,7 +59,7 @@ def measure(content: bytes, activations: Mapping[int, str], calibration: Calibra
     return statistics
 
 
-def _add(histogram: Histogram, name: str, values: np.ndarray) -> None:
+def _add(histogram: Histogram, name: str, values: Array) -> None:
     try:
         histogram.add(values)
     except ValueError as exc:
