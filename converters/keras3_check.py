@@ -82,7 +82,8 @@ def _drawn(rng: np.random.Generator, tensor: Any, images: Sequence[Array]) -> Ar
         drawn: Array = rng.integers(0, 256 if dtype == np.uint8 else 2, (4, *shape)).astype(dtype)
         return drawn
     kinds = [rng.standard_normal(shape), rng.random(shape), rng.random(shape) * 2 - 1, rng.random(shape) * 255]
-    return np.stack([*kinds, *(image for image in images if image.shape == shape)]).astype(dtype)
+    samples: Array = np.stack([*kinds, *(image for image in images if image.shape == shape)]).astype(dtype)
+    return samples
 
 
 def _answers(model: Any, samples: Sequence[Array]) -> list[Array]:

@@ -15,6 +15,7 @@ from edgevision.cli.output import working
 from edgevision.errors import ConfigError
 
 if TYPE_CHECKING:
+    from edgevision.converters.file_source import Source
     from edgevision.converters.keras_import import SourceModel
     from edgevision.converters.quantization import QuantizationReport
     from edgevision.data.dataset import ImageDataset
@@ -135,13 +136,14 @@ def quantize(
         "int16_layers": int16_layers,
     }
     with working("quantizing") as line:
-        source = open_source(model) if method == "qat" else open_any_source(model)
+        floating = open_source(model) if method == "qat" else None
+        source: Source = floating or open_any_source(model)
         for name in to:
             check_conversion(source, out, name, **numerics, overwrite=overwrite, trained=method == "qat")
         chosen = make_golden(source, samples, policy=policy, seed=training["seed"])
         report = None
-        if method == "qat":
-            source, report = _train(source, images, epochs_progress(line, training["epochs"]), training)
+        if floating is not None:
+            source, report = _train(floating, images, epochs_progress(line, training["epochs"]), training)
         line.say("converting")
         conversions = export(
             source,

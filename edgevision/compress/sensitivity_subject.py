@@ -8,8 +8,8 @@ import numpy as np
 
 from edgevision.calibration import CalibrationDataset
 from edgevision.converters.keras_import import SourceModel, check_weights, is_quantization_aware
+from edgevision.data.classes import match_targets
 from edgevision.errors import CalibrationError, ConfigError, ConversionError, DatasetError
-from edgevision.evaluate import match_targets
 
 if TYPE_CHECKING:
     from edgevision.compress.sensitivity_simulation import Simulation
