@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from edgevision.converters import convert, load_source
+from edgevision.converters.channel_pruning import prune_channels
+from edgevision.converters.channel_report import ChannelTarget
 from edgevision.converters.pruning import prune
 from edgevision.converters.quantization import quantize_aware
 from edgevision.errors import ArtifactError, BackendUnavailableError, ConversionError, UntranslatableError
@@ -239,14 +241,16 @@ def test_models_of_keras_3_are_pruned_quantized_and_exported(make, load, stripes
         task="classification",
     )  # fmt: skip
     assert source.decoding == {"activation": "softmax" if make is mobilenet else "logits"}
-    pruned, report = prune(source, stripes, target_sparsity=0.5, epochs=1)
+    smaller, channels = prune_channels(source, None, target=ChannelTarget("macs", 0.9), multiple=2, epochs=0)
+    assert channels.after.macs <= 0.9 * channels.before.macs and channels.identity_error < 1e-3
+    pruned, report = prune(smaller, stripes, target_sparsity=0.5, epochs=1)
     assert report.measured_sparsity == pytest.approx(0.5, abs=0.05)
     trained, done = quantize_aware(pruned, stripes, epochs=0)
     assert "stem" in done.quantized and not [layer for layer, _ in done.skipped if "conv" in layer]
     for to in ("tflite", "openvino"):
         made = convert(trained, tmp_path, to=to)
         assert made.artifact.manifest.scheme == "static_wi8_ai8" and not made.report.skipped
-        assert [step.step for step in made.artifact.manifest.lineage] == ["import", "prune", "quantize", "convert"]
+        assert [step.step for step in made.artifact.manifest.lineage] == ["import", "prune", "prune", "quantize", "convert"]
 
 
 def test_the_reference_model_of_keras_3(shared_data):
