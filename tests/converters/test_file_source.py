@@ -176,7 +176,7 @@ def test_layers_of_a_file_stay_in_float_by_their_names_there(known, pictures, tm
 
 
 def test_onnx_is_not_made_into_tflite(known, tmp_path):
-    with pytest.raises(ConfigError, match="tflite is not made from such a model: got onnx; .* ask for openvino"):
+    with pytest.raises(ConfigError, match=r"tflite is not made from such a model: got onnx; .* ask for openvino"):
         convert(known("onnx"), tmp_path)
 
 
