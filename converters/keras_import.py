@@ -103,13 +103,16 @@ def load_source(path: str | Path) -> SourceModel:
     path = Path(path)
     if (path / "saved_model.pb").is_file():
         raise ArtifactError(
-            f"{path} is a SavedModel, which can run code", next_step="save the model with tf_keras, as .keras or .h5"
+            f"{path} is a SavedModel, which can run code",
+            next_step="save the model with tf_keras, as .keras or .h5; edgevision convert, and quantize --method ptq, "
+            "take it as it is",
         )
     artifact = Artifact.open(path) if path.is_dir() or path.name == MANIFEST else Artifact.describe(path)
     if artifact.manifest.format != "keras":
         raise ArtifactError(
             f"{path}: not a Keras model", got=artifact.manifest.format, allowed="keras",
-            next_step="convert from the Keras model (a .keras or .h5 file, or its artifact)",
+            next_step="convert from the Keras model (a .keras or .h5 file, or its artifact); edgevision convert, and "
+            "quantize --method ptq, take float .tflite and .onnx files too",
         )  # fmt: skip
     manifest = artifact.manifest
     checked = check_keras_file(artifact.model_file)

@@ -152,8 +152,9 @@ def _listed(names: Iterable[str]) -> tuple[str, ...]:
 
 def _preprocessing(source: Source) -> Preprocessing:
     if source.preprocessing is None:
+        first = "convert it with --golden none, then " if source.kind == "saved_model" else ""
         raise ConfigError(
             f"{source.name}: how an image becomes its input is unknown",
-            next_step="declare it: edgevision adopt MODEL --mean … --std …",
+            next_step=f"{first}declare it: edgevision adopt MODEL --mean … --std …",
         )
     return source.preprocessing

@@ -58,6 +58,11 @@ def _head(path: Path) -> bytes:
     except FileNotFoundError as exc:
         raise ArtifactError(f"{path}: no such file") from exc
     except IsADirectoryError as exc:
+        if (path / "saved_model.pb").is_file():
+            raise ArtifactError(
+                f"{path}: a SavedModel, which is no single file",
+                next_step=f"convert it first (edgevision convert {path} --golden none), then adopt what this makes",
+            ) from exc
         raise ArtifactError(f"{path}: a directory, not a model file", allowed=_KNOWN) from exc
     except (OSError, ValueError) as exc:
         raise ArtifactError(f"{path}: cannot be read ({getattr(exc, 'strerror', None) or exc})") from exc

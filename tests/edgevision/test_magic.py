@@ -71,6 +71,12 @@ def test_every_cut_through_a_tflite_header_is_noticed(tmp_path, tflite_bytes):
             detect_format(tmp_path / "m.tflite")
 
 
+def test_a_saved_model_is_told_from_other_directories(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(ArtifactError, match=r"a SavedModel, .*convert it first"):
+        detect_format(tmp_path)
+
+
 def test_no_file_and_a_directory(tmp_path):
     with pytest.raises(ArtifactError, match="no such file"):
         detect_format(tmp_path / "none.tflite")

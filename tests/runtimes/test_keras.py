@@ -32,6 +32,22 @@ def test_it_answers_as_keras_does_at_inference(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_files_of_keras_3_run_in_keras_3(suffix, tmp_path):
+    keras_3 = pytest.importorskip("keras")
+    left, right = keras_3.Input((4,), name="left"), keras_3.Input((4,), name="right")
+    norm = keras_3.layers.RMSNormalization(name="norm")(left)  # tf_keras does not have it
+    model = keras_3.Model([left, right], [norm, keras_3.layers.Dense(2, name="last")(right)])
+    model.save(tmp_path / f"model{suffix}")
+    values = [np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32) for _ in range(2)]
+    with load(Artifact.describe(tmp_path / f"model{suffix}"), options={"batch": 2}) as loaded:
+        assert loaded.facts["package"] == "keras" and loaded.facts["version"].startswith("3.")
+        assert [spec.name for spec in (*loaded.inputs, *loaded.outputs)] == ["left", "right", "norm", "last"]
+        answers = loaded.infer(values)
+    for answer, expected in zip(answers, model(values, training=False), strict=True):
+        np.testing.assert_allclose(answer, np.asarray(expected), atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_a_lambda_is_refused_before_it_runs(suffix, tmp_path):
     target = tmp_path / "owned"
 
