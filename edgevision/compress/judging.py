@@ -12,9 +12,9 @@ from typing import Any
 from edgevision.compress.applying import write_compressed
 from edgevision.compress.constraints import Constraints, Violation
 from edgevision.compress.ledger import LedgerRow
-from edgevision.compress.measuring import Measured, Measurer, Setting
+from edgevision.compress.measuring import Measured, Measurer, Setting, export_stage
 from edgevision.compress.recipe import CompressionRecipe
-from edgevision.compress.running import Progress, run_recipe
+from edgevision.compress.running import Progress, Stage, run_recipe
 from edgevision.compress.space import Proposal
 from edgevision.compress.steps import INT8, FineTuned, PruneChannels, QuantizeAware, Step
 from edgevision.converters.costs import model_costs
@@ -112,8 +112,10 @@ class Judge:
         return Judged(done.ledger.rows[-1], None, glance_drop)
 
     def bytes_of(self, proposal: Proposal) -> int:
-        """Return how many bytes a candidate's files will have, without training it."""
-        return self._glance(proposal)[0].bytes
+        """Return how many bytes a candidate's files have; none is trained or run for it."""
+        with tempfile.TemporaryDirectory(prefix="edgevision-") as folder:
+            stage = self._shortened(proposal, epochs=0)
+            return export_stage(stage, proposal.format, Path(folder), self._small.setting, None)[0].bytes
 
     def _too_large(self, proposal: Proposal) -> Stopped | None:
         """Stop what no measurement is needed for: weights that alone take more than is allowed.
@@ -131,13 +133,14 @@ class Judge:
         return None
 
     def _glance(self, proposal: Proposal) -> tuple[LedgerRow, float | None]:
-        steps = tuple(_short(step) for step in proposal.recipe.steps)
-        recipe = CompressionRecipe(proposal.recipe.name, steps)
-        setting = self._small.setting
         with tempfile.TemporaryDirectory(prefix="edgevision-") as folder:
-            stage = run_recipe(setting.source, recipe, setting.train)[-1]
-            measured = self._small.glance(stage, proposal.format, Path(folder))
+            measured = self._small.glance(self._shortened(proposal, epochs=1), proposal.format, Path(folder))
             return measured.row, self._latency(measured)
+
+    def _shortened(self, proposal: Proposal, epochs: int) -> Stage:
+        steps = tuple(_short(step, epochs) for step in proposal.recipe.steps)
+        setting = self._small.setting
+        return run_recipe(setting.source, CompressionRecipe(proposal.recipe.name, steps), setting.train)[-1]
 
     def _latency(self, measured: Measured) -> float | None:
         if self._constraints.max_latency_ms is None:
@@ -165,12 +168,12 @@ def hopeless(
     )
 
 
-def _short(step: Step) -> Step:
+def _short(step: Step, epochs: int) -> Step:
     """Return a step with so little training that it takes seconds."""
     if isinstance(step, QuantizeAware):
         return replace(step, epochs=0, distillation=None)
     if isinstance(step, FineTuned):
-        return replace(step, epochs=1)
+        return replace(step, epochs=epochs)
     return step
 
 

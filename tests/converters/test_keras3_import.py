@@ -250,7 +250,8 @@ def test_models_of_keras_3_are_pruned_quantized_and_exported(make, load, stripes
     for to in ("tflite", "openvino"):
         made = convert(trained, tmp_path, to=to)
         assert made.artifact.manifest.scheme == "static_wi8_ai8" and not made.report.skipped
-        assert [step.step for step in made.artifact.manifest.lineage] == ["import", "prune", "prune", "quantize", "convert"]
+        steps = [step.step for step in made.artifact.manifest.lineage]
+        assert steps == ["import", "prune", "prune", "quantize", "convert"]
 
 
 def test_the_reference_model_of_keras_3(shared_data):

@@ -129,7 +129,7 @@ def trained(images: ImageDataset) -> SourceModel:
     layers = keras.layers
     image = keras.Input((8, 8, 3), name="image")
     x = layers.Conv2D(16, 3, strides=2, padding="same", activation="relu", name="stem")(image)
-    x = layers.Conv2D(32, 3, padding="same", activation="relu", name="body")(x)
+    x = layers.Conv2D(64, 3, padding="same", activation="relu", name="body")(x)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     model = keras.Model(image, layers.Dense(3, activation="softmax", name="scores")(x), name="stripes")
     preprocessing = Preprocessing(8, 8, mean=(128.0,) * 3, std=(64.0,) * 3)
