@@ -13,7 +13,7 @@ from edgevision.cli.output import note, show, table, working
 from edgevision.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edgevision.compress.sensitivity_repair import Repair
+    from edgevision.compress.sensitivity_proof import Repair
     from edgevision.compress.sensitivity_report import LayerSensitivity, SensitivityReport
     from edgevision.data.dataset import ImageDataset
 
@@ -56,12 +56,16 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--repair", "recipe", metavar="FILE", type=click.Path(path_type=Path),
-    help="quantize: find the layers that have to stay in float, prove it, and write the recipe (TOML).",
+    help="quantize: find the layers that have to be spared, prove it, and write the recipe (TOML).",
+)  # fmt: skip
+@click.option(
+    "--keep", type=Choice(["float", "int16"]), default="float", show_default=True,
+    help="--repair: what spared layers compute in; int16: 8-bit weights, 16-bit activations.",
 )  # fmt: skip
 @seed_option
 @overwrite_option
 def sensitivity(
-    model: Path, data: str, split: str | None, recipe: Path | None, overwrite: bool, **options: Any
+    model: Path, data: str, split: str | None, recipe: Path | None, keep: str, overwrite: bool, **options: Any
 ) -> None:
     """Quantize or prune one layer of MODEL at a time, the others left in float, and rank the layers.
 
@@ -73,7 +77,8 @@ def sensitivity(
     """
     from edgevision.cli.models import open_source
     from edgevision.compress.sensitivity import sensitivity as rank_layers
-    from edgevision.compress.sensitivity_repair import check_recipe_place, repair, write_recipe
+    from edgevision.compress.sensitivity_proof import check_recipe_place, write_recipe
+    from edgevision.compress.sensitivity_repair import repair
 
     if recipe is not None:
         if options["what"] != "quantize":
@@ -87,13 +92,13 @@ def sensitivity(
         repaired = None
         if recipe is not None:
             line.say("repairing")
-            repaired = repair(source, judged, report, calibration_data=calibration, progress=line)
-            if repaired.float_layers:
+            repaired = repair(source, judged, report, calibration_data=calibration, keep=keep, progress=line)
+            if repaired.layers:
                 write_recipe(repaired, recipe, overwrite=overwrite)
     show({"report": report.to_dict(), "repair": repaired and repaired.to_dict()}, _text(report, repaired))
     for layer, reason in report.skipped:
         note(f"edgevision: skipped {layer}: {reason}")
-    if repaired is not None and not repaired.float_layers:
+    if repaired is not None and not repaired.layers:
         note("edgevision: no recipe was written")
 
 

@@ -166,17 +166,22 @@ class Judge:
         )
         return replace(report, why=trial.why or self._why(trial, report))
 
-    def together(self, trials: Iterable[Trial] | None = None, kept: Collection[int] = ()) -> Effect:
+    def together(
+        self, trials: Iterable[Trial] | None = None, kept: Collection[int] = (), keep: str = "float"
+    ) -> Effect:
         """Return the effect of several trials at once.
 
         Args:
             trials: Which; None quantizes every unit, the model's input and outputs too.
-            kept: With None: units that stay in float.
+            kept: With None: units that are spared.
+            keep: What they are spared for: ``float``, or ``int16`` with 8-bit weights and 16-bit activations.
         """
         if trials is None:
-            changes = [self.trial(unit).change for unit in range(len(self.graph.units)) if unit not in kept]
-            edges = [number for number, edge in enumerate(self.graph.edges) if self._is_rounded(edge, kept)]
-            self._simulation.set(changes, self._bits(edges))
+            whole = () if keep == "int16" else kept
+            changes = [self.trial(unit).change for unit in range(len(self.graph.units)) if unit not in whole]
+            edges = {number for number, edge in enumerate(self.graph.edges) if self._is_rounded(edge, kept)}
+            spared = set(range(len(self.graph.edges))) - edges if keep == "int16" else set()
+            self._simulation.set(changes, {**self._bits(edges), **self._bits(spared, 16)})
         else:
             self._simulation.set([_merged([trial.change for trial in trials])], {})
         answers = self._simulation.answers(self.subject.inputs)[0].argmax(1)
@@ -196,10 +201,11 @@ class Judge:
             for group in groups
         ]
 
-    def _bits(self, edges: Iterable[int]) -> dict[int, int]:
+    def _bits(self, edges: Iterable[int], wanted: int | None = None) -> dict[int, int]:
         bits = SCHEMES[self._treatment.scheme].activation_bits
         if self._treatment.what != "quantize" or bits == 32:
             return {}
+        bits = wanted or bits
         return {edge: bits for edge in edges if self._simulation.rounds(self.graph.edges[edge])}
 
     def _is_rounded(self, edge: Edge, kept: Collection[int]) -> bool:

@@ -1,6 +1,6 @@
 """From a bad integer model to the few layers that have to stay in float, proved on real artifacts.
 
-The search happens in simulation: layers are kept in float along the ranking, with those that take their results (in
+The search happens in simulation: layers are spared along the ranking, with those that take their results (in
 whose inputs the rounding is), until the loss is gone; then each that is not needed is given back. What remains is a
 recipe, which is carried out and measured.
 """
@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from edgevision.compress.sensitivity_judge import Judge, Treatment
+from edgevision.compress.sensitivity_proof import KEEP, Proof, Repair
 from edgevision.compress.sensitivity_report import SensitivityReport
 from edgevision.compress.sensitivity_subject import Subject
 from edgevision.converters.base import convert
 from edgevision.converters.formats import FORMATS
 from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
 from edgevision.evaluate import evaluate
-from edgevision.files import atomic_file
 from edgevision.metrics.paired import Effect, paired_effect
-from edgevision.optional import require
 
 if TYPE_CHECKING:
     from edgevision.converters.keras_import import SourceModel
@@ -38,93 +36,24 @@ MOST, MOST_OF_FEW = 0.5, 6
 """Share of the layers that may be kept in float, and how many in a small model; one with weights is always left."""
 
 
-@dataclass(frozen=True)
-class Proof:
-    """A real artifact against the float model, on the images of the report.
-
-    Attributes:
-        float_layers: Layers that it has in float.
-        effect: On the answers; the simulated one where no runtime here takes the file.
-        bytes: Of its files.
-        recovered: Share of the integer model's loss that came back; None for that model itself.
-        refused: Why the runtime refuses the file; None where it runs.
-    """
-
-    float_layers: tuple[str, ...]
-    effect: Effect
-    bytes: int
-    recovered: float | None = None
-    refused: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Repair:
-    """What repairs an integer model.
-
-    Attributes:
-        model: The model's name.
-        settings: Format, scheme and granularity, as the report has them.
-        measure: ``accuracy`` or ``agreement``: which loss it is about; None where there is nothing to repair.
-        before: The integer model as it is.
-        after: The model with layers in float; None where there is nothing to repair.
-        simulated: Share of the loss that came back in simulation; None likewise.
-    """
-
-    model: str
-    settings: dict[str, Any]
-    measure: str | None
-    before: Proof
-    after: Proof | None = None
-    simulated: float | None = None
-
-    @property
-    def float_layers(self) -> tuple[str, ...]:
-        """Layers that stay in float; none where that repairs nothing."""
-        return self.after.float_layers if self.after and (self.after.recovered or 0.0) > 0 else ()
-
-    @property
-    def verdict(self) -> str:
-        """What came of it, as a sentence."""
-        count = self.before.effect.accuracy.count
-        if self.measure is None:
-            return f"nothing to repair, as far as {count} images tell"
-        refused = f"; the integer model does not run here: {self.before.refused}" if self.before.refused else ""
-        if self.after is None or not self.float_layers:
-            return f"the loss of {self.measure} does not come back with part of the layers in float{refused}"
-        share = f"{self.after.recovered or 0.0:.0%} of the loss of {self.measure}"
-        names = ", ".join(self.float_layers)
-        return f"{share} comes back with {len(self.float_layers)} layers in float: {names}{refused}"
-
-    def recipe(self) -> dict[str, Any]:
-        """Return the compression recipe, as its file has it."""
-        step = {"method": "quantize", "scheme": self.settings["scheme"], "granularity": self.settings["granularity"]}
-        kept = {"float_layers": list(self.float_layers)} if self.float_layers else {}
-        return {"schema": 1, "name": f"{self.model}-repaired", "steps": [{**step, **kept}]}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {**asdict(self), "recipe": self.recipe()}
-
-
 def repair(
     source: SourceModel,
     dataset: ImageDataset,
     report: SensitivityReport,
     *,
     calibration_data: ImageDataset | None = None,
+    keep: str = "float",
     progress: Callable[[int, int], None] | None = None,
 ) -> Repair:
-    """Find the layers that have to stay in float for the quantized model to answer as the float model does.
+    """Find the layers that have to be spared for the quantized model to answer as the float model does.
 
     Args:
         source: The model that the report is about.
         dataset: The images that it was judged on.
         report: What `edgevision.compress.sensitivity.sensitivity` said, with ``what="quantize"``.
         calibration_data: As for that call.
+        keep: What the spared layers compute in: ``float``, or ``int16`` (8-bit weights and 16-bit activations, for
+            devices without floats) where the format has it.
         progress: Called with (trials done, trials at most).
 
     Raises:
@@ -138,7 +67,9 @@ def repair(
             allowed=f"quantize of {source.name}",
         )  # fmt: skip
     settings = report.settings
-    check_choice(f"scheme of a repair for {settings['to']}", settings["scheme"], FORMATS[settings["to"]].float_layers)
+    check_choice("what layers are kept in", keep, tuple(KEEP))
+    offered = getattr(FORMATS[settings["to"]], f"{keep}_layers")
+    check_choice(f"scheme of a repair with {keep} layers for {settings['to']}", settings["scheme"], offered)
     subject = Subject(
         source,
         dataset,
@@ -148,12 +79,12 @@ def repair(
         seed=settings["seed"],
     )
     judge = Judge(subject, Treatment("quantize", settings["to"], settings["scheme"], settings["granularity"]))
-    workshop = _Workshop(judge, settings)
+    workshop = _Workshop(judge, settings, keep)
     before = workshop.prove(())
     measure = _measure(before.effect)
     if measure is None:
-        return Repair(source.name, settings, None, before)
-    search = _Search(judge, measure, [layer.layer for layer in report.layers], progress)
+        return Repair(source.name, settings, keep, None, before)
+    search = _Search(judge, measure, keep, [layer.layer for layer in report.layers], progress)
     best: tuple[Proof, float] | None = None
     for kept in search.candidates():
         proof = workshop.prove(search.names(kept), kept)
@@ -163,31 +94,17 @@ def repair(
         if share >= RECOVERED:
             break
     if best is None:
-        return Repair(source.name, settings, measure, before)
-    return Repair(source.name, settings, measure, before, *best)
-
-
-def write_recipe(repaired: Repair, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write the recipe as TOML; raises ConfigError where the place is taken, OutputError where it cannot be written."""
-    text = require("tomli_w").dumps(repaired.recipe())
-    with atomic_file(path, overwrite) as file:
-        file.write_text(text, encoding="utf-8")
-
-
-def check_recipe_place(path: str | Path, overwrite: bool) -> None:
-    """Raise ConfigError if `write_recipe` would refuse ``path``: for callers with minutes of work before it."""
-    place = Path(path).expanduser().resolve()
-    if place.is_dir() or (place.exists() and not overwrite):
-        raise ConfigError(f"{place} exists", next_step="name another place, or pass --overwrite (overwrite=True)")
+        return Repair(source.name, settings, keep, measure, before)
+    return Repair(source.name, settings, keep, measure, before, *best)
 
 
 class _Search:
     """Looks in simulation for the units to keep in float."""
 
     def __init__(
-        self, judge: Judge, measure: str, ranking: list[str], progress: Callable[[int, int], None] | None
+        self, judge: Judge, measure: str, keep: str, ranking: list[str], progress: Callable[[int, int], None] | None
     ) -> None:
-        self._judge, self._measure, self._progress = judge, measure, progress
+        self._judge, self._measure, self._keep, self._progress = judge, measure, keep, progress
         units = judge.graph.units
         self._ranking = [number for name in ranking for number, unit in enumerate(units) if unit.name == name]
         self._losses: dict[frozenset[int], float] = {}
@@ -242,7 +159,7 @@ class _Search:
 
     def _loss(self, kept: frozenset[int]) -> float:
         if kept not in self._losses:
-            self._losses[kept] = _loss(self._measure, self._judge.together(kept=kept))
+            self._losses[kept] = _loss(self._measure, self._judge.together(kept=kept, keep=self._keep))
             if self._progress:
                 self._progress(len(self._losses), 2 * self._most + 2)
         return self._losses[kept]
@@ -251,18 +168,18 @@ class _Search:
 class _Workshop:
     """Makes real artifacts and measures them."""
 
-    def __init__(self, judge: Judge, settings: dict[str, Any]) -> None:
-        self._judge, self._settings = judge, settings
+    def __init__(self, judge: Judge, settings: dict[str, Any], keep: str) -> None:
+        self._judge, self._settings, self._keep = judge, settings, keep
         self._proofs: dict[tuple[str, ...], Proof] = {}
 
-    def prove(self, float_layers: tuple[str, ...], kept: Collection[int] = ()) -> Proof:
-        """Convert with these layers in float and compare the answers with the float model's.
+    def prove(self, layers: tuple[str, ...], kept: Collection[int] = ()) -> Proof:
+        """Convert with these layers spared and compare the answers with the float model's.
 
         Args:
-            float_layers: Their names.
+            layers: Their names.
             kept: The units that they are.
         """
-        if float_layers not in self._proofs:
+        if layers not in self._proofs:
             subject, refused = self._judge.subject, None
             with tempfile.TemporaryDirectory() as folder:
                 artifact = convert(
@@ -272,16 +189,17 @@ class _Workshop:
                     scheme=self._settings["scheme"],
                     granularity=self._settings["granularity"],
                     calibration=subject.calibration,
-                    float_layers=float_layers,
+                    float_layers=layers if self._keep == "float" else (),
+                    int16_layers=layers if self._keep == "int16" else (),
                 ).artifact
                 size = artifact.bytes
                 try:
                     answers = evaluate(artifact, subject.dataset).predicted
                     effect = paired_effect(subject.targets, self._judge.before, answers)
                 except IncompatibleModelError as exc:  # steps so coarse that a kernel has no arithmetic for them
-                    effect, refused = self._judge.together(kept=kept), str(exc)
-            self._proofs[float_layers] = Proof(float_layers, effect, size, refused=refused)
-        return self._proofs[float_layers]
+                    effect, refused = self._judge.together(kept=kept, keep=self._keep), str(exc)
+            self._proofs[layers] = Proof(layers, effect, size, refused=refused)
+        return self._proofs[layers]
 
 
 def _measure(effect: Effect) -> str | None:

@@ -14,6 +14,7 @@ from edgevision.errors import CalibrationError, ConfigError, ConversionError, Da
 if TYPE_CHECKING:
     from edgevision.compress.sensitivity_simulation import Simulation
     from edgevision.data.dataset import ImageDataset
+    from edgevision.preprocessing import Preprocessing
     from edgevision.tensors import Array
 
 
@@ -91,7 +92,8 @@ class Subject:
         return outputs.argmax(1), raw
 
 
-def _check(source: SourceModel):  # type: ignore[no-untyped-def]
+def _check(source: SourceModel) -> Preprocessing:
+    """Return how an image becomes the input; raises ConfigError for what is no float classifier of images."""
     if is_quantization_aware(source.model):
         raise ConfigError(f"{source.name} carries quantization already", next_step="start from the float model")
     if source.preprocessing is None:

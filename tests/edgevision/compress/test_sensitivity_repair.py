@@ -4,8 +4,10 @@ import dataclasses
 
 import pytest
 
+from edgevision.compress.recipe import CompressionRecipe
 from edgevision.compress.sensitivity import sensitivity
-from edgevision.compress.sensitivity_repair import check_recipe_place, repair, write_recipe
+from edgevision.compress.sensitivity_proof import check_recipe_place, write_recipe
+from edgevision.compress.sensitivity_repair import repair
 from edgevision.converters.fine_tuning import copy_model
 from edgevision.errors import ConfigError
 
@@ -13,28 +15,25 @@ COUNTS = {"images": 144, "calibration_count": 48}
 
 
 @pytest.mark.parametrize(
-    ("kind", "to", "granularity"),
+    ("kind", "to", "granularity", "keep"),
     [
-        ("activations", "tflite", "per_channel"),
-        ("activations", "openvino", "per_channel"),
-        ("weights", "tflite", "per_tensor"),
+        ("activations", "tflite", "per_channel", "int16"),
+        ("activations", "openvino", "per_channel", "float"),
+        ("weights", "tflite", "per_tensor", "float"),
     ],
 )
-def test_a_planted_outlier_is_repaired_in_the_real_file(planted, stripes, kind, to, granularity):
+def test_a_planted_outlier_is_repaired_in_the_real_file(planted, stripes, kind, to, granularity, keep):
     source = planted(kind)
     report = sensitivity(source, stripes, to=to, granularity=granularity, **COUNTS)
-    repaired = repair(source, stripes, report)
+    repaired = repair(source, stripes, report, keep=keep)
     assert repaired.measure == "accuracy" and repaired.before.effect.points < -20
     assert repaired.after.recovered >= 0.9 and repaired.simulated >= 0.9
     assert repaired.after.effect.accuracy.value > 0.95
-    assert set(repaired.float_layers) <= {"depthwise", "pointwise"}
-    assert repaired.recipe()["steps"] == [
-        {
-            "method": "quantize", "scheme": "static_wi8_ai8", "granularity": granularity,
-            "float_layers": list(repaired.float_layers),
-        }
-    ]  # fmt: skip
-    assert f"with {len(repaired.float_layers)} layers in float" in repaired.verdict
+    assert set(repaired.layers) <= {"depthwise", "pointwise"}
+    step = repaired.recipe().numerics
+    assert (step.scheme, step.granularity) == ("static_wi8_ai8", granularity)
+    assert tuple(getattr(step, f"{keep}_layers")) == repaired.layers
+    assert f"with {len(repaired.layers)} layers {'in float' if keep == 'float' else 'with 16-bit'}" in repaired.verdict
 
 
 def test_a_report_about_something_else_is_refused(source, stripes):
@@ -42,8 +41,11 @@ def test_a_report_about_something_else_is_refused(source, stripes):
     with pytest.raises(ConfigError, match="a repair needs the report of this model"):
         repair(source, stripes, pruned)
     halves = dataclasses.replace(pruned, what="quantize", settings={"to": "tflite", "scheme": "float16", "seed": 0})
-    with pytest.raises(ConfigError, match="scheme of a repair for tflite: got float16"):
+    with pytest.raises(ConfigError, match="scheme of a repair with float layers for tflite: got float16"):
         repair(source, stripes, halves)
+    whole = dataclasses.replace(halves, settings={"to": "openvino", "scheme": "static_wi8_ai8", "seed": 0})
+    with pytest.raises(ConfigError, match="with int16 layers for openvino: got static_wi8_ai8"):
+        repair(source, stripes, whole, keep="int16")
 
 
 def test_a_file_that_no_runtime_takes_is_repaired_too(source, stripes):
@@ -60,19 +62,17 @@ def test_a_file_that_no_runtime_takes_is_repaired_too(source, stripes):
     repaired = repair(wide, stripes, sensitivity(wide, stripes, layers=["depthwise", "stem"], **COUNTS))
     assert "refuses" in repaired.before.refused and "does not run here" in repaired.verdict
     assert repaired.after.refused is None and repaired.after.recovered >= 0.9
-    assert set(repaired.float_layers) == {"depthwise", "pointwise"}
+    assert set(repaired.layers) == {"depthwise", "pointwise"}
 
 
 def test_a_sound_model_needs_no_repair_and_a_recipe_is_never_written_over_another(source, stripes, tmp_path):
-    import tomllib
-
     repaired = repair(source, stripes, sensitivity(source, stripes, layers=["logits"], **COUNTS))
-    assert repaired.measure is None and repaired.float_layers == () and repaired.after is None
+    assert repaired.measure is None and repaired.layers == () and repaired.after is None
     assert repaired.verdict == "nothing to repair, as far as 144 images tell"
     path = tmp_path / "recipes/recipe.toml"
     check_recipe_place(path, overwrite=False)
     write_recipe(repaired, path)
-    assert tomllib.loads(path.read_text()) == repaired.recipe()
+    assert CompressionRecipe.read(path) == repaired.recipe()
     for refused in (lambda: write_recipe(repaired, path), lambda: check_recipe_place(path, overwrite=False)):
         with pytest.raises(ConfigError, match=r"recipe\.toml exists"):
             refused()
