@@ -11,6 +11,8 @@ from typing import Any
 
 from proof_parts import Section, edgevision, exported, says, table
 
+from edgevision.artifact import Artifact
+
 FORMATS = ("tflite", "openvino")
 TO_BOTH = ("--to", "tflite", "--to", "openvino")
 HEAD = ("what", "measured", "bound", "holds")
@@ -100,8 +102,8 @@ def collaborative(out: Path) -> Section:
     int8 = {form: folder / f"resnet8-{form}-static_wi8_ai8" for form in FORMATS}
     once(int8["openvino"], "quantize", clustered, *data, *TRAINED, *TRAINING, *TO_BOTH, "--out", folder)
     whole = {form: out / f"resnet8-{form}-float32" for form in FORMATS}
-    size = edgevision("inspect", int8["tflite"])["deflated_bytes"]
-    share = size / edgevision("inspect", whole["tflite"])["bytes"]
+    size = Artifact.open(int8["tflite"]).deflated_bytes
+    share = size / Artifact.open(whole["tflite"]).bytes
     rows: list[Row] = [("int8 TFLite, deflated, of the float TFLite", f"{size:,}: {share:.1%}", "≤ 12%", share <= 0.12)]
     return shown([*rows, *accuracy_rows(int8, whole, 1.5, 85.7)])
 
