@@ -111,6 +111,8 @@ def prune(
 
     _check_options(method)
     check_replaceable(out.expanduser().resolve(), overwrite)
+    if method == "magnitude" and given["epochs"] < 1:
+        raise ConfigError("--epochs of --method magnitude", got=given["epochs"], allowed="1 or more")
     if data is None and (method == "magnitude" or given["epochs"]):
         raise ConfigError("fine-tuning needs labelled images", next_step="name them: --data")
     images = None if data is None else open_dataset(data, split, default="train")
