@@ -44,7 +44,7 @@ def load_statistics(file: Path) -> Statistics:
         CalibrationError: The file is damaged, is none of ours, or was written by a newer edgevision.
     """
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
             document = json.loads(arrays["document"].tobytes())
             counts = arrays["counts"]
         check_schema(str(file), document, SCHEMA, CalibrationError)

@@ -64,6 +64,17 @@ def test_static_schemes_are_never_calibrated_on_someone_else_s_data(run, keras_a
     assert list(tmp_path.iterdir()) == []
 
 
+def test_quantize_with_layers_in_float(run, keras_artifact, images, tmp_path):
+    arguments = ["quantize", keras_artifact.path, "--data", images, "--calibration-count", 18, "--float-layers", "co*"]
+    arguments += ["--calibration-method", "mse", "--calibration-cache", tmp_path / "cache", "--json"]
+    for origin in ("measured", "reused"):
+        result = run(*arguments, "--out", tmp_path / origin)
+        assert result.exit_code == 0, result.stderr
+        (report,) = json.loads(result.stdout)["conversions"]
+        assert report["skipped"] == [["conv", "stays in float, as asked"]] and report["statistics"] == origin
+        assert "skipped conv: stays in float, as asked" in result.stderr
+
+
 def test_prune_cluster_then_quantize_aware(run, keras_file, images, tmp_path):
     source = adopt(
         keras_file, tmp_path / "s", task="classification", labels=sorted(COLORS), preprocessing={"mean": 128, "std": 64}
