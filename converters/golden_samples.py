@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgevision.converters.keras_import import SourceModel
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ConfigError, check_choice
 from edgevision.golden import Golden, synthetic_images
@@ -15,7 +16,6 @@ from edgevision.golden_selection import GOLDEN_SAMPLES, choose_golden
 
 if TYPE_CHECKING:
     from edgevision.converters.file_source import Source
-    from edgevision.converters.keras_import import SourceModel
     from edgevision.data.dataset import ImageDataset
     from edgevision.preprocessing import Preprocessing
     from edgevision.tensors import Array
@@ -58,7 +58,7 @@ def make_golden(
             next_step="say how images become its input, or pass golden none",
         )
     if answer is None:
-        if source.kind != "keras":
+        if not isinstance(source, SourceModel):
             raise ConfigError("golden samples of a model without a Keras form", next_step="say what runs it (answer=)")
         answer = partial(_answers, source, preprocessing)
     if policy == "synthetic":

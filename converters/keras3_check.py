@@ -82,7 +82,8 @@ def _drawn(rng: np.random.Generator, tensor: Any, images: Sequence[Array]) -> Ar
         drawn: Array = rng.integers(0, 256 if dtype == np.uint8 else 2, (4, *shape)).astype(dtype)
         return drawn
     kinds = [rng.standard_normal(shape), rng.random(shape), rng.random(shape) * 2 - 1, rng.random(shape) * 255]
-    return np.stack([*kinds, *(image for image in images if image.shape == shape)]).astype(dtype)
+    stacked: Array = np.stack([*kinds, *(image for image in images if image.shape == shape)]).astype(dtype)
+    return stacked
 
 
 def _answers(model: Any, samples: Sequence[Array]) -> list[Array]:
@@ -96,9 +97,11 @@ def _difference(expected: Array, found: Array) -> float:
     """Return the largest difference on any sample, relative to its largest value; infinite for other shapes."""
     if expected.shape != found.shape:
         return np.inf
+    if not expected.size:
+        return 0.0
     expected, found = (array.reshape(len(array), -1) for array in (expected, found))
-    if not expected.size or np.array_equal(np.isfinite(expected), np.isfinite(found)) is False:
-        return np.inf if expected.size else 0.0
+    if not np.array_equal(np.isfinite(expected), np.isfinite(found)):
+        return np.inf
     expected, found = np.nan_to_num(expected), np.nan_to_num(found)
     largest = np.maximum(np.abs(expected).max(axis=1), 1e-6)
     return float((np.abs(expected - found).max(axis=1) / largest).max())

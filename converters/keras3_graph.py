@@ -150,7 +150,7 @@ def _value(data: Any) -> Any:
         return [_value(item) for item in data]
     if not isinstance(data, dict) or "class_name" not in data:
         return {key: _value(item) for key, item in data.items()} if isinstance(data, dict) else data
-    kind, config = data["class_name"], data.get("config")
+    kind, config = data["class_name"], data.get("config") or {}
     if kind == "__keras_tensor__":
         return Ref(*config["keras_history"])
     if kind in ("__numpy__", "__tensor__"):

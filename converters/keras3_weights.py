@@ -83,7 +83,7 @@ class StoredWeights:
 
     def set(self, layer: Any, place: str) -> None:
         """Give a layer of tf_keras its weights; raises ArtifactError when they do not fit it."""
-        inside = set()
+        inside: set[int] = set()
         for part, attribute in PARTS.get(type(layer).__name__, {}).items():
             inner = getattr(layer, attribute)
             self.set(inner, f"{place}/{part}")

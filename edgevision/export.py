@@ -17,6 +17,7 @@ from edgevision.converters.base import Conversion, convert
 from edgevision.converters.formats import FORMATS, SCHEMES
 from edgevision.converters.keras_import import SourceModel
 from edgevision.errors import BackendUnavailableError, ConfigError, check_choice
+from edgevision.golden_selection import GOLDEN_SAMPLES
 from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes.base import available_runtimes
 from edgevision.verify import seal
@@ -34,7 +35,7 @@ def make_golden(
     dataset: ImageDataset | None = None,
     *,
     policy: str = "data",
-    count: int = golden_samples.GOLDEN_SAMPLES,
+    count: int = GOLDEN_SAMPLES,
     seed: int = 0,
 ) -> Golden | None:
     """Choose samples and let the float model answer: a Keras model itself, other files on the runtime they are for.

@@ -118,6 +118,7 @@ def quantize(
     """
     from edgevision.cli.models import open_any_source, open_source
     from edgevision.converters.base import check_conversion
+    from edgevision.converters.keras_import import SourceModel
     from edgevision.export import export, make_golden
 
     images, samples, policy = open_parts(data, golden)
@@ -140,7 +141,7 @@ def quantize(
             check_conversion(source, out, name, **numerics, overwrite=overwrite, trained=method == "qat")
         chosen = make_golden(source, samples, policy=policy, seed=training["seed"])
         report = None
-        if method == "qat":
+        if method == "qat" and isinstance(source, SourceModel):
             source, report = _train(source, images, epochs_progress(line, training["epochs"]), training)
         line.say("converting")
         conversions = export(
