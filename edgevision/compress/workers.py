@@ -37,11 +37,14 @@ def run_workers(plan: Plan, jobs: int, watch: Callable[[], None]) -> None:
         while any(worker.poll() is None for worker in workers):
             watch()
             time.sleep(POLL_S)
+        errors = [error for worker in workers if (error := _error(worker)) is not None]
     except BaseException:
         for worker in workers:
             _end(worker)
         raise
-    errors = [error for worker in workers if (error := _error(worker)) is not None]
+    finally:
+        for worker in workers:
+            _close(worker)
     if len(errors) == jobs:
         raise errors[0]
 
@@ -83,6 +86,12 @@ def _end(worker: subprocess.Popen[str]) -> None:
     except (subprocess.TimeoutExpired, OSError):
         worker.kill()
         worker.wait()
+
+
+def _close(worker: subprocess.Popen[str]) -> None:
+    for pipe in (worker.stdin, worker.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def _error(worker: subprocess.Popen[str]) -> EdgeVisionError | None:

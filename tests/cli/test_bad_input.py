@@ -261,7 +261,7 @@ def test_a_closed_output(artifact, closed):
 @pytest.mark.parametrize(
     ("command", "option", "value"),
     [
-        ("prune", "--epochs", "0"),
+        ("prune", "--epochs", "-1"),
         ("quantize", "--epochs", "-1"),
         ("prune", "--batch-size", "0"),
         ("prune", "--learning-rate", "nan"),

@@ -61,5 +61,7 @@ def test_what_makes_no_sense_is_refused(run, keras_artifact, tmp_path, arguments
 def test_magnitude_does_not_take_the_options_of_channels(run, keras_artifact, tmp_path):
     result = run("prune", keras_artifact.path, "--target-macs", 0.5, "--out", tmp_path / "out")
     assert result.exit_code == 2 and "--target-macs is not for this method: got magnitude" in result.stderr
+    result = run("prune", keras_artifact.path, "--epochs", 0, "--out", tmp_path / "out")
+    assert result.exit_code == 2 and "--epochs of --method magnitude: got 0; allowed: 1 or more" in result.stderr
     result = run("prune", keras_artifact.path, "--out", tmp_path / "out")
     assert result.exit_code == 2 and "needs labelled images" in result.stderr

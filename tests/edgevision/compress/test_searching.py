@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -41,6 +42,10 @@ def records(out: Path, url: str | None = None) -> tuple[Record, ...]:
     return Study(study, None, "here", None).records()
 
 
+def enough(found: tuple[Record, ...], done: int) -> bool:
+    return sum(record.finished for record in found) >= done and any(record.state == "RUNNING" for record in found)
+
+
 def wait_for(out: Path, done: int, process: subprocess.Popen) -> None:
     """Wait until so many trials are finished, and another one is running."""
     for _ in range(2000):
@@ -50,8 +55,13 @@ def wait_for(out: Path, done: int, process: subprocess.Popen) -> None:
                 found = records(out)
             except Exception:
                 found = ()
-            if sum(record.finished for record in found) >= done and any(record.state == "RUNNING" for record in found):
-                return
+            if enough(found, done):
+                process.send_signal(signal.SIGSTOP)  # or the trial might end before it is killed
+                time.sleep(0.2)
+                with contextlib.suppress(Exception):  # the database may be locked by what is stopped
+                    if enough(records(out), done):
+                        return
+                process.send_signal(signal.SIGCONT)
         time.sleep(0.1)
     raise AssertionError("no trial was finished")
 
