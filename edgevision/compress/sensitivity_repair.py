@@ -8,7 +8,7 @@ recipe, which is carried out and measured.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +28,14 @@ if TYPE_CHECKING:
 
 RECOVERED = 0.9
 """Share of the loss that has to come back in the real model."""
-LEFT = 0.05
-"""Share of the loss that may be left in simulation."""
+LEFT = (0.15, 0.05)
+"""Shares of the loss that may be left in simulation: few layers are tried first, more if they do not do."""
 NOTABLE_DISAGREEMENT = 0.05
 """Share of changed answers from which on they are a loss of their own, where accuracy tells nothing."""
+SOUND_DISAGREEMENT = 0.03
+"""Share of answers that a sound integer model changes too: no loss."""
+WORTH = 0.05
+"""How much more of the loss has to come back for more layers to be worth it."""
 MOST, MOST_OF_FEW = 0.5, 6
 """Share of the layers that may be kept in float, and how many in a small model; one with weights is always left."""
 
@@ -89,7 +93,7 @@ def repair(
     for kept in search.candidates():
         proof = workshop.prove(search.names(kept), kept)
         share = 0.0 if proof.refused else _recovered(measure, before.effect, proof.effect)
-        if best is None or share > (best[0].recovered or 0.0):
+        if best is None or share > (best[0].recovered or 0.0) + WORTH:
             best = replace(proof, recovered=share), search.recovered(kept)
         if share >= RECOVERED:
             break
@@ -110,17 +114,18 @@ class _Search:
         self._losses: dict[frozenset[int], float] = {}
         self._most = max(int(MOST * len(units)), min(MOST_OF_FEW, len(units) - 1))
         self._weighted = {number for number, unit in enumerate(units) if unit.layers}
-        self._tolerated = LEFT * self._loss(frozenset())
+        self._whole = self._loss(frozenset())
 
-    def candidates(self) -> Any:
+    def candidates(self) -> Iterator[frozenset[int]]:
         """Yield sets of units to keep in float, each to be tried if the one before did not do in reality."""
-        grown = self._grown(frozenset(), self._tolerated)
+        grown: frozenset[int] = frozenset()
+        for left in LEFT:
+            grown = self._grown(grown, left * self._whole)
+            if grown:
+                yield self._shrunk(grown, left * self._whole)
         if grown:
-            yield self._shrunk(grown)
             yield grown
-            more = self._grown(grown, -1.0, steps=2)
-            if more != grown:
-                yield more
+            yield self._grown(grown, -1.0, steps=2)
 
     def names(self, kept: Collection[int]) -> tuple[str, ...]:
         """Return the names of the layers in a recipe: of the units, and of the layers between them."""
@@ -135,7 +140,7 @@ class _Search:
 
     def recovered(self, kept: frozenset[int]) -> float:
         """Return the share of the loss that comes back in simulation."""
-        return 1 - self._loss(kept) / max(self._loss(frozenset()), 1e-9)
+        return 1 - self._loss(kept) / max(self._whole, 1e-9)
 
     def _grown(self, kept: frozenset[int], tolerated: float, steps: int | None = None) -> frozenset[int]:
         taken = 0
@@ -147,8 +152,8 @@ class _Search:
                 taken, kept = taken + 1, wider
         return kept
 
-    def _shrunk(self, kept: frozenset[int]) -> frozenset[int]:
-        tolerated = max(self._tolerated, self._loss(kept))
+    def _shrunk(self, kept: frozenset[int], tolerated: float) -> frozenset[int]:
+        tolerated = max(tolerated, self._loss(kept))
         for unit in sorted(kept, key=lambda unit: (-self._weight(unit), unit)):
             if len(kept) > 1 and self._loss(kept - {unit}) <= tolerated:
                 kept = kept - {unit}
@@ -210,7 +215,9 @@ def _measure(effect: Effect) -> str | None:
 
 
 def _loss(measure: str, effect: Effect) -> float:
-    return -effect.points / 100 if measure == "accuracy" else 1 - (effect.agreement.value or 0.0)
+    if measure == "accuracy":
+        return -effect.points / 100
+    return max(0.0, 1 - (effect.agreement.value or 0.0) - SOUND_DISAGREEMENT)
 
 
 def _recovered(measure: str, before: Effect, after: Effect) -> float:
