@@ -82,11 +82,11 @@ def _end(worker: subprocess.Popen[str]) -> None:
         worker.wait(PATIENCE_S)
     except (subprocess.TimeoutExpired, OSError):
         worker.kill()
-        worker.wait()
+    worker.communicate()
 
 
 def _error(worker: subprocess.Popen[str]) -> EdgeVisionError | None:
-    text = worker.stdout.read() if worker.stdout is not None else ""
+    text, _ = worker.communicate()
     try:
         answer: dict[str, str] = json.loads(text)
     except ValueError:
