@@ -89,7 +89,7 @@ def model_costs(model: Any) -> Costs:
     found = []
     for key, layer in layers.items():
         inner = inner_layer(layer)
-        weights = [weight.numpy() for weight in inner.weights]
+        weights = [weight.numpy() for weight in _weights(layer)]
         if weights:
             zeros = sum(int(np.count_nonzero(weight == 0)) for weight in weights)
             size = sum(weight.size for weight in weights)
@@ -117,6 +117,16 @@ def kernel_positions(call: Call) -> dict[str, int]:
 def inner_layer(layer: Any) -> Any:
     """Return the layer inside a wrapper of quantization-aware training, or the layer itself."""
     return layer.layer if type(layer).__name__.startswith("QuantizeWrapper") else layer
+
+
+def _weights(layer: Any) -> list[Any]:
+    """Return a layer's weights; a wrapper of quantization-aware training holds its layer's kernel itself."""
+    inner = inner_layer(layer)
+    if type(layer).__name__ == "QuantizeLayer":  # the input's range
+        return []
+    held = [] if inner is layer else [weight for weight, *_ in layer._weight_vars]
+    known = {id(weight) for weight in inner.weights}
+    return [*inner.weights, *(weight for weight in held if id(weight) not in known)]
 
 
 def _attribute(layer: Any, kernel: str) -> str:

@@ -44,6 +44,7 @@ def test_every_step_has_a_row_in_every_format_and_the_folder_has_all_of_it(compr
         assert channels.macs <= 0.6 * original.macs and channels.bytes < original.bytes
         assert zeros.bytes == pytest.approx(channels.bytes, rel=0.01)
         assert channels.zeros < zeros.zeros and zeros.deflated_bytes < channels.deflated_bytes
+        assert (trained.macs, trained.parameters) == (zeros.macs, zeros.parameters) and trained.zeros >= zeros.zeros
         assert trained.deflated_bytes < zeros.deflated_bytes and original.drop_points == 0
         for row in ledger.of(format):
             assert row.accuracy.count == 96 and row.latency[format].p50_ms > 0
