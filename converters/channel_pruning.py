@@ -30,6 +30,7 @@ from edgevision.optional import versions
 if TYPE_CHECKING:
     from edgevision.data.dataset import ImageDataset
 
+
 def prune_channels(
     source: SourceModel,
     dataset: ImageDataset | None,

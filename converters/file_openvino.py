@@ -44,7 +44,7 @@ def file_graph(source: FileSource, batch: int) -> Any:
         _fix_batch(model, source, inputs, batch)
         results, parameters = ([port.get_node() for port in ports] for ports in (outputs, inputs))
         model = require("openvino").Model(results, model.get_sinks(), parameters, source.name)
-    _check_constants(model, source.name)
+    check_constants(model, source.name)
     return model
 
 
@@ -71,7 +71,7 @@ def _fix_batch(model: Any, source: FileSource, ports: Sequence[Any], batch: int)
         model.reshape(wanted)
 
 
-def _check_constants(model: Any, name: str) -> None:
+def check_constants(model: Any, name: str) -> None:
     """Raise ConversionError, naming them, when constants are NaN."""
     bad = []
     for operation in model.get_ordered_ops():

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from edgevision.converters.file_openvino import file_graph, file_tools
+from edgevision.converters.file_openvino import check_constants, file_graph, file_tools
 from edgevision.converters.file_source import Source, is_trained
 from edgevision.converters.formats import AS_ASKED, SCHEMES, Exported, Request
 from edgevision.converters.keras_import import KERAS_TOOLS, SourceModel
@@ -55,6 +55,7 @@ def export(source: Source, request: Request) -> Exported:
     skipped = tuple((layer, AS_ASKED) for layer in layers)
     if eight_bits:
         skipped += _float_weights(model, in_float)
+    check_constants(model, source.name)
     with vendor_step(f"writing {source.name} as OpenVINO IR"):
         files, written = _written(_described(model, source), half=request.scheme == "float16")
     return Exported(

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edgevision.converters.distillation import Distillation
 from edgevision.converters.fine_tuning import FineTuner, FineTuning, Progress, copy_model, matching_layers
 from edgevision.converters.keras_import import (
@@ -40,6 +42,7 @@ RANGE_DECAY = 0.8
 """Share of an activation range that a batch of the calibration leaves as it was."""
 RANGE_STEPS = 32
 """Batches in a calibration: 0.8^32 < 0.001 of the start remains."""
+KERNEL_RANGE = re.compile(r"kernel_(min|max):0$")
 ACTIVATION_RANGE = re.compile(r"(?<!kernel)_(min|max):0$")
 
 
@@ -134,6 +137,7 @@ def quantize_aware(
             history = tuner.run(model, progress=progress)
             scheme.settle()
             _calibrate(model, tuner)
+    _fill_empty_ranges(model)
     model = require("tf_keras").Model(model.inputs, model.outputs, name=source.model.name)  # without optimizer state
     report = QuantizationReport(SCHEME, tuple(chosen), tuple(skipped), _zeros(model), _values(model), tuple(history))
     parameters = {
@@ -220,6 +224,24 @@ def _calibrate(model: Any, tuner: FineTuner) -> None:
     with _without_dropout(model):
         for images, _ in batches.take(RANGE_STEPS):
             step(images)
+
+
+def _fill_empty_ranges(model: Any) -> None:
+    """Give kernels' channels that are all zero the widest range of their layer.
+
+    Their own is empty, and a scale of nothing comes of it: OpenVINO divides by it, and in TFLite the channel's bias,
+    which is counted in that scale, no longer fits 32 bits.
+    """
+    for layer in model.layers:
+        limits = {weight.name[-5:]: weight for weight in layer.weights if KERNEL_RANGE.search(weight.name)}
+        if len(limits) != 2:
+            continue
+        low, high = (np.array(limits[end].numpy()) for end in ("min:0", "max:0"))
+        empty = low == high
+        if empty.any():
+            widest = float(np.abs([low, high]).max()) or 1.0
+            limits["min:0"].assign(np.where(empty, -widest, low))
+            limits["max:0"].assign(np.where(empty, widest, high))
 
 
 def _set_input_range(model: Any, preprocessing: Preprocessing) -> None:

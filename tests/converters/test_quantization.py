@@ -1,15 +1,18 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgevision.converters.base import convert
 from edgevision.converters.clustering import cluster
+from edgevision.converters.fine_tuning import copy_model
 from edgevision.converters.keras_import import SourceModel, is_quantization_aware, load_source, save_keras_artifact
 from edgevision.converters.pruning import prune
 from edgevision.converters.quantization import quantize_aware
 from edgevision.errors import ConfigError, ConversionError
 from edgevision.preprocessing import Preprocessing
+from edgevision.runtimes.base import load
 
 LABELS = ("across", "down", "plain")
 PREPROCESSING = Preprocessing(8, 8, mean=(128.0,) * 3, std=(64.0,) * 3)
@@ -102,6 +105,24 @@ def test_zeros_survive_when_asked(source, stripes):
     _, lost = quantize_aware(pruned, stripes, epochs=1, batch_size=32)
     assert lost.zeros < report.zeros
     assert [step.step for step in kept.lineage] == ["prune", "quantize"]
+
+
+@pytest.mark.parametrize("to", ["tflite", "openvino"])
+def test_a_filter_of_zeros_says_what_its_batch_norm_says_in_every_format(source, stripes, inputs, to, tmp_path):
+    model = copy_model(source)
+    for conv, norm in (("stem", "stem_bn"), ("depthwise", "depthwise_bn")):
+        kernel, *bias = model.get_layer(conv).get_weights()
+        kernel[:, :, 2 if conv == "depthwise" else slice(None), 0 if conv == "depthwise" else 2] = 0
+        model.get_layer(conv).set_weights([kernel, *bias])
+        gamma, beta, mean, variance = model.get_layer(norm).get_weights()
+        beta[2] = 3 + mean[2] * gamma[2] / np.sqrt(variance[2] + 1e-3)
+        model.get_layer(norm).set_weights([gamma, beta, mean, variance])
+    quantized, _ = quantize_aware(replace(source, model=model), stripes, epochs=0, batch_size=32)
+    expected = quantized.model(inputs, training=False).numpy()
+    artifact = convert(quantized, tmp_path, to=to, io_dtype="float32").artifact
+    with load(artifact, runtime=to) as runtime:
+        answers = np.concatenate([runtime.infer([image[None]])[0] for image in inputs])
+    assert np.abs(answers - expected).max() < 0.1 and np.mean(answers.argmax(1) == expected.argmax(1)) > 0.97
 
 
 def test_zeros_and_clusters_survive_into_both_formats(source, stripes, inputs, tmp_path):
