@@ -104,8 +104,9 @@ def _graph(source: SourceModel, batch: int, marks: Marks | None = None) -> Any:
             results = source.model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
         return [*tf.nest.flatten(results), *marks.tensors]
 
-    model = vendor.convert_model(run.get_concrete_function())
-    results = [port.get_node() for port in _in_order(model.outputs, "Identity_{}:0")]
+    traced = run.get_concrete_function()
+    model = vendor.convert_model(traced)  # what an IdentityN has besides, as swish does, is an output too
+    results = [port.get_node() for port in _in_order(model.outputs, "Identity_{}:0", len(traced.outputs))]
     return vendor.Model(results, model.get_sinks(), model.get_parameters(), source.name)
 
 
@@ -124,7 +125,8 @@ def _described(model: Any, source: Source) -> Any:
         taken.add(name)
         operation.set_friendly_name(name)
     traced = isinstance(source, SourceModel)
-    for spec, port in zip(source.inputs, _in_order(clean.inputs, "input_{}") if traced else clean.inputs, strict=True):
+    inputs = _in_order(clean.inputs, "input_{}", len(source.inputs)) if traced else clean.inputs
+    for spec, port in zip(source.inputs, inputs, strict=True):
         _set_name(port, spec.name)
         if spec.layout:
             port.get_node().set_layout(vendor.Layout(spec.layout))
@@ -135,10 +137,10 @@ def _described(model: Any, source: Source) -> Any:
     return clean
 
 
-def _in_order(ports: Sequence[Any], pattern: str) -> list[Any]:
-    """Return the ports in the order of the Keras model, by the names that tracing gave them."""
+def _in_order(ports: Sequence[Any], pattern: str, count: int) -> list[Any]:
+    """Return the first ``count`` ports in the order of the Keras model, by the names that tracing gave them."""
     found = {name: port for port in ports for name in port.get_names()}
-    names = [pattern.format(position) for position in range(len(ports))]
+    names = [pattern.format(position) for position in range(count)]
     return [found.get(name) or found[name.replace("_0", "")] for name in names]
 
 

@@ -16,6 +16,8 @@ ACTIVATIONS = (*FUSED_ACTIVATIONS, "relu6")
 BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
 FOLDING = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense")
 """What a batch norm is folded into."""
+WEIGHTED = ("Conv2D", "DepthwiseConv2D", "Dense")
+"""What has a kernel that tfmot's scheme rounds."""
 
 
 class EightBits:
@@ -32,9 +34,26 @@ class EightBits:
         self._keep_clusters = keep_clusters
         self._keeping: list[KeepingQuantizer] = []
 
-    def get_layout_transformer(self) -> Any:
-        """Return how tfmot rearranges layers for the scheme."""
-        return self._default.get_layout_transformer()
+    def get_layout_transformer(self) -> EightBits:
+        """Return what rearranges layers for tfmot: this object."""
+        return self
+
+    def apply(self, model: Any, layer_quantize_map: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Rearrange layers as tfmot's scheme does, and give weights their rounding back that it forgets.
+
+        Before a ReLU in a layer of its own it takes all quantization away from a convolution or dense layer, where it
+        means its output alone.
+
+        Args:
+            model: The annotated Keras model.
+            layer_quantize_map: Name of a layer to what tfmot knows of it, ``quantize_config`` among it.
+        """
+        model, known = self._default.get_layout_transformer().apply(model, layer_quantize_map)
+        for layer in model.layers:
+            given = known.get(layer.name, {}).get("quantize_config")
+            if type(given).__name__ == "NoOpQuantizeConfig" and type(layer).__name__ in WEIGHTED:
+                known[layer.name]["quantize_config"] = self._weights_alone(layer)
+        return model, known
 
     def get_quantize_registry(self) -> EightBits:
         """Return what tfmot asks about layers: this object."""
@@ -54,6 +73,13 @@ class EightBits:
             config = copy(config)  # tfmot has one object for all layers of a kind
             config.weight_quantizer = quantizer
             self._keeping.append(quantizer)
+        return config
+
+    def _weights_alone(self, layer: Any) -> Any:
+        """Return how a layer is quantized whose output is rounded behind the ReLU that follows."""
+        config = copy(self.get_quantize_config(layer))
+        if layer.activation.__name__ == "linear":
+            config.activation_attrs = []
         return config
 
     def check_clusters(self, name: str) -> None:

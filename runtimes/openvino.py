@@ -63,6 +63,8 @@ class OpenVINORuntime:
         if target == "CPU":
             # 0 threads means all of them; one stream, because calls come one after another.
             settings |= {"INFERENCE_NUM_THREADS": threads or 0, "ENABLE_CPU_PINNING": pinning, "NUM_STREAMS": 1}
+            if _dense_layers_in_a_row(model):
+                settings["SNIPPETS_MODE"] = "DISABLE"
         refused = f"openvino refuses {artifact.model_file.name} on {device}"
         compiled = attempt(refused, IncompatibleModelError, core.compile_model, model, target, settings)
         facts = {
@@ -132,6 +134,20 @@ def _settle(artifact: Artifact, model: Any, batch: int | None) -> tuple[Settled,
     found = [_file_tensor(port) for port in model.outputs]
     outputs = filled(settle(artifact, "output", artifact.manifest.outputs, found), found)
     return Settled(fixed, inputs.order), outputs
+
+
+def _dense_layers_in_a_row(model: Any) -> bool:
+    """Whether a small int8 dense layer follows another: OpenVINO 2026.4.1 computes those wrong on one thread.
+
+    Its pass `TokenizeMLPSeqSnippets` makes one kernel of them, where inputs have two axes, and loses the int8 ranges.
+    """
+    operations = model.get_ordered_ops()
+    flat = [
+        operation
+        for operation in operations
+        if operation.get_type_name() == "MatMul" and operation.get_input_partial_shape(0).rank.get_length() == 2
+    ]
+    return len(flat) > 1 and any(operation.get_type_name() == "FakeQuantize" for operation in operations)
 
 
 def _shape(port: Any) -> tuple[int | None, ...]:

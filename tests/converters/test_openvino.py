@@ -179,6 +179,28 @@ def test_several_inputs_and_outputs_keep_their_order(tmp_path: Path) -> None:
         )  # fmt: skip
 
 
+def test_what_swish_leaves_behind_in_a_trace_is_no_output(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(2)
+    image = keras.Input((8, 8, 3), name="image")
+    x = keras.layers.Conv2D(4, 3, activation="swish", name="first")(image)
+    x = keras.layers.Activation("swish")(keras.layers.Conv2D(4, 3, name="second")(x))
+    outputs = [keras.layers.Flatten(name="flat")(x), keras.layers.GlobalAveragePooling2D(name="pool")(x)]
+    source = SourceModel(keras.Model(image, outputs, name="smooth"), "smooth", SMALL)
+    images = noise(10)
+    expected = source.model(np.stack([SMALL.apply(picture) for picture in images]))
+    calibration = CalibrationDataset(noise(20), SMALL.apply)
+    for scheme, most, spared in (("float32", 1e-5, ()), ("static_wi8_ai8", 0.1, ("second",))):
+        artifact = convert(
+            source, tmp_path, to="openvino", scheme=scheme, calibration=calibration, float_layers=spared
+        ).artifact
+        assert [spec.name for spec in artifact.manifest.outputs] == ["flat", "pool"]
+        with load(artifact) as model:
+            results = [model.infer([SMALL.apply(picture)[None]]) for picture in images]
+        for position, wanted in enumerate(expected):
+            given = np.concatenate([result[position] for result in results])
+            assert np.abs(given - wanted.numpy()).max() < most
+
+
 def test_quantization_aware_model_keeps_its_ranges_and_gets_int8_weights(tmp_path: Path) -> None:
     source = small(quantization_aware=True)
     conversion = convert(source, tmp_path, to="openvino")

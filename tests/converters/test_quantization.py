@@ -125,6 +125,30 @@ def test_a_filter_of_zeros_says_what_its_batch_norm_says_in_every_format(source,
     assert np.abs(answers - expected).max() < 0.1 and np.mean(answers.argmax(1) == expected.argmax(1)) > 0.97
 
 
+@pytest.mark.parametrize("to", ["tflite", "openvino"])
+def test_weights_before_a_relu_of_its_own_are_rounded_too(stripes, inputs, to, tmp_path):
+    import tf_keras as keras
+
+    keras.utils.set_random_seed(5)
+    image = keras.Input((8, 8, 3), name="image")
+    x = keras.layers.ReLU()(keras.layers.Conv2D(4, 3, name="stem")(image))
+    x = keras.layers.Activation("relu")(keras.layers.DepthwiseConv2D(3, name="depthwise")(x))
+    x = keras.layers.ReLU(6.0)(keras.layers.Dense(8, name="dense")(keras.layers.Flatten()(x)))
+    model = keras.Model(image, keras.layers.Dense(3, name="logits")(x), name="plain")
+    source = SourceModel(model, "plain", PREPROCESSING, LABELS, "classification", {"activation": "logits"})
+    quantized, report = quantize_aware(source, stripes, epochs=0, batch_size=64)
+    assert report.skipped == ()
+    limits = [weight.name for weight in quantized.model.weights if re.search(r"kernel_max:0$", weight.name)]
+    assert len(limits) == 4
+    expected = quantized.model(inputs, training=False).numpy()
+    conversion = convert(quantized, tmp_path, to=to, io_dtype="float32")
+    assert conversion.report.skipped == ()
+    with load(conversion.artifact, runtime=to) as runtime:
+        answers = np.concatenate([runtime.infer([image[None]])[0] for image in inputs])
+    step = np.ptp(expected) / 255
+    assert np.abs(answers - expected).max() < 2.5 * step
+
+
 def test_zeros_and_clusters_survive_into_both_formats(source, stripes, inputs, tmp_path):
     """Pruned, clustered, trained for int8: each layer has as few integers as it had values."""
     pruned, _ = prune(source, stripes, target_sparsity=0.5, epochs=1, batch_size=64, layers=["stem", "logits"])

@@ -5,6 +5,7 @@ import pytest
 
 from edgevision.artifact import Artifact
 from edgevision.errors import ArtifactError, BackendUnavailableError, ConfigError, DeviceNotFoundError, InferenceError
+from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes import load
 from edgevision.runtimes.openvino import _target
 
@@ -111,6 +112,28 @@ def test_a_vendor_error_while_running_is_an_error_of_ours(product):
         model.request = object()  # anything that a vendor's object may raise
         with pytest.raises(InferenceError, match="openvino failed"):
             model.infer([np.zeros((1, 256), np.float32)])
+
+
+def test_int8_dense_layers_in_a_row_answer_alike_on_any_number_of_threads(tmp_path):
+    import tf_keras as keras
+
+    from edgevision.calibration import CalibrationDataset
+    from edgevision.converters import SourceModel, convert
+
+    keras.utils.set_random_seed(5)
+    preprocessing = Preprocessing(8, 8, mean=(128,), std=(64,))
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
+    image = keras.Input((8, 8, 3), name="image")
+    x = keras.layers.Dense(64, name="first")(keras.layers.Flatten(name="flat")(image))
+    source = SourceModel(keras.Model(image, keras.layers.Dense(10, name="second")(x), name="mlp"), "mlp", preprocessing)
+    calibration = CalibrationDataset(list(pictures), preprocessing.apply)
+    artifact = convert(source, tmp_path, to="openvino", scheme="static_wi8_ai8", calibration=calibration).artifact
+    batch = np.stack([preprocessing.apply(picture) for picture in pictures])
+    expected = source.model(batch).numpy()
+    for threads in (1, 2, None):
+        with load(artifact, options={"threads": threads}) as model:
+            answers = np.concatenate([model.infer([picture[None]])[0] for picture in batch])
+        assert np.abs(answers - expected).max() < 0.1 * np.ptp(expected), f"{threads} threads"
 
 
 def test_without_openvino_the_error_names_the_extra(product, monkeypatch):
