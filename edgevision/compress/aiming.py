@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SPARE = 0.98
 """Share of the allowed bytes or milliseconds that is aimed at."""
+FITS = 0.99
+"""Share that an untrained try may take: training between the steps makes the choice of channels another one."""
 MOST_GLANCES = 4
 WITHOUT_LIMITS = (75, 50)
 """Percentages of the operations that stay, where no limit tells any."""
@@ -91,9 +93,9 @@ def _fitting(
             return None
         parameters = bench.space.aimed(format, "parameters", percent, trained=trained)
         size = judge.bytes_of(bench.space.draw(Fixed(parameters), lambda format, scheme: 100))
-        if size <= limit:
+        if size <= FITS * limit:
             return parameters
-        percent -= int(100 * (size - limit) / row.parameters) + 1
+        percent -= int(100 * (size - FITS * limit) / row.parameters) + 1
     return None
 
 

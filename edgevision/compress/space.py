@@ -21,7 +21,9 @@ MULTIPLES = {"parameters": 4, "macs": 8}
 """What channels stay in multiples of: bytes are met more closely with fours, vector units want eights."""
 CHANNELS_RATE, AUGMENT = 1e-3, "crop-flip"
 LEAST_PERCENT = 15
-IMAGES_SEEN = 100_000
+CHANNELS_STEPS = 4
+"""In how many steps channels go, as far as there are epochs: what is left recovers in between."""
+IMAGES_SEEN = 250_000
 """A fine-tuning sees about so many images, unless told otherwise."""
 MOST_EPOCHS = 30
 
@@ -136,7 +138,8 @@ class Space:
 
     def _channels(self, kind: str, percent: int, epochs: int, teaching: Teaching | None) -> PruneChannels:
         return PruneChannels(
-            target=Target(kind=kind, value=percent / 100), multiple=MULTIPLES[kind], epochs=epochs, seed=self.seed,
+            target=Target(kind=kind, value=percent / 100), multiple=MULTIPLES[kind],
+            steps=min(CHANNELS_STEPS, epochs), epochs=epochs, seed=self.seed,
             learning_rate=CHANNELS_RATE, augment=AUGMENT, distillation=teaching,
         )  # fmt: skip
 
@@ -145,7 +148,7 @@ def default_epochs(images: int) -> int:
     """Return how many passes over so many images a long fine-tuning makes.
 
     >>> [default_epochs(count) for count in (100, 2_000, 10_000, 50_000)]
-    [30, 30, 10, 2]
+    [30, 30, 25, 5]
     """
     return max(2, min(MOST_EPOCHS, round(IMAGES_SEEN / max(1, images))))
 

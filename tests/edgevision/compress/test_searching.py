@@ -171,7 +171,7 @@ def test_a_folder_of_something_else_and_useless_images_are_refused(place, tmp_pa
 
 def test_processes_share_a_study_and_one_that_is_interrupted_leaves_its_trial_to_the_others(place, tmp_path):
     url = f"sqlite:///{tmp_path / 'shared.db'}"
-    options = {**FAST, **LIMITS, "storage": url, "trials": 6}
+    options = {**FAST, "max_drop": 50.0, "storage": url, "trials": 5}
 
     def interrupt(what: str, done: int, total: int) -> None:
         raise KeyboardInterrupt
@@ -183,7 +183,7 @@ def test_processes_share_a_study_and_one_that_is_interrupted_leaves_its_trial_to
     result = search(place.model, place.data, tmp_path / "two", **options, jobs=2)
     found = records(tmp_path, url)
     keys = [record.key for record in found if record.finished]
-    assert len(keys) == len(set(keys)) >= 6 and first.key in keys
+    assert len(keys) == len(set(keys)) >= 5 and first.key in keys
     owners = {record.facts["owner"]["pid"] for record in found if record.finished}
     assert len(owners) == 2 and os.getpid() not in owners
     assert not any(record.state == "RUNNING" for record in found)
