@@ -23,6 +23,7 @@ from pathlib import Path
 
 from proof_compression import COMPRESSION
 from proof_parts import BIN, ROOT, Section, edgevision, exported, run, says, table
+from proof_search import SEARCHES
 
 RESULTS = ROOT / "docs" / "results.md"
 HEAVY = ("tensorflow", "openvino", "cv2", "scipy")
@@ -156,6 +157,7 @@ SECTIONS: dict[str, Callable[[Path], Section]] = {
     "soak": soak,
     "repetitions": repetitions,
     **COMPRESSION,
+    **SEARCHES,
 }
 
 if __name__ == "__main__":
