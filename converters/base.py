@@ -177,6 +177,7 @@ def check_conversion(
     _check_layers(to, "float_layers", float_layers, scheme, row.float_layers, trained)
     _check_layers(to, "int16_layers", int16_layers, scheme, row.int16_layers, trained)
     if sparse_encoding:
+        check_choice("source with sparse_encoding", source.kind, ("keras",))
         check_choice(f"scheme with sparse_encoding for {to}", scheme, row.sparse_schemes)
     place = Path(out) / f"{_file_name(source.name)}-{to}-{scheme}"
     check_replaceable(place.expanduser().resolve(), overwrite)

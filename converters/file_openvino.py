@@ -10,6 +10,7 @@ import numpy as np
 from edgevision.converters.file_source import FileSource
 from edgevision.converters.file_tflite import float_tflite
 from edgevision.converters.keras3_trace import trace_keras3
+from edgevision.converters.nncf_quantizer import weights_constant
 from edgevision.converters.saved_model import as_ir
 from edgevision.converters.tracing import to_ir
 from edgevision.converters.vendor import vendor_step
@@ -72,12 +73,17 @@ def _fix_batch(model: Any, source: FileSource, ports: Sequence[Any], batch: int)
 
 
 def check_constants(model: Any, name: str) -> None:
-    """Raise ConversionError, naming them, when constants are NaN."""
+    """Raise ConversionError, naming them, when constants are NaN, or weights infinite: other constants mask with it."""
+    operations = model.get_ordered_ops()
+    weights = {constant.get_friendly_name() for constant in map(weights_constant, operations) if constant}
     bad = []
-    for operation in model.get_ordered_ops():
-        constant = operation.get_type_name() == "Constant" and operation.get_element_type().is_real()
-        if constant and np.isnan(operation.get_data()).any():
-            bad.append(operation.get_friendly_name())
+    for operation in operations:
+        if operation.get_type_name() == "Constant" and operation.get_element_type().is_real():
+            label, values = operation.get_friendly_name(), operation.get_data()
+            if np.isnan(values).any() or (label in weights and np.isinf(values).any()):
+                bad.append(label)
     if bad:
         shown = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
-        raise ConversionError(f"{name}: weights are NaN", got=shown, next_step="train it again, with a lower rate")
+        raise ConversionError(
+            f"{name}: weights are NaN or infinite", got=shown, next_step="train it again, with a lower rate"
+        )

@@ -58,8 +58,8 @@ class Histogram:
                 return
             low, high = float(flat.min()), float(flat.max())
         self.minimum, self.maximum = min(self.minimum, low), max(self.maximum, high)
+        self.zeros += int(np.count_nonzero(flat == 0))
         flat = flat[flat != 0]
-        self.zeros += values.size - flat.size
         if flat.size:
             self._widen(float(flat.min()), float(flat.max()))
             bins = np.floor(np.ldexp(flat.astype(np.float64), -self.exponent)).astype(np.int64)

@@ -45,16 +45,20 @@ def quantize_model(model: Any, request: Request, *, name: str, in_float: Collect
     return quantized
 
 
-def weights_type(operation: Any) -> str | None:
-    """Return the type of an operation's constant weights as they are stored ("f32", "i8"); None where it has none."""
+def weights_constant(operation: Any) -> Any:
+    """Return the constant that an operation's weights are made from; None where it has none."""
     if operation.get_type_name() not in WEIGHTED:
         return None
     node = operation.input_value(1).get_node()
     while node.get_type_name() != "Constant" and node.get_input_size():
         node = node.input_value(0).get_node()
-    if node.get_type_name() != "Constant":
-        return None
-    return str(node.get_output_element_type(0).get_type_name())
+    return node if node.get_type_name() == "Constant" else None
+
+
+def weights_type(operation: Any) -> str | None:
+    """Return the type of an operation's constant weights as they are stored ("f32", "i8"); None where it has none."""
+    node = weights_constant(operation)
+    return None if node is None else str(node.get_output_element_type(0).get_type_name())
 
 
 def _with_activations(model: Any, request: Request, ignored: Any) -> Any:

@@ -16,8 +16,10 @@ ACTIVATIONS = (*FUSED_ACTIVATIONS, "relu6")
 BATCH_NORMS = ("BatchNormalization", "SyncBatchNormalization")
 FOLDING = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense")
 """What a batch norm is folded into."""
-WEIGHTED = ("Conv2D", "DepthwiseConv2D", "Dense")
+WEIGHTED = ("Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "Dense")
 """What has a kernel that tfmot's scheme rounds."""
+KEPT = ("Conv2D", "Conv2DTranspose", "Dense")
+"""What zeros and clusters are kept in."""
 
 
 class EightBits:
@@ -66,7 +68,7 @@ class EightBits:
     def get_quantize_config(self, layer: Any) -> Any:
         """Return how the layer is quantized."""
         config = self._registry.get_quantize_config(layer)
-        if (self._keep_sparsity or self._keep_clusters) and type(layer).__name__ in ("Conv2D", "Dense"):
+        if (self._keep_sparsity or self._keep_clusters) and type(layer).__name__ in KEPT:
             quantizer = KeepingQuantizer(
                 config.weight_quantizer, zeros=self._keep_sparsity, clusters=self._keep_clusters
             )

@@ -70,9 +70,14 @@ class TFLiteFile:
     def arrange(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Give the inputs and outputs of the signature this order, and their tensors these names.
 
+        A file without a signature gets one. TensorFlow's converter makes such files of models that it cannot save, some
+        with a transposed convolution among them: inputs come as they were traced, outputs sorted by their names.
+
         Raises:
             ConversionError: the signature has other names.
         """
+        if not self._model.signatureDefs:
+            self._model.signatureDefs = [self._signature(inputs, sorted(outputs))]
         signature = self._model.signatureDefs[0]
         self._graph.inputs = self._indices(signature.inputs, inputs)
         self._graph.outputs = self._indices(signature.outputs, outputs)
@@ -225,6 +230,17 @@ class TFLiteFile:
     def _is_constant(self, tensor: Any) -> bool:
         data = self._model.buffers[tensor.buffer].data
         return data is not None and len(data) > 0
+
+    def _signature(self, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+        """Return a signature that gives the ends of the main graph these names, in their order."""
+        named = zip([*self._graph.inputs, *self._graph.outputs], [*inputs, *outputs], strict=True)
+        entries = [self._schema.TensorMapT(name=name.encode(), tensorIndex=int(index)) for index, name in named]
+        return self._schema.SignatureDefT(
+            inputs=entries[: len(inputs)],
+            outputs=entries[len(inputs) :],
+            signatureKey=b"serving_default",
+            subgraphIndex=0,
+        )
 
     def _indices(self, entries: Sequence[Any], names: Sequence[str]) -> list[int]:
         known = {entry.name.decode(): int(entry.tensorIndex) for entry in entries}

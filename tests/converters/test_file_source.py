@@ -199,14 +199,17 @@ def test_files_that_are_quantized_already(known, pictures, tmp_path):
         open_source(artifact.path)
     with pytest.raises(ConfigError, match="quantized already"):
         convert(open_source(artifact.model_file), tmp_path / "again")
+    with pytest.raises(ConfigError, match="source with sparse_encoding: got tflite; allowed: keras"):
+        convert(known("tflite"), tmp_path / "sparse", sparse_encoding=True)
 
 
 def test_weights_that_are_no_numbers(make_onnx, model, tmp_path):
     import tensorflow as tf
 
-    (tmp_path / "nan.onnx").write_bytes(make_onnx(weight=np.nan))
-    with pytest.raises(ConversionError, match="weights are NaN: got kernel"):
-        convert(open_source(tmp_path / "nan.onnx"), tmp_path / "made", to="openvino")
+    for value in (np.nan, -np.inf):
+        (tmp_path / "bad.onnx").write_bytes(make_onnx(weight=value))
+        with pytest.raises(ConversionError, match="weights are NaN or infinite: got kernel"):
+            convert(open_source(tmp_path / "bad.onnx"), tmp_path / "made", to="openvino")
     broken = tf_keras.models.clone_model(model)
     broken.get_layer("conv").kernel.assign(np.full((1, 1, 3, 4), np.nan))
     (tmp_path / "nan.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(broken).convert())

@@ -39,8 +39,8 @@ def test_any_range_is_held(values):
 
 
 def test_masks_count_for_nothing_and_nan_is_refused():
-    found = histogram([np.inf, -np.inf, 3.4e38, 1, 2])
-    assert (found.minimum, found.maximum, found.counts.sum()) == (1, 2, 2)
+    found = histogram([np.inf, -np.inf, 3.4e38, 0, 1, 2])
+    assert (found.minimum, found.maximum, found.counts.sum(), found.zeros) == (0, 2, 2, 1)
     assert len(histogram([np.inf]).counts) == 0
     with pytest.raises(ValueError):
         histogram([1, np.nan])

@@ -133,13 +133,14 @@ def test_weights_before_a_relu_of_its_own_are_rounded_too(stripes, inputs, to, t
     image = keras.Input((8, 8, 3), name="image")
     x = keras.layers.ReLU()(keras.layers.Conv2D(4, 3, name="stem")(image))
     x = keras.layers.Activation("relu")(keras.layers.DepthwiseConv2D(3, name="depthwise")(x))
+    x = keras.layers.ReLU()(keras.layers.Conv2DTranspose(4, 3, name="up")(x))
     x = keras.layers.ReLU(6.0)(keras.layers.Dense(8, name="dense")(keras.layers.Flatten()(x)))
     model = keras.Model(image, keras.layers.Dense(3, name="logits")(x), name="plain")
     source = SourceModel(model, "plain", PREPROCESSING, LABELS, "classification", {"activation": "logits"})
     quantized, report = quantize_aware(source, stripes, epochs=0, batch_size=64)
     assert report.skipped == ()
     limits = [weight.name for weight in quantized.model.weights if re.search(r"kernel_max:0$", weight.name)]
-    assert len(limits) == 4
+    assert len(limits) == 5
     expected = quantized.model(inputs, training=False).numpy()
     conversion = convert(quantized, tmp_path, to=to, io_dtype="float32")
     assert conversion.report.skipped == ()
@@ -147,6 +148,31 @@ def test_weights_before_a_relu_of_its_own_are_rounded_too(stripes, inputs, to, t
         answers = np.concatenate([runtime.infer([image[None]])[0] for image in inputs])
     step = np.ptp(expected) / 255
     assert np.abs(answers - expected).max() < 2.5 * step
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_a_transposed_convolution_keeps_zeros_and_clusters_and_converts(stripes, inputs, relu, tmp_path):
+    import tf_keras as keras
+
+    keras.utils.set_random_seed(5)
+    image = keras.Input((8, 8, 3), name="image")
+    x = keras.layers.Conv2DTranspose(4, 3, strides=2, name="up")(image)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x) if relu else x)
+    model = keras.Model(image, keras.layers.Dense(3, name="logits")(x), name="up")
+    source = SourceModel(model, "up", PREPROCESSING, LABELS, "classification", {"activation": "logits"})
+    pruned, zeros = prune(source, stripes, target_sparsity=0.5, epochs=1, batch_size=64)
+    clustered, _ = cluster(pruned, stripes, clusters=6, keep_sparsity=True, epochs=0, batch_size=64)
+    quantized, report = quantize_aware(
+        clustered, stripes, epochs=1, batch_size=64, learning_rate=1e-2, keep_sparsity=True, keep_clusters=True
+    )
+    assert report.zeros == zeros.zeros and dict(report.values)["up"] <= 6
+    expected = quantized.model(inputs, training=False).numpy()
+    for to in ("tflite", "openvino"):
+        conversion = convert(quantized, tmp_path, to=to, io_dtype="float32")
+        assert conversion.report.skipped == ()
+        with load(conversion.artifact, runtime=to) as runtime:
+            answers = np.concatenate([runtime.infer([image[None]])[0] for image in inputs])
+        assert np.abs(answers - expected).max() < 2.5 * np.ptp(expected) / 255
 
 
 def test_zeros_and_clusters_survive_into_both_formats(source, stripes, inputs, tmp_path):

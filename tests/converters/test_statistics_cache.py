@@ -56,6 +56,23 @@ def test_what_is_damaged_or_foreign_is_named(damage, statistics, tmp_path):
         load_statistics(file)
 
 
+def test_any_damage_is_an_error_of_ours_or_none(statistics, tmp_path):
+    file = tmp_path / "x.npz"
+    store_statistics(file, statistics)
+    content, random = file.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(content)
+        for place in random.integers(0, len(content), 3):
+            damaged[place] = random.integers(0, 256)
+        file.write_bytes(damaged)
+        try:
+            load_statistics(file)
+        except CalibrationError:
+            refused += 1
+    assert refused > 250
+
+
 def test_a_place_that_cannot_be_written_is_an_error_of_ours(statistics, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
