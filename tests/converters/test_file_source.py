@@ -194,13 +194,14 @@ def test_a_layout_that_nobody_declared(files, pictures, tmp_path):
 
 def test_files_that_are_quantized_already(known, pictures, tmp_path):
     pytest.importorskip("ai_edge_quantizer")
-    artifact = convert(known("tflite"), tmp_path, scheme="dynamic_wi8_afp32").artifact
+    source = known("tflite")
+    artifact = convert(source, tmp_path, scheme="dynamic_wi8_afp32").artifact
     with pytest.raises(ArtifactError, match="not a float model: got dynamic_wi8_afp32"):
         open_source(artifact.path)
     with pytest.raises(ConfigError, match="quantized already"):
         convert(open_source(artifact.model_file), tmp_path / "again")
     with pytest.raises(ConfigError, match="source with sparse_encoding: got tflite; allowed: keras"):
-        convert(known("tflite"), tmp_path / "sparse", sparse_encoding=True)
+        convert(source, tmp_path / "sparse", sparse_encoding=True)
 
 
 def test_weights_that_are_no_numbers(make_onnx, model, tmp_path):
