@@ -88,7 +88,7 @@ def _with_activations(model: Any, request: Request, ignored: Any) -> Any:
 
 
 def _range_estimator(method: str) -> Any:
-    """Return how NNCF is to choose ranges; None for its own way, the means of every image's extremes.
+    """Return how NNCF is to choose ranges: by itself it would take the means of every image's extremes, and clip.
 
     ``percentile`` takes the means of every image's percentiles, ``mse`` is NNCF's search over a histogram.
     """
@@ -100,7 +100,8 @@ def _range_estimator(method: str) -> Any:
             quantile_outlier_prob=OUTLIERS,
         )
         return estimators.RangeEstimatorParameters(ends, ends)
-    return estimators.RangeEstimatorParametersSet.HISTOGRAM if method == "mse" else None
+    known = estimators.RangeEstimatorParametersSet
+    return known.HISTOGRAM if method == "mse" else known.MINMAX
 
 
 def _weights_alone(model: Any, request: Request, ignored: Any) -> Any:

@@ -36,6 +36,10 @@ EXTRA_OF = {
 }
 """Import name of a package (its first component) -> the extra of edgevision that installs it."""
 
+TELEMETRY = "openvino_telemetry"
+WITH_TELEMETRY = ("openvino", "nncf")
+"""Packages that would send word of their use to their maker with `TELEMETRY`, in a process of its own for each message."""
+
 
 def install_command(module: str) -> str:
     """Return the command that installs what ``module`` belongs to.
@@ -54,6 +58,8 @@ def require(module: str) -> Any:
         BackendUnavailableError: It is not installed, or is installed and fails to load; the message has the
             command that installs it.
     """
+    if module.partition(".")[0] in WITH_TELEMETRY:
+        sys.modules.setdefault(TELEMETRY, None)  # type: ignore[arg-type]  # what Python takes for not installed
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as exc:

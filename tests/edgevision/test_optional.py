@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 
 import pytest
@@ -55,3 +57,16 @@ def test_versions_are_of_what_is_installed():
     found = optional.versions("pillow", "surely-not-installed", "numpy")
     assert list(found) == ["pillow", "numpy"]
     assert found["numpy"] == optional.version("numpy")
+
+
+def test_what_openvino_and_nncf_do_here_is_told_to_nobody():
+    code = (
+        "import sys; from edgevision.optional import require; require('openvino'); require('nncf')\n"
+        "from nncf.telemetry import telemetry; from openvino.tools.ovc import telemetry as other\n"
+        "print(type(telemetry).__name__, type(other).__module__, sys.modules['openvino_telemetry'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    pytest.importorskip("nncf", reason="the extra compress is not installed")
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["MagicMock", "openvino.tools.ovc.telemetry_stub", "None"]
