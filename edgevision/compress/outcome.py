@@ -16,7 +16,7 @@ from edgevision.compress.ledger import LedgerRow
 from edgevision.compress.measuring import Measured, Measurer
 from edgevision.compress.recipe import CompressionRecipe
 from edgevision.compress.study import Record
-from edgevision.compress.working import MODELS, Bench, Plan, trial_folder
+from edgevision.compress.working import Bench, Plan, trial_folder
 from edgevision.documents import pretty_json
 from edgevision.errors import ConfigError, ConversionError
 from edgevision.files import atomic_directory, atomic_file
@@ -165,6 +165,5 @@ def _write_best(bench: Bench, best: Point) -> Path:
             shutil.copytree(best.artifact.parent, folder, dirs_exist_ok=True)
         return target
     with Measurer(bench.setting) as measurer:
-        kept = Path(bench.plan.out, MODELS)
-        write_compressed(measurer, best.recipe, (best.row.format,), target, kept=kept, overwrite=True)
+        write_compressed(measurer, best.recipe, (best.row.format,), target, kept=bench.models, overwrite=True)
     return target

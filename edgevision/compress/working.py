@@ -19,6 +19,7 @@ from edgevision.calibration import CalibrationDataset
 from edgevision.compress.aiming import aims, room
 from edgevision.compress.constraints import Constraints
 from edgevision.compress.front import pareto_front
+from edgevision.compress.identity import check_folder, claim_folder
 from edgevision.compress.images import images_digest, open_images
 from edgevision.compress.judging import RECOVERY_POINTS, Judge, hopeless
 from edgevision.compress.ledger import LedgerRow
@@ -82,7 +83,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Bench:
-    """What a plan needs, loaded: the model, the images, the space, and the study."""
+    """What a plan needs, loaded.
+
+    Attributes:
+        plan: The plan.
+        source: The float model.
+        train: Images to calibrate and fine-tune on.
+        test: Images to measure accuracy on.
+        space: What candidates are drawn from.
+        study: Their memory.
+        models: Where the models between steps are kept: those of this model and these images, and of nothing else.
+    """
 
     plan: Plan
     source: SourceModel
@@ -90,6 +101,7 @@ class Bench:
     test: ImageDataset
     space: Space
     study: Study
+    models: Path
 
     @property
     def setting(self) -> Setting:
@@ -128,7 +140,11 @@ def load_parts(plan: Plan) -> Parts:
 
 
 def open_bench(plan: Plan, parts: Parts, worker: int = 0) -> Bench:
-    """Open the study of a plan; raises ConfigError where it is one of another model, other images or settings."""
+    """Open the study of a plan.
+
+    Raises:
+        ConfigError: The study, or the folder of results, is one of another model, other images or settings.
+    """
     source, train, test = parts.source, parts.train, parts.test
     epochs = plan.epochs or default_epochs(len(train))
     trainable = len(train) >= BATCH and source.decoding.get("activation") in ("softmax", "logits")
@@ -142,10 +158,13 @@ def open_bench(plan: Plan, parts: Parts, worker: int = 0) -> Bench:
         "epochs": epochs,
         "seed": plan.seed,
     }
-    Path(plan.out).mkdir(parents=True, exist_ok=True)
+    out = Path(plan.out)
+    check_folder(out, plan.storage, plan.study, identity)  # before the database gets a study that nobody wanted
+    out.mkdir(parents=True, exist_ok=True)
     study = Study.open(plan.storage, plan.study, identity)
+    claim_folder(out, plan.storage, plan.study, identity)
     study.draw_with(_sampler(plan, worker, len(study.records())))
-    return Bench(plan, source, train, test, space, study)
+    return Bench(plan, source, train, test, space, study, out / MODELS / digest(identity)[:16])
 
 
 def work(bench: Bench, progress: Progress | None = None) -> None:
@@ -156,7 +175,7 @@ def work(bench: Bench, progress: Progress | None = None) -> None:
     """
     plan, study = bench.plan, bench.study
     repeats, known = 0, set[str]()
-    with Judge(bench.setting, plan.constraints, Path(plan.out, MODELS)) as judge:
+    with Judge(bench.setting, plan.constraints, bench.models) as judge:
         for format in plan.to:
             judge.measurer.original(bench.source, format)  # a model that cannot be converted at all fails here
         study.revive()
@@ -173,9 +192,10 @@ def work(bench: Bench, progress: Progress | None = None) -> None:
 
 
 def model_digest(source: SourceModel) -> str:
-    """Return a SHA-256 (hex) of a model's layers and weights."""
+    """Return a SHA-256 (hex) of a model: layers, weights, and what becomes its input and of its output."""
     weights = [_weight_digest(weight) for weight in source.model.get_weights()]
-    return digest([source.model.to_json(), weights])
+    image = source.preprocessing and source.preprocessing.to_dict()
+    return digest([source.model.to_json(), weights, image, source.labels, dict(source.decoding)])
 
 
 def _weight_digest(weight: Any) -> str:
