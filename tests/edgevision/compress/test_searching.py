@@ -125,6 +125,7 @@ def test_limits_may_change_and_one_that_cannot_be_met_is_named_with_its_distance
     result = search(place.model, place.data, out, **FAST, **limits, trials=7)
     assert result.best is None and result.path is None and result.nearest is not None
     (missed,) = result.nearest.violations
+    assert not (out / "best").exists(), "what is there meets every limit"
     assert (missed.constraint, missed.by) == ("max_bytes", result.nearest.row.bytes - 100)
     assert len(records(out)) == len(after), "nothing was run for it"
     assert Constraints(**limits).violations(result.nearest.row)
