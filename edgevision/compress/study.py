@@ -191,11 +191,17 @@ class Study:
             trial.set_user_attr("row", judged.row.to_dict())
             self._tell(trial, "COMPLETE", [float(getattr(judged.row, name)) for name in OBJECTIVES])
 
-    def fail(self, trial: Any, error: str | None) -> None:
-        """Note that a trial failed; without an error it was interrupted, and is run again."""
+    def fail(self, trial: Any, error: str) -> None:
+        """Note that a candidate cannot be made; it is not tried again."""
         with storage_errors(self._place):
-            if error is not None:
-                trial.set_user_attr("error", error)
+            trial.set_user_attr("error", error)
+            self._tell(trial, "FAIL")
+
+    def leave(self, trial: Any, *, blameless: bool) -> None:
+        """Leave a trial to be run again; where it is not ``blameless``, it counts as one of `MOST_ATTEMPTS`."""
+        with storage_errors(self._place):
+            if blameless:
+                trial.set_user_attr("blameless", True)
             self._tell(trial, "FAIL")
 
     def revive(self) -> None:
@@ -218,7 +224,8 @@ class Study:
             parameters = trial.params or trial.system_attrs.get("fixed_params")
             attempts = int(trial.user_attrs.get("attempt", 1))
             if parameters and attempts < MOST_ATTEMPTS:
-                notes = {"retry": trial.number, "attempt": attempts + 1, "queued": trial.user_attrs.get("queued")}
+                counted = 0 if trial.user_attrs.get("blameless") else 1
+                notes = {"retry": trial.number, "attempt": attempts + counted, "queued": trial.user_attrs.get("queued")}
                 self._study.enqueue_trial(dict(parameters), user_attrs=notes)
 
     def _tell(self, trial: Any, state: str, values: Sequence[float] | None = None) -> None:

@@ -21,11 +21,11 @@ from edgevision.compress.constraints import Constraints
 from edgevision.compress.front import pareto_front
 from edgevision.compress.identity import check_folder, claim_folder
 from edgevision.compress.images import images_digest, open_images
-from edgevision.compress.judging import RECOVERY_POINTS, Judge, hopeless
+from edgevision.compress.judging import PASSING, RECOVERY_POINTS, Judge, Judged, hopeless
 from edgevision.compress.ledger import LedgerRow
 from edgevision.compress.measuring import Setting
 from edgevision.compress.running import Progress
-from edgevision.compress.space import Space, default_epochs
+from edgevision.compress.space import Proposal, Space, default_epochs
 from edgevision.compress.study import BEAT_S, Record, Study
 from edgevision.converters.keras_import import SourceModel, is_quantization_aware, load_source
 from edgevision.documents import digest
@@ -171,7 +171,8 @@ def work(bench: Bench, progress: Progress | None = None) -> None:
     """Work on the study until it has its trials, time is up, or nothing new can be drawn.
 
     Raises:
-        KeyboardInterrupt: As it came; the trial that was running is run again by whoever comes next.
+        EdgeVisionError: What is no candidate's fault, such as a full disk, as it came.
+        KeyboardInterrupt: As it came. The trial that was running is run again by whoever comes next, in either case.
     """
     plan, study = bench.plan, bench.study
     repeats, known = 0, set[str]()
@@ -216,16 +217,26 @@ def _one_trial(bench: Bench, judge: Judge, records: tuple[Record, ...], progress
             if progress is not None:
                 done = sum(record.finished for record in records)
                 progress(f"trial {trial.number}: {proposal.format} {proposal.recipe.name}", done, plan.trials)
-            place = trial_folder(plan, trial.number)
-            judged = judge.judge(proposal, place, _recovery(records))
-        study.finish(trial, judged, time.monotonic() - start)
-    except EdgeVisionError as exc:
-        study.fail(trial, str(exc))
-    except BaseException:
-        study.fail(trial, None)
+            judged = _judged(judge, proposal, trial_folder(plan, trial.number), _recovery(records))
+        if isinstance(judged, EdgeVisionError):
+            study.fail(trial, str(judged))
+        else:
+            study.finish(trial, judged, time.monotonic() - start)
+    except BaseException as exc:
+        study.leave(trial, blameless=isinstance(exc, EdgeVisionError | KeyboardInterrupt))
         raise
     _tidy(bench)
     return True
+
+
+def _judged(judge: Judge, proposal: Proposal, place: Path, recovery: float) -> Judged | EdgeVisionError:
+    """Judge a candidate; return the error where it is the candidate's own."""
+    try:
+        return judge.judge(proposal, place, recovery)
+    except PASSING:
+        raise
+    except EdgeVisionError as exc:
+        return exc
 
 
 def trial_folder(plan: Plan, number: int) -> Path:

@@ -107,7 +107,7 @@ def test_beginning_anew_removes_the_study_from_its_database_and_nothing_before_t
     with pytest.raises(ConfigError, match=rf"a process works on it: got trial {running.number}"):
         search(place.model, place.data, out, **options, overwrite=True)
     assert (out / "best" / "ledger.json").is_file()
-    study.fail(running, None)
+    study.leave(running, blameless=True)
     search(place.model, place.data, out, **options, seed=3, overwrite=True)
     again = records(url)
     assert len(again) <= len(first) and optuna_identity(url)["seed"] == 3
