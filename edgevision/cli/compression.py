@@ -67,6 +67,8 @@ def show_search(result: SearchResult) -> None:
     if result.best is not None:
         lines.append(f"* the most accurate of those that meet every limit: {result.path}")
     show(result.to_dict(), "\n".join(lines))
+    for sentence in result.notes:
+        note(f"edgevision: {sentence}")
     if result.best is None and result.nearest is not None:
         missed = "; ".join(map(str, result.nearest.violations))
         check_failed(f"no candidate meets every limit; the nearest is trial {result.nearest.trial}: {missed}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from edgevision.compress.judging import PASSING
 from edgevision.compress.space import ALL_STAY, LEAST_PERCENT, Room
 from edgevision.compress.steps import INT8
 from edgevision.converters.formats import SCHEMES
@@ -57,8 +57,13 @@ def aims(bench: Bench, judge: Judge, known: set[str]) -> Iterator[tuple[str, lis
         known.add(reason)
         if any(reason in str(record.facts.get("queued")) for record in records):
             continue
-        with suppress(EdgeVisionError):  # a model that loses no channels: drawn candidates say so, each in its error
-            yield reason, list(_goals(bench, judge, format, row))
+        try:
+            goals = list(_goals(bench, judge, format, row))
+        except PASSING:
+            raise
+        except EdgeVisionError:  # a model that loses no channels: drawn candidates say so, each in its error
+            continue
+        yield reason, goals
 
 
 def _goals(bench: Bench, judge: Judge, format: str, row: LedgerRow) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevision.artifact import Artifact
-from edgevision.compress.images import images_digest
 from edgevision.compress.ledger import Ledger
 from edgevision.compress.measuring import Measured, Measurer, Setting
 from edgevision.compress.recipe import CompressionRecipe
@@ -155,7 +154,7 @@ def _ledger(setting: Setting, recipe: CompressionRecipe, **measured: object) -> 
         source_sha256=setting.source.source_sha256,
         recipe=recipe.to_dict(),
         recipe_sha256=recipe.digest,
-        evaluation={"images": len(setting.test), "sha256": images_digest(setting.test)},
+        evaluation={"images": len(setting.test), "sha256": setting.test_digest},
         device=setting.device,
         tools=versions(*TOOLS),
         **measured,  # type: ignore[arg-type]

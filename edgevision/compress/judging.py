@@ -20,6 +20,7 @@ from edgevision.compress.steps import INT8, FineTuned, PruneChannels, QuantizeAw
 from edgevision.converters.costs import model_costs
 from edgevision.converters.formats import SCHEMES
 from edgevision.converters.quantization_scheme import BATCH_NORMS
+from edgevision.errors import BackendUnavailableError, DeviceNotFoundError, InputError, OutputError
 
 GLANCE_TRAIN, GLANCE_TEST = 512, 500
 """Images of a glance: to train on for one epoch, and to evaluate on."""
@@ -27,6 +28,9 @@ RECOVERY_POINTS = 20.0
 """What a whole fine-tuning is trusted to win back over a glance, unless this search has seen more."""
 LATENCY_SLACK = 1.25
 """A glance's latency is short and noisy: only this much beyond the limit is hopeless."""
+
+PASSING = (OutputError, InputError, BackendUnavailableError, DeviceNotFoundError)
+"""Errors that are no candidate's fault: no space, images that cannot be read now, something that is not there."""
 
 
 @dataclass(frozen=True)

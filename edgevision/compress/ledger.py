@@ -33,9 +33,11 @@ class LedgerRow:
         bytes: Of its model files.
         deflated_bytes: Of its model files, each deflated.
         sha256: Of its model.
-        parameters: Numbers in the Keras model.
-        zeros: How many of its kernels' weights are exactly 0.
-        macs: Multiplications and additions of one inference.
+        parameters: Weights of all layers of the Keras model: kernels, biases, and batch norms with their statistics;
+            nothing that wrappers of quantization-aware training add.
+        zeros: How many of the parameters are exactly 0: biases and batch norms' zeros count as kernels' do.
+        macs: Multiply-accumulate operations of one inference of one image, convolutions and dense layers alone; zeros
+            are multiplied too. See `edgevision.converters.costs.model_costs`.
         accuracy: Share of the evaluation images that it gets right, with its interval.
         drop_points: Accuracy lost against the original in this format, in percentage points; negative for a gain.
         runtime: What answered for the accuracy.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from edgevision.artifact import Artifact
 from edgevision.benchmark import BenchmarkReport, Candidate, benchmark
+from edgevision.compress.images import images_digest
 from edgevision.compress.ledger import Latency, LedgerRow
 from edgevision.compress.running import Stage, original_stage
 from edgevision.converters.costs import model_costs
@@ -50,6 +52,11 @@ class Setting:
     threads: int | None = 1
     min_duration_s: float = 1.0
     seed: int = 0
+
+    @cached_property
+    def test_digest(self) -> str:
+        """SHA-256 (hex) of the images that accuracy is measured on."""
+        return images_digest(self.test)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from edgevision.compress.steps import LAST, METHODS, Cluster, FineTuned, Quantize, QuantizeAware, Step, numerics_of
+from edgevision.compress.steps import (
+    LAST,
+    METHODS,
+    Cluster,
+    FineTuned,
+    Prune,
+    Quantize,
+    QuantizeAware,
+    Step,
+    numerics_of,
+)
 from edgevision.documents import check_fields, check_schema, digest
 from edgevision.errors import ConfigError, check_choice
 from edgevision.optional import require
@@ -26,7 +36,7 @@ class CompressionRecipe:
         steps: The steps in their order; at least one.
 
     Raises:
-        ConfigError: There is no step, or their order makes no sense.
+        ConfigError: There is no step, their order makes no sense, or one would undo another.
     """
 
     name: str
@@ -39,6 +49,7 @@ class CompressionRecipe:
         if not self.steps:
             raise ConfigError(f"recipe {self.name}: it has no step", allowed=METHODS)
         _check_order(self)
+        _check_kept(self)
 
     @property
     def numerics(self) -> Quantize:
@@ -123,14 +134,6 @@ def _step(origin: str, index: int, entry: Any) -> Step:
 
 
 def _check_order(recipe: CompressionRecipe) -> None:
-    clustered = False
-    for index, step in enumerate(recipe.steps, 1):
-        clustered |= isinstance(step, Cluster)
-        if isinstance(step, QuantizeAware) and step.keep_clusters and not clustered:
-            raise ConfigError(
-                f"recipe {recipe.name}: step {index} ({step.method}): keep_clusters: no step before it clusters",
-                next_step="cluster first, or leave keep_clusters out",
-            )
     for index, (before, step) in enumerate(pairwise(recipe.steps), 2):
         what = f"recipe {recipe.name}: step {index} ({step.method})"
         first, second = METHODS[before.method].place, METHODS[step.method].place
@@ -140,3 +143,22 @@ def _check_order(recipe: CompressionRecipe) -> None:
             )
         if first > second:
             raise ConfigError(f"{what}: it would undo {before.method}", next_step=f"move it before {before.method}")
+
+
+def _check_kept(recipe: CompressionRecipe) -> None:
+    """Refuse a step that trains away the zeros or the shared weights that an earlier one made."""
+    pruned = clustered = False
+    for index, step in enumerate(recipe.steps, 1):
+        what = f"recipe {recipe.name}: step {index} ({step.method})"
+        trained = isinstance(step, QuantizeAware) and step.epochs > 0  # without epochs its weights stay as they are
+        if pruned and (trained or isinstance(step, Cluster)) and not getattr(step, "keep_sparsity", False):
+            raise ConfigError(f"{what}: it would undo prune", next_step="set keep_sparsity = true in it")
+        if clustered and trained and not getattr(step, "keep_clusters", False):
+            raise ConfigError(f"{what}: it would undo cluster", next_step="set keep_clusters = true in it")
+        if isinstance(step, QuantizeAware) and step.keep_clusters and not clustered:
+            raise ConfigError(
+                f"{what}: keep_clusters: no step before it clusters",
+                next_step="cluster first, or leave keep_clusters out",
+            )
+        pruned |= isinstance(step, Prune)
+        clustered |= isinstance(step, Cluster)

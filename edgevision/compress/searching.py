@@ -9,14 +9,15 @@ from pathlib import Path
 
 from edgevision.compress.applying import FORMATS
 from edgevision.compress.constraints import Constraints
+from edgevision.compress.identity import SEARCH_FILE, STUDY_FILE
 from edgevision.compress.outcome import BEST, FRONT_FILE, SearchResult, outcome
 from edgevision.compress.running import Progress
+from edgevision.compress.study import Study
 from edgevision.compress.workers import run_workers
 from edgevision.compress.working import MODELS, TRIALS, Bench, Plan, load_parts, open_bench, work
 from edgevision.errors import ConfigError, check_choice
 
-STUDY_FILE = "study.db"
-PARTS = (STUDY_FILE, STUDY_FILE + ".lock", STUDY_FILE + "-journal", FRONT_FILE, BEST, TRIALS, MODELS)
+PARTS = (STUDY_FILE, STUDY_FILE + ".lock", STUDY_FILE + "-journal", FRONT_FILE, BEST, TRIALS, MODELS, SEARCH_FILE)
 """What a search writes, and may remove."""
 
 
@@ -47,7 +48,8 @@ def search(
 
     Called again with the same arguments it goes on where it was, even where it was killed: a finished trial is never
     run again. Limits may change in between. ``out`` gets ``study.db``, the front's artifacts below ``trials/``,
-    ``front.json``, and below ``best/`` the artifact that meets every limit with its recipe and ledger.
+    ``front.json``, and below ``best/`` the artifact that meets every limit with its recipe and ledger; no ``best/``
+    where none does. A folder is for one study: ``search.json`` says of what, and another one is refused.
 
     Args:
         model: The float Keras model: a file or an artifact.
@@ -68,7 +70,7 @@ def search(
         study: The study's name in it.
         min_duration_s: Seconds of measured inference of each artifact on each runtime.
         seed: Of everything drawn at random.
-        overwrite: Whether an earlier search there is removed and begun anew.
+        overwrite: Whether an earlier search there, and its study in ``storage``, is removed and begun anew.
         progress: Called with what is going on, finished trials, and how many there are to be.
 
     Raises:
@@ -104,6 +106,8 @@ def search(
     )
     parts = load_parts(plan)
     if overwrite:
+        if storage is not None:
+            Study.remove(storage, study)
         _clear(folder)
     bench = open_bench(plan, parts)
     if jobs == 1:

@@ -44,7 +44,8 @@ class Repair:
 
     Attributes:
         model: The model's name.
-        settings: Format, scheme and granularity, as the report has them.
+        settings: Format, scheme, granularity and seed, as the report has them.
+        calibration_count: Images that the proof was calibrated with.
         keep: ``float`` or ``int16``: what the spared layers compute in.
         measure: ``accuracy`` or ``agreement``: which loss it is about; None where there is nothing to repair.
         before: The integer model as it is.
@@ -54,6 +55,7 @@ class Repair:
 
     model: str
     settings: dict[str, Any]
+    calibration_count: int
     keep: str
     measure: str | None
     before: Proof
@@ -78,8 +80,9 @@ class Repair:
         return f"{share} comes back with {len(self.layers)} layers {kind}: {', '.join(self.layers)}{refused}"
 
     def recipe(self) -> CompressionRecipe:
-        """Return the compression recipe that does it."""
-        step = {name: self.settings[name] for name in ("scheme", "granularity")}
+        """Return the compression recipe that does it: on the calibration data of the proof it makes the file again."""
+        step = {name: self.settings[name] for name in ("scheme", "granularity", "seed")}
+        step["calibration_count"] = self.calibration_count
         kept = {f"{self.keep}_layers": list(self.layers)} if self.layers else {}
         steps = [{"method": "quantize", **step, **kept}]
         return CompressionRecipe.from_dict({"schema": 1, "name": f"{self.model} repaired", "steps": steps})

@@ -84,10 +84,11 @@ def repair(
     )
     judge = Judge(subject, Treatment("quantize", settings["to"], settings["scheme"], settings["granularity"]))
     workshop = _Workshop(judge, settings, keep)
+    about = (source.name, settings, len(subject.calibration), keep)
     before = workshop.prove(())
     measure = _measure(before.effect)
     if measure is None:
-        return Repair(source.name, settings, keep, None, before)
+        return Repair(*about, None, before)
     search = _Search(judge, measure, keep, [layer.layer for layer in report.layers], progress)
     best: tuple[Proof, float] | None = None
     for kept in search.candidates():
@@ -98,8 +99,8 @@ def repair(
         if share >= RECOVERED:
             break
     if best is None:
-        return Repair(source.name, settings, keep, measure, before)
-    return Repair(source.name, settings, keep, measure, before, *best)
+        return Repair(*about, measure, before)
+    return Repair(*about, measure, before, *best)
 
 
 class _Search:

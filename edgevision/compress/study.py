@@ -7,18 +7,19 @@ run again; one that is finished never is.
 from __future__ import annotations
 
 import contextlib
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgevision.compress.database import sqlite_file, storage_errors, without_password
+from edgevision.compress.identity import check_identity
 from edgevision.compress.judging import Judged
 from edgevision.compress.ledger import LedgerRow
 from edgevision.compress.ownership import is_gone, locked, this_process
 from edgevision.compress.space import Proposal
 from edgevision.documents import canonical_json
-from edgevision.errors import BackendUnavailableError, ConfigError, reason_of
+from edgevision.errors import ConfigError
 from edgevision.optional import require
 
 OBJECTIVES = ("bytes", "drop_points", "latency_ms")
@@ -80,17 +81,10 @@ class Study:
             ConfigError: No such database, none of Optuna's, or a study of another model, data or settings.
             BackendUnavailableError: Optuna or the database's driver is not installed.
         """
-        optuna = require("optuna")
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        place = _without_password(url)
-        file = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None
-        lock = None if not file or file == ":memory:" else Path(file + ".lock")
-        with _storage_errors(place), locked(lock):
-            storage = optuna.storages.RDBStorage(
-                url, engine_kwargs={"connect_args": {"timeout": 60}} if lock else None,
-                heartbeat_interval=BEAT_S, grace_period=GRACE_S,
-            )  # fmt: skip
-            study = optuna.create_study(
+        place, lock = without_password(url), _lock(url)
+        with storage_errors(place), locked(lock):
+            storage = _storage(url, lock)
+            study = require("optuna").create_study(
                 storage=storage, study_name=name, load_if_exists=True,
                 directions=["minimize"] * len(OBJECTIVES),
             )  # fmt: skip
@@ -98,8 +92,36 @@ class Study:
             if found is None:
                 study.set_user_attr("identity", dict(identity))
         if found is not None:
-            _check_identity(name, place, found, identity)
+            next_step = "name another place or study, or begin anew with --overwrite (overwrite=True)"
+            check_identity(f"the study {name} in {place}", found, identity, next_step)
         return cls(study, storage, place, lock)
+
+    @staticmethod
+    def remove(url: str, name: str) -> None:
+        """Delete a study, whatever it is of, from the database at ``url``; one that is not there is no error.
+
+        Raises:
+            ConfigError: No such database, none of Optuna's, or a study that a process works on right now.
+            BackendUnavailableError: Optuna or the database's driver is not installed.
+        """
+        place, lock = without_password(url), _lock(url)
+        optuna = require("optuna")
+        with storage_errors(place), locked(lock):
+            storage = _storage(url, lock)
+            try:
+                study = optuna.load_study(study_name=name, storage=storage)
+            except KeyError:
+                return
+            optuna.storages.fail_stale_trials(study)
+            running = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+            busy = [trial.number for trial in running if not is_gone(trial.user_attrs.get("owner"))]
+            if not busy:
+                optuna.delete_study(study_name=name, storage=storage)
+        if busy:
+            raise ConfigError(
+                f"the study {name} in {place} cannot be begun anew: a process works on it", got=f"trial {busy[0]}",
+                next_step=f"stop that process; one killed on another machine counts for {GRACE_S} s more",
+            )  # fmt: skip
 
     def draw_with(self, sampler: Any) -> None:
         """Let Optuna's ``sampler`` draw the candidates."""
@@ -107,13 +129,13 @@ class Study:
 
     def records(self) -> tuple[Record, ...]:
         """Return every trial, in the order of their numbers."""
-        with _storage_errors(self._place):
+        with storage_errors(self._place):
             trials = self._study.get_trials(deepcopy=False)
         return tuple(_record(trial) for trial in trials)
 
     def enqueue(self, parameters: Sequence[Mapping[str, Any]], reason: str) -> None:
         """Queue candidates, each once for the same reason, whoever else queues it."""
-        with _storage_errors(self._place), self._alone():
+        with storage_errors(self._place), self._alone():
             known = {record.facts.get("queued") for record in self.records()}
             for entry in parameters:
                 token = canonical_json([reason, dict(entry)])
@@ -122,7 +144,7 @@ class Study:
 
     def ask(self) -> Any:
         """Take the next trial: one that waits, or a new one; no two processes take the same."""
-        with _storage_errors(self._place), self._alone():
+        with storage_errors(self._place), self._alone():
             trial = self._study.ask()
             trial.set_user_attr("owner", this_process())
             self._storage.record_heartbeat(trial._trial_id)
@@ -136,7 +158,7 @@ class Study:
             proposal: What was drawn.
             again: Keys of candidates that were stopped and may be run now.
         """
-        with _storage_errors(self._place), self._alone():
+        with storage_errors(self._place), self._alone():
             for name, value in (("key", proposal.key), ("format", proposal.format)):
                 trial.set_user_attr(name, value)
             trial.set_user_attr("recipe", proposal.recipe.to_dict())
@@ -158,7 +180,7 @@ class Study:
 
     def finish(self, trial: Any, judged: Judged, seconds: float) -> None:
         """Note what became of a trial."""
-        with _storage_errors(self._place):
+        with storage_errors(self._place):
             trial.set_user_attr("seconds", round(seconds, 1))
             if judged.glance_drop is not None:
                 trial.set_user_attr("glance_drop", judged.glance_drop)
@@ -169,17 +191,23 @@ class Study:
             trial.set_user_attr("row", judged.row.to_dict())
             self._tell(trial, "COMPLETE", [float(getattr(judged.row, name)) for name in OBJECTIVES])
 
-    def fail(self, trial: Any, error: str | None) -> None:
-        """Note that a trial failed; without an error it was interrupted, and is run again."""
-        with _storage_errors(self._place):
-            if error is not None:
-                trial.set_user_attr("error", error)
+    def fail(self, trial: Any, error: str) -> None:
+        """Note that a candidate cannot be made; it is not tried again."""
+        with storage_errors(self._place):
+            trial.set_user_attr("error", error)
+            self._tell(trial, "FAIL")
+
+    def leave(self, trial: Any, *, blameless: bool) -> None:
+        """Leave a trial to be run again; where it is not ``blameless``, it counts as one of `MOST_ATTEMPTS`."""
+        with storage_errors(self._place):
+            if blameless:
+                trial.set_user_attr("blameless", True)
             self._tell(trial, "FAIL")
 
     def revive(self) -> None:
         """Queue again what was running in a process that is no more."""
         optuna = require("optuna")
-        with _storage_errors(self._place), self._alone():
+        with storage_errors(self._place), self._alone():
             optuna.storages.fail_stale_trials(self._study)
             for trial in self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
                 if is_gone(trial.user_attrs.get("owner")):
@@ -196,7 +224,8 @@ class Study:
             parameters = trial.params or trial.system_attrs.get("fixed_params")
             attempts = int(trial.user_attrs.get("attempt", 1))
             if parameters and attempts < MOST_ATTEMPTS:
-                notes = {"retry": trial.number, "attempt": attempts + 1, "queued": trial.user_attrs.get("queued")}
+                counted = 0 if trial.user_attrs.get("blameless") else 1
+                notes = {"retry": trial.number, "attempt": attempts + counted, "queued": trial.user_attrs.get("queued")}
                 self._study.enqueue_trial(dict(parameters), user_attrs=notes)
 
     def _tell(self, trial: Any, state: str, values: Sequence[float] | None = None) -> None:
@@ -212,49 +241,15 @@ def _record(trial: Any) -> Record:
     return Record(trial.number, trial.state.name, dict(trial.params), facts.get("key", ""), facts)
 
 
-def _check_identity(name: str, place: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for key in {**wanted, **found}:
-        if found.get(key) != wanted.get(key):
-            raise ConfigError(
-                f"the study {name} in {place} is of another {key}", got=_brief(wanted.get(key)),
-                allowed=(_brief(found.get(key)),),
-                next_step="name another place or study, or begin anew with --overwrite (overwrite=True)",
-            )  # fmt: skip
+def _lock(url: str) -> Path | None:
+    file = sqlite_file(url)
+    return None if file is None else file.with_name(file.name + ".lock")
 
 
-def _brief(value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return text if len(text) <= 40 else f"{text[:12]}…"
-
-
-@contextlib.contextmanager
-def _storage_errors(place: str) -> Iterator[None]:
-    """Turn what the database and Optuna raise about it into errors of ours; Optuna's warnings are not for users."""
-    exceptions = require("sqlalchemy").exc
-    optuna = require("optuna").exceptions
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except exceptions.NoSuchModuleError as exc:
-        raise ConfigError(f"study in {place}: no such kind of database", got=reason_of(exc)) from exc
-    except ImportError as exc:
-        raise BackendUnavailableError(
-            f"study in {place}: its driver is not installed: {reason_of(exc)}",
-            next_step='install it: pip install "edgevision[distributed]"',
-        ) from exc
-    except (exceptions.SQLAlchemyError, optuna.StorageInternalError, optuna.OptunaError, RuntimeError) as exc:
-        raise ConfigError(
-            f"study in {place}: the database cannot be used",
-            got=reason_of(exc),
-            next_step="check the place, or name another one",
-        ) from exc
-
-
-def _without_password(url: str) -> str:
-    require("optuna")
-    engine = require("sqlalchemy.engine")
-    try:
-        return str(engine.make_url(url).render_as_string(hide_password=True))
-    except require("sqlalchemy").exc.ArgumentError as exc:
-        raise ConfigError("storage: not the URL of a database", allowed="such as sqlite:///study.db") from exc
+def _storage(url: str, lock: Path | None) -> Any:
+    optuna = require("optuna")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.storages.RDBStorage(
+        url, engine_kwargs={"connect_args": {"timeout": 60}} if lock else None,
+        heartbeat_interval=BEAT_S, grace_period=GRACE_S,
+    )  # fmt: skip

@@ -6,15 +6,17 @@ JSON on standard input, which stays open; its answer is JSON on standard output.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import IO, Any
 
 import edgevision.errors
 from edgevision.compress.constraints import Constraints
@@ -23,6 +25,8 @@ from edgevision.errors import EdgeVisionError, InferenceError
 
 POLL_S = 0.5
 PATIENCE_S = 20
+TAIL, LINE = 8192, 300
+"""Bytes that are kept of what a worker that died had said, and letters of its last line that an error shows."""
 _COMMAND = (sys.executable, "-c", "from edgevision.compress.workers import main; main()")
 
 
@@ -32,19 +36,22 @@ def run_workers(plan: Plan, jobs: int, watch: Callable[[], None]) -> None:
     Raises:
         EdgeVisionError: What a worker raised, or InferenceError when one died, unless others went on to the end.
     """
-    workers = [_start(plan, number) for number in range(jobs)]
-    try:
-        while any(worker.poll() is None for worker in workers):
-            watch()
-            time.sleep(POLL_S)
-        errors = [error for worker in workers if (error := _error(worker)) is not None]
-    except BaseException:
-        for worker in workers:
-            _end(worker)
-        raise
-    finally:
-        for worker in workers:
-            _close(worker)
+    with contextlib.ExitStack() as stack:
+        said = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(jobs)]
+        workers = [_start(plan, number, file) for number, file in enumerate(said)]
+        try:
+            while any(worker.poll() is None for worker in workers):
+                watch()
+                time.sleep(POLL_S)
+            found = [_error(worker, file) for worker, file in zip(workers, said, strict=True)]
+        except BaseException:
+            for worker in workers:
+                _end(worker)
+            raise
+        finally:
+            for worker in workers:
+                _close(worker)
+    errors = [error for error in found if error is not None]
     if len(errors) == jobs:
         raise errors[0]
 
@@ -68,10 +75,8 @@ def main() -> None:
     os._exit(0)  # some libraries crash while they are torn down, and nothing here is left to save
 
 
-def _start(plan: Plan, number: int) -> subprocess.Popen[str]:
-    worker = subprocess.Popen(
-        _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+def _start(plan: Plan, number: int, said: IO[bytes]) -> subprocess.Popen[str]:
+    worker = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True)
     if worker.stdin is not None:
         worker.stdin.write(json.dumps({"plan": asdict(plan), "worker": number}) + "\n")
         worker.stdin.flush()
@@ -94,16 +99,30 @@ def _close(worker: subprocess.Popen[str]) -> None:
             pipe.close()
 
 
-def _error(worker: subprocess.Popen[str]) -> EdgeVisionError | None:
+def _error(worker: subprocess.Popen[str], said: IO[bytes]) -> EdgeVisionError | None:
     text = worker.stdout.read() if worker.stdout is not None else ""
     try:
         answer: dict[str, str] = json.loads(text)
     except ValueError:
-        return InferenceError(f"a worker died with status {worker.returncode}", next_step="try again with --jobs 1")
+        return _death(worker.returncode, _tail(said))
     if not answer:
         return None
     error: EdgeVisionError = getattr(edgevision.errors, answer["error"])(answer["message"])
     return error
+
+
+def _death(status: int, tail: str) -> InferenceError:
+    """Return the error of a worker that died: with the last line that it said, and all of its last words behind it."""
+    last = tail.splitlines()[-1].strip()[:LINE] if tail else None
+    error = InferenceError(f"a worker died with status {status}", got=last, next_step="try again with --jobs 1")
+    error.__cause__ = ChildProcessError(tail) if tail else None
+    return error
+
+
+def _tail(said: IO[bytes]) -> str:
+    size = said.seek(0, os.SEEK_END)
+    said.seek(-min(size, TAIL), os.SEEK_END)
+    return said.read().decode(errors="replace").strip()
 
 
 def _plan(data: dict[str, Any]) -> Plan:

@@ -19,12 +19,13 @@ from edgevision.calibration import CalibrationDataset
 from edgevision.compress.aiming import aims, room
 from edgevision.compress.constraints import Constraints
 from edgevision.compress.front import pareto_front
+from edgevision.compress.identity import check_folder, claim_folder
 from edgevision.compress.images import images_digest, open_images
-from edgevision.compress.judging import RECOVERY_POINTS, Judge, hopeless
+from edgevision.compress.judging import PASSING, RECOVERY_POINTS, Judge, Judged, hopeless
 from edgevision.compress.ledger import LedgerRow
 from edgevision.compress.measuring import Setting
 from edgevision.compress.running import Progress
-from edgevision.compress.space import Space, default_epochs
+from edgevision.compress.space import Proposal, Space, default_epochs
 from edgevision.compress.study import BEAT_S, Record, Study
 from edgevision.converters.keras_import import SourceModel, is_quantization_aware, load_source
 from edgevision.documents import digest
@@ -82,7 +83,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Bench:
-    """What a plan needs, loaded: the model, the images, the space, and the study."""
+    """What a plan needs, loaded.
+
+    Attributes:
+        plan: The plan.
+        source: The float model.
+        train: Images to calibrate and fine-tune on.
+        test: Images to measure accuracy on.
+        space: What candidates are drawn from.
+        study: Their memory.
+        models: Where the models between steps are kept: those of this model and these images, and of nothing else.
+    """
 
     plan: Plan
     source: SourceModel
@@ -90,6 +101,7 @@ class Bench:
     test: ImageDataset
     space: Space
     study: Study
+    models: Path
 
     @property
     def setting(self) -> Setting:
@@ -128,7 +140,11 @@ def load_parts(plan: Plan) -> Parts:
 
 
 def open_bench(plan: Plan, parts: Parts, worker: int = 0) -> Bench:
-    """Open the study of a plan; raises ConfigError where it is one of another model, other images or settings."""
+    """Open the study of a plan.
+
+    Raises:
+        ConfigError: The study, or the folder of results, is one of another model, other images or settings.
+    """
     source, train, test = parts.source, parts.train, parts.test
     epochs = plan.epochs or default_epochs(len(train))
     trainable = len(train) >= BATCH and source.decoding.get("activation") in ("softmax", "logits")
@@ -142,21 +158,25 @@ def open_bench(plan: Plan, parts: Parts, worker: int = 0) -> Bench:
         "epochs": epochs,
         "seed": plan.seed,
     }
-    Path(plan.out).mkdir(parents=True, exist_ok=True)
+    out = Path(plan.out)
+    check_folder(out, plan.storage, plan.study, identity)  # before the database gets a study that nobody wanted
+    out.mkdir(parents=True, exist_ok=True)
     study = Study.open(plan.storage, plan.study, identity)
+    claim_folder(out, plan.storage, plan.study, identity)
     study.draw_with(_sampler(plan, worker, len(study.records())))
-    return Bench(plan, source, train, test, space, study)
+    return Bench(plan, source, train, test, space, study, out / MODELS / digest(identity)[:16])
 
 
 def work(bench: Bench, progress: Progress | None = None) -> None:
     """Work on the study until it has its trials, time is up, or nothing new can be drawn.
 
     Raises:
-        KeyboardInterrupt: As it came; the trial that was running is run again by whoever comes next.
+        EdgeVisionError: What is no candidate's fault, such as a full disk, as it came.
+        KeyboardInterrupt: As it came. The trial that was running is run again by whoever comes next, in either case.
     """
     plan, study = bench.plan, bench.study
     repeats, known = 0, set[str]()
-    with Judge(bench.setting, plan.constraints, Path(plan.out, MODELS)) as judge:
+    with Judge(bench.setting, plan.constraints, bench.models) as judge:
         for format in plan.to:
             judge.measurer.original(bench.source, format)  # a model that cannot be converted at all fails here
         study.revive()
@@ -173,9 +193,10 @@ def work(bench: Bench, progress: Progress | None = None) -> None:
 
 
 def model_digest(source: SourceModel) -> str:
-    """Return a SHA-256 (hex) of a model's layers and weights."""
+    """Return a SHA-256 (hex) of a model: layers, weights, and what becomes its input and of its output."""
     weights = [_weight_digest(weight) for weight in source.model.get_weights()]
-    return digest([source.model.to_json(), weights])
+    image = source.preprocessing and source.preprocessing.to_dict()
+    return digest([source.model.to_json(), weights, image, source.labels, dict(source.decoding)])
 
 
 def _weight_digest(weight: Any) -> str:
@@ -196,16 +217,26 @@ def _one_trial(bench: Bench, judge: Judge, records: tuple[Record, ...], progress
             if progress is not None:
                 done = sum(record.finished for record in records)
                 progress(f"trial {trial.number}: {proposal.format} {proposal.recipe.name}", done, plan.trials)
-            place = trial_folder(plan, trial.number)
-            judged = judge.judge(proposal, place, _recovery(records))
-        study.finish(trial, judged, time.monotonic() - start)
-    except EdgeVisionError as exc:
-        study.fail(trial, str(exc))
-    except BaseException:
-        study.fail(trial, None)
+            judged = _judged(judge, proposal, trial_folder(plan, trial.number), _recovery(records))
+        if isinstance(judged, EdgeVisionError):
+            study.fail(trial, str(judged))
+        else:
+            study.finish(trial, judged, time.monotonic() - start)
+    except BaseException as exc:
+        study.leave(trial, blameless=isinstance(exc, EdgeVisionError | KeyboardInterrupt))
         raise
     _tidy(bench)
     return True
+
+
+def _judged(judge: Judge, proposal: Proposal, place: Path, recovery: float) -> Judged | EdgeVisionError:
+    """Judge a candidate; return the error where it is the candidate's own."""
+    try:
+        return judge.judge(proposal, place, recovery)
+    except PASSING:
+        raise
+    except EdgeVisionError as exc:
+        return exc
 
 
 def trial_folder(plan: Plan, number: int) -> Path:

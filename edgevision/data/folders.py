@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 """Files of a folder with these suffixes, in any case, are taken for images."""
+STAMPED = 4096
+"""Bytes at a file's end that tell it from another one of its size: a PNG has the checksum of its pixels there."""
 
 
 def image_files(root: Path) -> Iterator[Path]:
@@ -57,6 +59,21 @@ class FolderDataset(ImageDataset):
         """Return the image's path below the root."""
         return self._files[index]
 
+    def stamp(self, index: int) -> bytes:
+        """Return the image's path below the root, the file's size, and its last `STAMPED` bytes.
+
+        Raises:
+            DatasetError: The file cannot be read.
+        """
+        path = self._root / self._files[index]
+        try:
+            with open(path, "rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(-min(size, STAMPED), os.SEEK_END)
+                return f"{self._files[index]} {size} ".encode() + file.read()
+        except OSError as exc:
+            raise DatasetError(f"cannot read {path}: {exc.strerror or exc}", next_step="check the data set") from exc
+
 
 class ZipDataset(ImageDataset):
     """The same, inside a zip archive; ``prefix`` is the folder in it that holds the class directories."""
@@ -87,6 +104,11 @@ class ZipDataset(ImageDataset):
     def name(self, index: int) -> str:
         """Return the image's path in the archive, below the class folders' parent."""
         return self._files[index]
+
+    def stamp(self, index: int) -> bytes:
+        """Return the image's path, and the size and checksum that the archive keeps of it."""
+        entry = self._archive.getinfo(self._prefix + self._files[index])
+        return f"{self._files[index]} {entry.file_size} {entry.CRC:08x}".encode()
 
 
 def _classes(files: Sequence[str], origin: str) -> tuple[tuple[str, ...], Array]:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgevision.compress.constraints import Constraints
+from edgevision.compress.working import Plan, load_parts, open_bench
 from edgevision.converters.fine_tuning import copy_model
 from edgevision.converters.keras_import import SourceModel, save_keras_artifact
 from edgevision.data.dataset import ImageDataset
@@ -139,3 +141,24 @@ def trained(images: ImageDataset) -> SourceModel:
     return SourceModel(
         model, "stripes", preprocessing, images.labels, "classification", {"activation": "softmax"},
     )  # fmt: skip
+
+
+@pytest.fixture
+def plan(place):
+    """plan(out, **changes) -> a search of one trial in the folder ``out``."""
+
+    def make(out: Path, **changes) -> Plan:
+        url = f"sqlite:///{out / 'study.db'}"
+        found = Plan(
+            str(place.model), str(place.data), str(out), url, "compress", ("tflite",), "cpu", 1, Constraints(), 1, None,
+            1, 0.01, 0,
+        )  # fmt: skip
+        return dataclasses.replace(found, **changes)
+
+    return make
+
+
+@pytest.fixture
+def opened():
+    """opened(plan) -> its bench."""
+    return lambda plan: open_bench(plan, load_parts(plan))

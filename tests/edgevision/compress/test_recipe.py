@@ -151,6 +151,31 @@ def test_an_impossible_order_is_refused(steps, message):
         recipe(*steps)
 
 
+PRUNE, CLUSTER, TRAIN = 'method = "prune"', 'method = "cluster"', 'method = "quantize_aware"'
+ZEROS, VALUES = "\nkeep_sparsity = true", "\nkeep_clusters = true"
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ((PRUNE, CLUSTER), r"step 2 \(cluster\): it would undo prune; set keep_sparsity = true in it"),
+        ((PRUNE, TRAIN), r"step 2 \(quantize_aware\): it would undo prune; set keep_sparsity"),
+        ((CLUSTER, TRAIN), r"step 2 \(quantize_aware\): it would undo cluster; set keep_clusters = true in it"),
+        ((PRUNE, CLUSTER + ZEROS, TRAIN + VALUES), r"step 3 \(quantize_aware\): it would undo prune"),
+        ((PRUNE, CLUSTER + ZEROS, TRAIN + ZEROS), r"step 3 \(quantize_aware\): it would undo cluster"),
+    ],
+)
+def test_a_step_that_would_train_another_one_away_is_refused(steps, message):
+    with pytest.raises(ConfigError, match=message):
+        recipe(*steps)
+
+
+def test_steps_that_keep_what_was_made_and_those_that_train_nothing_are_taken():
+    assert len(recipe(PRUNE, CLUSTER + ZEROS, TRAIN + ZEROS + VALUES).steps) == 3
+    assert recipe(PRUNE, CLUSTER + ZEROS, TRAIN + "\nepochs = 0").epochs == 4
+    assert recipe(PRUNE, PRUNE, 'method = "quantize"').numerics.scheme == "static_wi8_ai8"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

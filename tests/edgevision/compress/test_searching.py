@@ -125,6 +125,7 @@ def test_limits_may_change_and_one_that_cannot_be_met_is_named_with_its_distance
     result = search(place.model, place.data, out, **FAST, **limits, trials=7)
     assert result.best is None and result.path is None and result.nearest is not None
     (missed,) = result.nearest.violations
+    assert not (out / "best").exists(), "what is there meets every limit"
     assert (missed.constraint, missed.by) == ("max_bytes", result.nearest.row.bytes - 100)
     assert len(records(out)) == len(after), "nothing was run for it"
     assert Constraints(**limits).violations(result.nearest.row)
@@ -133,7 +134,7 @@ def test_limits_may_change_and_one_that_cannot_be_met_is_named_with_its_distance
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seed": 1}, r"study\.db is of another"),
+        ({"seed": 1}, r"the search in .*out is of another seed: got 1; allowed: 0; name another folder, or"),
         ({"to": ("openvino",)}, "another formats: got openvino; allowed: tflite"),
         ({"epochs": 2}, "another epochs: got 2; allowed: 1"),
         ({"data": "sample"}, "another images"),
@@ -149,7 +150,7 @@ def test_another_search_in_the_same_folder_is_refused(place, resumed, change, me
     options = {**FAST, **LIMITS, "trials": 7, **change}
     with pytest.raises(ConfigError, match=message):
         search(place.model, options.pop("data", place.data), out, **options)
-    assert (out / "best" / "ledger.json").is_file()
+    assert (out / "front.json").is_file() and list((out / "trials").iterdir())
 
 
 def test_a_folder_of_something_else_and_useless_images_are_refused(place, tmp_path):

@@ -4,12 +4,15 @@ import dataclasses
 
 import pytest
 
+from edgevision.calibration import CalibrationDataset
 from edgevision.compress.recipe import CompressionRecipe
 from edgevision.compress.sensitivity import sensitivity
 from edgevision.compress.sensitivity_proof import check_recipe_place, write_recipe
 from edgevision.compress.sensitivity_repair import repair
 from edgevision.converters.fine_tuning import copy_model
 from edgevision.errors import ConfigError
+from edgevision.evaluate import evaluate
+from edgevision.export import export
 
 COUNTS = {"images": 144, "calibration_count": 48}
 
@@ -34,6 +37,22 @@ def test_a_planted_outlier_is_repaired_in_the_real_file(planted, stripes, kind, 
     assert (step.scheme, step.granularity) == ("static_wi8_ai8", granularity)
     assert tuple(getattr(step, f"{keep}_layers")) == repaired.layers
     assert f"with {len(repaired.layers)} layers {'in float' if keep == 'float' else 'with 16-bit'}" in repaired.verdict
+
+
+def test_the_recipe_makes_the_file_that_was_proved(planted, stripes, tmp_path):
+    source, judged, others = planted("activations"), stripes.subset(range(96)), stripes.subset(range(96, 192))
+    report = sensitivity(source, judged, calibration_data=others, layers=["depthwise", "pointwise"], **COUNTS, seed=5)
+    repaired = repair(source, judged, report, calibration_data=others)
+    step = repaired.recipe().numerics
+    assert (step.calibration_count, step.seed) == (48, 5)
+    options = {key: value for key, value in step.to_dict().items() if key != "method"}
+    (made,) = export(source, tmp_path, to=("tflite",), calibration_data=others, golden=None, **options)
+    steps = {entry.step: entry.parameters for entry in made.artifact.manifest.lineage}
+    calibration = CalibrationDataset.from_dataset(others, source.preprocessing, 48, 5)
+    assert steps["convert"]["calibration_sha256"] == calibration.sha256
+    assert made.artifact.bytes == repaired.after.bytes
+    answers = evaluate(made.artifact, judged).classification.accuracy.value
+    assert answers == pytest.approx(repaired.after.effect.accuracy.value)
 
 
 def test_a_report_about_something_else_is_refused(source, stripes):

@@ -94,6 +94,23 @@ def test_a_trial_whose_process_died_is_run_again_and_one_that_lives_is_not(url):
     assert [record.state for record in study.records()] == ["RUNNING", "FAIL", "FAIL"], "an error is not tried again"
 
 
+def test_a_trial_that_ends_its_process_is_tried_three_times_and_a_blameless_one_as_often_as_it_takes(
+    url,
+):
+    study = Study.open(url, "s", IDENTITY)
+    for blameless, attempts in ((True, 5), (False, 3)):
+        study.enqueue(SPACE.untrained()[:1], str(blameless))
+        for _ in range(attempts):
+            trial = study.ask()
+            assert "queued" in trial.user_attrs
+            study.leave(trial, blameless=blameless)
+            study.revive()
+        waiting = [record for record in study.records() if record.state == "WAITING"]
+        assert len(waiting) == blameless
+        if waiting:
+            study.fail(study.ask(), "it cannot be converted")
+
+
 def test_processes_are_told_apart():
     own = this_process()
     assert not is_gone(own) and not is_gone(None) and not is_gone({**own, "host": "elsewhere"})
