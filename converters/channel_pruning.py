@@ -8,7 +8,7 @@ left computes what the original computes with those channels masked; that is tri
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -197,7 +197,7 @@ class _Run:
         blocks = blocks_of(graph, scores, chosen)
         if not self._blocks:
             self._blocks = blocks
-            self._skipped = _skipped(graph, blocks, chosen)
+            self._skipped = _skipped(graph, blocks, chosen, scores)
         if not blocks:
             raise ConfigError(
                 f"{self.source.name} has no channels to prune among the layers chosen",
@@ -264,7 +264,9 @@ class _Run:
                 self._kept[name] = (before, kept[stays])
 
 
-def _skipped(graph: ChannelGraph, blocks: tuple[Block, ...], chosen: Sequence[Any]) -> list[tuple[str, str]]:
+def _skipped(
+    graph: ChannelGraph, blocks: tuple[Block, ...], chosen: Sequence[Any], scores: Mapping[int, float]
+) -> list[tuple[str, str]]:
     """Name the layers that make channels and can lose none, and those that the graph does not know."""
     free = {name for block in blocks for name in block.layers}
     named = dict(graph.skipped)
@@ -273,12 +275,14 @@ def _skipped(graph: ChannelGraph, blocks: tuple[Block, ...], chosen: Sequence[An
     for axis in graph.axes:
         name = graph.names[id(axis.layer)]
         if axis.role == "output" and id(axis.layer) in wanted and name not in free and name not in named:
-            named[name] = _reason(set(graph.roots(axis.channels).tolist()) - frozen)
+            named[name] = _reason(set(graph.roots(axis.channels).tolist()) - frozen, scores)
     return list(named.items())
 
 
-def _reason(loose: set[int]) -> str:
+def _reason(loose: set[int], scores: Mapping[int, float]) -> str:
     """Return why a layer keeps its channels, ``loose`` being the sets of them that need not stay."""
     if not loose:
         return "its channels are the model's output, or meet a layer that keeps them whole"
+    if loose.isdisjoint(scores):
+        return "no scale of a batch norm speaks for its channels; use l1, l2 or taylor"
     return "it shares channels with layers that were not chosen"
