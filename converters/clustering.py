@@ -198,7 +198,7 @@ def _choose(
         elif kind.startswith("Depthwise"):
             reason = f"{kind}: tfmot does not cluster depthwise kernels, whose accuracy it cannot recover"
         elif any(len(weight.shape) > 1 for weight in layer.weights) or name in in_full:
-            reason = f"{kind}: not a convolution or dense layer"
+            reason = f"{kind}: not a layer whose kernel is clustered"
         else:
             continue
         if reason:

@@ -45,6 +45,7 @@ KERNELS = {
     "Conv1D": ("kernel",),
     "Conv2D": ("kernel",),
     "Conv3D": ("kernel",),
+    "Conv1DTranspose": ("kernel",),
     "Conv2DTranspose": ("kernel",),
     "Conv3DTranspose": ("kernel",),
     "SeparableConv1D": ("pointwise_kernel",),
@@ -275,7 +276,7 @@ def _choose(
         elif kind.startswith("Depthwise"):
             skipped.append((name, f"{kind}: depthwise kernels are not pruned"))
         elif any(len(weight.shape) > 1 for weight in layer.weights) or name in in_full:
-            skipped.append((name, f"{kind}: not a convolution or dense layer"))
+            skipped.append((name, f"{kind}: not a layer whose kernel is pruned"))
     if not chosen:
         raise ConfigError(
             f"{source.name} has nothing to prune among the layers chosen",
