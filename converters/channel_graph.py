@@ -16,6 +16,7 @@ import numpy as np
 
 from edgevision.converters.channel_rules import RULES, UNKNOWN
 from edgevision.converters.keras_graph import Call, keras_graph
+from edgevision.converters.keras_import import layer_names
 from edgevision.tensors import Array
 
 
@@ -47,6 +48,7 @@ class ChannelGraph:
         axes: Every axis of every weight whose elements are channels.
         nested: id of a model inside the model -> numbers of the tensors that it takes.
         tensors: Number of a tensor -> the channels of its last axis, int64.
+        names: id of a layer -> its name, as `edgevision.converters.keras_import.named_layers` has it.
         skipped: (layer, reason) for each layer whose channels stay whole.
     """
 
@@ -59,6 +61,7 @@ class ChannelGraph:
         graph = keras_graph(model)
         self.calls = graph.calls
         self.nested = graph.nested
+        self.names = layer_names(model)
         self.axes: list[Axis] = []
         self.tensors: dict[int, Array] = {}
         self.skipped: list[tuple[str, str]] = []
@@ -135,7 +138,8 @@ class ChannelGraph:
         kind = type(call.layer).__name__
         found = RULES.get(kind, UNKNOWN)(self, call, inputs)
         if isinstance(found, str):
-            self.skipped.append((call.layer.name, found if kind in RULES else f"{kind}: {found}"))
+            name = self.names.get(id(call.layer), call.layer.name)
+            self.skipped.append((name, found if kind in RULES else f"{kind}: {found}"))
             self._leave_whole(call, inputs)
             return
         for number in call.outputs:

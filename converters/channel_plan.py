@@ -46,26 +46,27 @@ class Chunk:
     roots: tuple[int, ...]
 
 
-def blocks_of(graph: ChannelGraph, importance: Mapping[int, float], chosen: Iterable[str]) -> tuple[Block, ...]:
+def blocks_of(graph: ChannelGraph, importance: Mapping[int, float], chosen: Iterable[Any]) -> tuple[Block, ...]:
     """Return the blocks that may lose channels: those of which every layer is ``chosen``."""
-    allowed, frozen = set(chosen), graph.frozen_roots()
-    layers: dict[int, set[str]] = {}
+    allowed, frozen = {id(layer) for layer in chosen}, graph.frozen_roots()
+    layers: dict[int, set[int]] = {}
     widths: dict[int, int] = {}
     for axis in graph.axes:
         if axis.role == "output":
             roots, counts = np.unique(graph.roots(axis.channels), return_counts=True)
             for root, count in zip(roots.tolist(), counts.tolist(), strict=True):
-                layers.setdefault(root, set()).add(axis.layer.name)
+                layers.setdefault(root, set()).add(id(axis.layer))
                 widths[root] = max(count, widths.get(root, 1))
-    members: dict[tuple[str, ...], list[int]] = {}
-    for root, names in layers.items():
-        if root not in frozen and root in importance and names <= allowed:
-            members.setdefault(tuple(sorted(names)), []).append(root)
+    members: dict[frozenset[int], list[int]] = {}
+    for root, makers in layers.items():
+        if root not in frozen and root in importance and makers <= allowed:
+            members.setdefault(frozenset(makers), []).append(root)
     found = []
-    for makers, sets in members.items():
+    for together, sets in members.items():
         ordered = sorted(sets, key=lambda root: (importance[root], root))
         scores = tuple(importance[root] for root in ordered)
-        found.append(Block(makers, tuple(ordered), scores, max(widths[root] for root in ordered)))
+        names = tuple(sorted(graph.names[layer] for layer in together))
+        found.append(Block(names, tuple(ordered), scores, max(widths[root] for root in ordered)))
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ left computes what the original computes with those channels masked; that is tri
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -193,10 +193,11 @@ class _Run:
         model = self.source.model
         graph = ChannelGraph(model)
         scores = channel_importance(graph, self._importance, model, tuner)
-        blocks = blocks_of(graph, scores, [layer.name for layer in matching_layers(model, self._names)[0]])
+        chosen = [layer for _, layer in matching_layers(model, self._names)[0]]
+        blocks = blocks_of(graph, scores, chosen)
         if not self._blocks:
             self._blocks = blocks
-            self._skipped = _skipped(graph, blocks, self._names and matching_layers(model, self._names)[0])
+            self._skipped = _skipped(graph, blocks, chosen, scores)
         if not blocks:
             raise ConfigError(
                 f"{self.source.name} has no channels to prune among the layers chosen",
@@ -257,26 +258,31 @@ class _Run:
         for axis in graph.axes:
             if axis.role != "output" or len(axis.layer.weights[axis.weight].shape) == 1:
                 continue
-            name, stays = axis.layer.name, ~np.isin(graph.roots(axis.channels), gone)
+            name, stays = graph.names[id(axis.layer)], ~np.isin(graph.roots(axis.channels), gone)
             before, kept = self._kept.get(name, (len(stays), np.arange(len(stays))))
             if not stays.all():
                 self._kept[name] = (before, kept[stays])
 
 
-def _skipped(graph: ChannelGraph, blocks: tuple[Block, ...], chosen: Any) -> list[tuple[str, str]]:
+def _skipped(
+    graph: ChannelGraph, blocks: tuple[Block, ...], chosen: Sequence[Any], scores: Mapping[int, float]
+) -> list[tuple[str, str]]:
     """Name the layers that make channels and can lose none, and those that the graph does not know."""
     free = {name for block in blocks for name in block.layers}
     named = dict(graph.skipped)
-    wanted = None if chosen is None else {layer.name for layer in chosen}
+    wanted = {id(layer) for layer in chosen}
     frozen = graph.frozen_roots()
     for axis in graph.axes:
-        name = axis.layer.name
-        if axis.role != "output" or name in free or name in named or (wanted is not None and name not in wanted):
-            continue
-        whole = all(root in frozen for root in graph.roots(axis.channels).tolist())
-        named[name] = (
-            "its channels are the model's output, or meet a layer that keeps them whole"
-            if whole
-            else "it shares channels with layers that were not chosen"
-        )
+        name = graph.names[id(axis.layer)]
+        if axis.role == "output" and id(axis.layer) in wanted and name not in free and name not in named:
+            named[name] = _reason(set(graph.roots(axis.channels).tolist()) - frozen, scores)
     return list(named.items())
+
+
+def _reason(loose: set[int], scores: Mapping[int, float]) -> str:
+    """Return why a layer keeps its channels, ``loose`` being the sets of them that need not stay."""
+    if not loose:
+        return "its channels are the model's output, or meet a layer that keeps them whole"
+    if loose.isdisjoint(scores):
+        return "no scale of a batch norm speaks for its channels; use l1, l2 or taylor"
+    return "it shares channels with layers that were not chosen"

@@ -68,7 +68,8 @@ class ChannelPruningReport:
         after: Costs of the pruned model.
         layers: The channels of each layer that lost any.
         groups: Names of the layers of each block of channels that could lose some; they lose the same.
-        identity_error: Largest difference from the masked original, as a share of the outputs' largest value.
+        identity_error: Largest difference from the masked original, as a share of what the outputs (of probabilities:
+            their logarithms) range over; 0 where rounding explains it.
         skipped: (layer, reason) for each layer whose channels stayed whole though they were to be pruned.
         history: A record an epoch of fine-tuning: ``loss``, ``accuracy`` (0 to 1, on training images), ``seconds``.
     """

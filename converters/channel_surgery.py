@@ -5,7 +5,7 @@ The smaller model computes what the whole one computes when every weight that we
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from edgevision.optional import require
 from edgevision.tensors import Array
 
 TOLERANCE = 1e-3
-"""Largest difference between the smaller model and the masked original, as a share of what the outputs range over."""
+"""Largest difference between the smaller model and the masked original; see `identity_error`."""
 
 ROUNDING = 1e-6
 """A difference that float32 explains, as a share of the outputs' largest value."""
@@ -65,10 +65,13 @@ def masked_model(model: Any, graph: ChannelGraph, gone: Iterable[int]) -> Any:
 
 
 def identity_error(smaller: Any, masked: Any, seed: int = 0) -> float:
-    """Return how far both models differ on random inputs, as a share of what the outputs range over.
+    """Return how far both models differ on random inputs: the share of its range by which the worst output is off.
+
+    Probabilities are compared by their logarithms. A difference of no more than `ROUNDING` is 0.
 
     Raises:
-        ConversionError: Further than `TOLERANCE`: the channels of this model were not followed rightly.
+        ConversionError: Further than `TOLERANCE`: the channels of this model were not followed rightly. Or an answer
+            is NaN or infinite, and nothing can be said.
     """
     rng = np.random.default_rng(seed)
     inputs = [
@@ -76,12 +79,14 @@ def identity_error(smaller: Any, masked: Any, seed: int = 0) -> float:
         for tensor in masked.inputs
     ]
     with vendor_step(f"comparing {smaller.name} with its masked original"):
-        found, wanted = _comparable(_answers(smaller, inputs), _answers(masked, inputs))
-    error = max(_difference(a, b) for a, b in zip(found, wanted, strict=True))
+        found, wanted = _answers(smaller, inputs), _answers(masked, inputs)
+    _check_finite(masked.name, {"masked original": wanted, "smaller model": found})
+    error = max(_difference(a, b) for a, b in zip(*_comparable(found, wanted), strict=True))
     if not error <= TOLERANCE:
         raise ConversionError(
-            f"{smaller.name}: the smaller model differs from the masked original", got=f"{error:.2g} of its outputs",
-            allowed=f"{TOLERANCE:g}", next_step="leave out some layers (--layers), and report the model",
+            f"{smaller.name}: the smaller model differs from the masked original",
+            got=f"{error:.2g} of what its outputs range over", allowed=f"{TOLERANCE:g}",
+            next_step="leave out some layers (--layers), and report the model",
         )  # fmt: skip
     return error
 
@@ -125,6 +130,7 @@ class _Surgeon:
         self._nested: dict[int, Any] = {}
         self._tensors = {number: int(kept.stays(channels).sum()) for number, channels in graph.tensors.items()}
         self._widths = {id(call.layer): self._tensors[call.outputs[0]] for call in graph.calls}
+        self._makers = {id(axis.layer) for axis in graph.axes if axis.role in ("output", "through")}
         self._taken = graph.nested
         self.made: dict[int, tuple[Any, Any]] = {}
 
@@ -146,11 +152,10 @@ class _Surgeon:
         config = dict(layer.get_config())
         config.pop("batch_input_shape", None)
         width = self._widths.get(id(layer), 0)
-        if config.get("groups", 1) != 1 and width:
-            config["groups"] = width * config["groups"] // config["filters"]
-        for name in ("filters", "units"):
-            if name in config and width:
-                config[name] = width
+        if id(layer) in self._makers:
+            if config.get("groups", 1) != 1:
+                config["groups"] = width * config["groups"] // config["filters"]
+            config.update((name, width) for name in ("filters", "units") if name in config)
         if type(layer).__name__ == "Reshape" and width and config["target_shape"][-1] != -1:
             config["target_shape"] = (*config["target_shape"][:-1], width)
         return config
@@ -175,6 +180,17 @@ def _layers(model: Any) -> list[Any]:
 def _answers(model: Any, inputs: list[Array]) -> list[Array]:
     results = model(inputs if len(inputs) > 1 else inputs[0], training=False)
     return [np.asarray(result, np.float64) for result in (results if isinstance(results, list | tuple) else [results])]
+
+
+def _check_finite(name: str, answers: Mapping[str, list[Array]]) -> None:
+    """Raise ConversionError, naming the side and the output, for an answer that is NaN or infinite."""
+    for side, outputs in answers.items():
+        for number, output in enumerate(outputs, 1):
+            if not np.isfinite(output).all():
+                raise ConversionError(
+                    f"{name}: the {side} answers random inputs with NaN or infinite values", got=f"output {number}",
+                    next_step="check the model's weights and constants",
+                )  # fmt: skip
 
 
 def _difference(found: Array, wanted: Array) -> float:

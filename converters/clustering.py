@@ -14,7 +14,13 @@ import numpy as np
 
 from edgevision.converters.distillation import Distillation
 from edgevision.converters.fine_tuning import FineTuner, FineTuning, Progress, copy_model, matching_layers
-from edgevision.converters.keras_import import KERAS_TOOLS, SourceModel, is_quantization_aware, leaf_layers
+from edgevision.converters.keras_import import (
+    KERAS_TOOLS,
+    SourceModel,
+    is_quantization_aware,
+    leaf_layers,
+    named_layers,
+)
 from edgevision.converters.pruning import KERNELS
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ConfigError, ConversionError, check_choice
@@ -185,20 +191,20 @@ def _choose(
     """Return the names of the layers to cluster, and (layer, reason) for those with weights that cannot be."""
     matching, in_full = matching_layers(source.model, patterns)
     chosen, skipped = set(), []
-    for layer in matching:
+    for name, layer in matching:
         kind = type(layer).__name__
         if kind in KERNELS:
             reason = _refusal(layer, clusters, per_channel and kind == "Conv2D")
         elif kind.startswith("Depthwise"):
             reason = f"{kind}: tfmot does not cluster depthwise kernels, whose accuracy it cannot recover"
-        elif any(len(weight.shape) > 1 for weight in layer.weights) or layer.name in in_full:
-            reason = f"{kind}: not a convolution or dense layer"
+        elif any(len(weight.shape) > 1 for weight in layer.weights) or name in in_full:
+            reason = f"{kind}: not a layer whose kernel is clustered"
         else:
             continue
         if reason:
-            skipped.append((layer.name, reason))
+            skipped.append((name, reason))
         else:
-            chosen.add(layer.name)
+            chosen.add(name)
     if not chosen:
         raise ConfigError(
             f"{source.name} has nothing to cluster among the layers chosen",
@@ -230,8 +236,8 @@ def _wrapper(clusters: int, centroids: str, per_channel: bool, keep_sparsity: bo
     tfmot = require("tensorflow_model_optimization").clustering.keras
     room = require("tensorflow_model_optimization.python.core.clustering.keras.cluster_wrapper")
 
-    def wrap(layer: Any) -> Any:
-        if layer.name not in chosen:
+    def wrap(name: str, layer: Any) -> Any:
+        if name not in chosen:
             return layer
         return room.ClusterWeights(
             layer,
@@ -268,19 +274,19 @@ def _measured(
         ConversionError: A kernel has more values than asked for, or lost a zero.
     """
     found = []
-    for before, layer in zip(leaf_layers(source.model), leaf_layers(model), strict=True):
-        if layer.name not in chosen:
+    for (name, before), (_, layer) in zip(named_layers(source.model), named_layers(model), strict=True):
+        if name not in chosen:
             continue
         kernel, was_zero = _kernel(layer), _kernel(before) == 0
         apart = per_channel and type(layer).__name__ == "Conv2D"
         parts = np.moveaxis(kernel, -1, 0) if apart else kernel[None]
         values = max(len(np.unique(part)) for part in parts)
         if values > clusters:
-            raise ConversionError(f"clustering did not hold in {layer.name}", got=values, allowed=f"{clusters} values")
+            raise ConversionError(f"clustering did not hold in {name}", got=values, allowed=f"{clusters} values")
         if keep_sparsity and kernel[was_zero].any():
-            raise ConversionError(f"clustering lost zeros of {layer.name}", got=np.count_nonzero(kernel[was_zero]))
+            raise ConversionError(f"clustering lost zeros of {name}", got=np.count_nonzero(kernel[was_zero]))
         zeros = int(np.count_nonzero(kernel == 0))
-        found.append(LayerClusters(layer.name, kernel.size, values, zeros, _entropy_bits(kernel)))
+        found.append(LayerClusters(name, kernel.size, values, zeros, _entropy_bits(kernel)))
     return tuple(found)
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgevision.converters.keras_graph import Call, keras_graph
+from edgevision.converters.keras_import import layer_names
 from edgevision.errors import ConversionError
 
 COUNTED = {
@@ -86,20 +87,21 @@ def model_costs(model: Any) -> Costs:
             positions * math.prod(getattr(inner_layer(layer), kernel).shape)
             for kernel, positions in kernel_positions(call).items()
         )
-    found = []
+    found, names = [], layer_names(model)
     for key, layer in layers.items():
         inner = inner_layer(layer)
         weights = [weight.numpy() for weight in _weights(layer)]
         if weights:
             zeros = sum(int(np.count_nonzero(weight == 0)) for weight in weights)
             size = sum(weight.size for weight in weights)
-            found.append(LayerCost(inner.name, type(inner).__name__, macs[key], size, zeros))
+            name = names.get(key, layer.name) if inner is layer else inner.name
+            found.append(LayerCost(name, type(inner).__name__, macs[key], size, zeros))
     return Costs(
         macs=sum(layer.macs for layer in found),
         parameters=sum(layer.parameters for layer in found),
         zeros=sum(layer.zeros for layer in found),
         layers=tuple(found),
-        uncounted=tuple(_uncounted(layers.values())),
+        uncounted=tuple(names.get(key, layer.name) for key, layer in layers.items() if _is_uncounted(layer)),
     )
 
 
@@ -144,10 +146,5 @@ def _positions(shape: tuple[int | None, ...], name: str, channels_first: bool) -
     return math.prod(length for length in lengths if length is not None)
 
 
-def _uncounted(layers: Any) -> list[str]:
-    kinds = ((layer.name, inner_layer(layer)) for layer in layers)
-    return [
-        name
-        for name, layer in kinds
-        if type(layer).__name__ not in COUNTED and any(len(weight.shape) > 1 for weight in layer.weights)
-    ]
+def _is_uncounted(layer: Any) -> bool:
+    return type(inner_layer(layer)).__name__ not in COUNTED and any(len(weight.shape) > 1 for weight in layer.weights)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from edgevision.converters.distillation import (
@@ -17,7 +15,8 @@ from edgevision.converters.distillation import (
     distillation_loss,
     with_answers,
 )
-from edgevision.converters.keras_import import SourceModel, leaf_layers
+from edgevision.converters.keras_import import SourceModel, layer_names, leaf_layers, named_layers
+from edgevision.converters.layer_choice import matching_names
 from edgevision.converters.vendor import vendor_step
 from edgevision.data.batches import AUGMENTATIONS, materialize, steps_per_epoch, tf_batches
 from edgevision.data.classes import match_targets
@@ -234,8 +233,10 @@ class FineTuner:
         )
 
 
-def copy_model(source: SourceModel, wrap: Callable[[Any], Any] | None = None) -> Any:
-    """Return a copy with weights of its own; ``wrap`` replaces each layer, inside nested models too.
+def copy_model(source: SourceModel, wrap: Callable[[str, Any], Any] | None = None) -> Any:
+    """Return a copy with weights of its own; ``wrap(name, layer)`` replaces each layer, inside nested models too.
+
+    The names are those of `edgevision.converters.keras_import.named_layers`.
 
     Raises:
         ConversionError: The model is a subclass of ``tf_keras.Model``, or has a layer that cannot be copied.
@@ -245,35 +246,33 @@ def copy_model(source: SourceModel, wrap: Callable[[Any], Any] | None = None) ->
     def replace(layer: Any) -> Any:
         if isinstance(layer, keras.Model):
             return keras.models.clone_model(layer, clone_function=replace)
-        return wrap(layer) if wrap else layer
+        return wrap(names[id(layer)], layer) if wrap else layer
 
     with vendor_step(f"copying {source.name}"):
         copy = keras.models.clone_model(source.model)
         copy.set_weights(source.model.get_weights())
+        names = layer_names(copy)
         return keras.models.clone_model(copy, clone_function=replace) if wrap else copy
 
 
-def matching_layers(model: Any, patterns: Iterable[str] | None) -> tuple[list[Any], set[str]]:
-    """Return the leaf layers that ``patterns`` (``stage1_*``) choose, and the names that were given in full.
+def matching_layers(model: Any, patterns: Iterable[str] | None) -> tuple[list[tuple[str, Any]], set[str]]:
+    """Return the layers that ``patterns`` (``stage1_*``) choose, with their names, and which were named in full.
+
+    The names are those of `edgevision.converters.keras_import.named_layers`.
 
     Raises:
         ConfigError: A pattern matches no layer; the nearest names are listed.
     """
-    layers = leaf_layers(model)
+    layers = named_layers(model)
     if patterns is None:
         return layers, set()
-    names = [layer.name for layer in layers]
-    chosen: set[str] = set()
+    known = {name: layer.name for name, layer in layers}
     patterns = [patterns] if isinstance(patterns, str) else list(patterns)
-    for pattern in patterns:
-        found = fnmatch.filter(names, pattern)
-        if not found:
-            near = get_close_matches(pattern, names, n=4, cutoff=0.4) or names[:4]
-            raise ConfigError("no layer has this name", got=pattern, allowed=[*near, "patterns such as 'conv*'"])
-        chosen.update(found)
+    chosen = set(matching_names("", patterns, known))
     if not chosen:
         raise ConfigError("no layer was chosen", got="an empty list", next_step="name layers, or leave the list out")
-    return [layer for layer in layers if layer.name in chosen], set(patterns) & set(names)
+    in_full = {name for name in chosen if not {name, known[name]}.isdisjoint(patterns)}
+    return [(name, layer) for name, layer in layers if name in chosen], in_full
 
 
 def _check_classes(source: SourceModel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -180,11 +181,11 @@ def save_keras_artifact(
 def check_weights(source: SourceModel) -> None:
     """Raise ConversionError, naming the layers, when a weight is NaN or infinite."""
     bad = []
-    for layer in leaf_layers(source.model):
+    for name, layer in named_layers(source.model):
         for weight in layer.weights:
             if weight.dtype.is_floating and not np.isfinite(weight.numpy().astype(np.float64)).all():
-                bad.append(f"{layer.name}/{weight.name.rpartition('/')[2].partition(':')[0]}")
-    bad = list(dict.fromkeys(bad))  # a layer may be used several times
+                bad.append(f"{name}/{weight.name.rpartition('/')[2].partition(':')[0]}")
+    bad = list(dict.fromkeys(bad))  # parts of a layer may have weights of one name
     if bad:
         shown = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
         raise ConversionError(
@@ -198,6 +199,27 @@ def leaf_layers(model: Any) -> list[Any]:
     for layer in model.layers:
         layers.extend(leaf_layers(layer) if hasattr(layer, "layers") and layer.layers else [layer])
     return layers
+
+
+def named_layers(model: Any) -> list[tuple[str, Any]]:
+    """Return the layers of a model in order, each once, with a name of its own: a path (``block1/conv``) if need be."""
+    found: dict[int, tuple[str, Any]] = {}
+
+    def walk(layers: Any, path: str) -> None:
+        for layer in layers:
+            if hasattr(layer, "layers") and layer.layers:
+                walk(layer.layers, f"{path}{layer.name}/")
+            else:
+                found.setdefault(id(layer), (path + layer.name, layer))
+
+    walk(model.layers, "")
+    times = Counter(layer.name for _, layer in found.values())
+    return [(layer.name if times[layer.name] == 1 else path, layer) for path, layer in found.values()]
+
+
+def layer_names(model: Any) -> dict[int, str]:
+    """Return id of each layer -> the name that `named_layers` gives it."""
+    return {id(layer): name for name, layer in named_layers(model)}
 
 
 def is_quantization_aware(model: Any) -> bool:

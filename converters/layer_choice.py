@@ -10,37 +10,41 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from edgevision.converters.keras_import import leaf_layers
+from edgevision.converters.keras_import import named_layers
 from edgevision.errors import ConfigError
 
 SHOWN = 4
 """How many names an error lists."""
 
 
-def matching_names(option: str, patterns: Iterable[str], names: Sequence[str]) -> list[str]:
+def matching_names(option: str, patterns: Iterable[str], names: Sequence[str] | Mapping[str, str]) -> list[str]:
     """Return the names that match one of the patterns, in their order.
 
     Args:
-        option: What the patterns were given as, for the error.
+        option: What the patterns were given as, for the error; or nothing.
         patterns: Names, or patterns as the shell has them (``stage1_*``).
-        names: What there is.
+        names: What there is; or name -> another name for it, which may be that of several: ``{"b1/conv": "conv"}``.
 
     Raises:
         ConfigError: A pattern matches no name; the nearest are named.
     """
     found: set[str] = set()
     for pattern in patterns:
-        matches = {name for name in names if name == pattern or fnmatchcase(name, pattern)}
+        matches = {pattern} if pattern in names else {name for name in names if _matches(pattern, name, names)}
         if not matches:
-            raise _unknown(option, pattern, names)
+            raise _unknown(option, pattern, list(names))
         found |= matches
     return [name for name in names if name in found]
 
 
 def chosen_layers(option: str, patterns: Sequence[str], model: Any) -> list[str]:
-    """Return the names of the Keras layers that match; raises ConfigError for a pattern that matches none."""
-    names = [layer.name for layer in leaf_layers(model) if type(layer).__name__ != "InputLayer"]
-    return matching_names(option, patterns, list(dict.fromkeys(names)))
+    """Return the Keras layers that match, as `edgevision.converters.keras_import.named_layers` names them.
+
+    Raises:
+        ConfigError: A pattern matches none.
+    """
+    names = {name: layer.name for name, layer in named_layers(model) if type(layer).__name__ != "InputLayer"}
+    return matching_names(option, patterns, names)
 
 
 def owners(operators: Sequence[Sequence[str]]) -> Mapping[str, set[int]]:
@@ -97,8 +101,14 @@ def _most(found: Mapping[int, int]) -> int:
     return max(found, key=lambda position: (found[position], position))
 
 
+def _matches(pattern: str, name: str, names: Sequence[str] | Mapping[str, str]) -> bool:
+    other = names[name] if isinstance(names, Mapping) else name
+    return pattern == other or fnmatchcase(name, pattern) or fnmatchcase(other, pattern)
+
+
 def _unknown(option: str, pattern: str, names: Sequence[str]) -> ConfigError:
     from difflib import get_close_matches
 
     nearest = get_close_matches(pattern, names, n=SHOWN, cutoff=0.4) or names[:SHOWN]
-    return ConfigError(f"{option}: no layer has this name", got=pattern, allowed=[*nearest, "patterns such as 'conv*'"])
+    where = f"{option}: " if option else ""
+    return ConfigError(f"{where}no layer has this name", got=pattern, allowed=[*nearest, "patterns such as 'conv*'"])

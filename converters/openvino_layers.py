@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from edgevision.converters.keras_blocks import block_of
-from edgevision.converters.keras_import import leaf_layers
+from edgevision.converters.keras_import import named_layers
 from edgevision.errors import ConfigError, ConversionError
 from edgevision.optional import require
 
@@ -64,7 +64,7 @@ def operations_of(layers: Sequence[str], model: Any, graph: Any, trace: Callable
         ConfigError: No operation is left of these layers.
         ConversionError: The second graph is not the first with more outputs.
     """
-    marks = Marks([layer for layer in leaf_layers(model) if layer.name in layers])
+    marks = Marks([layer for name, layer in named_layers(model) if name in layers])
     marked = trace(marks)
     own, recorded = marked.outputs[: len(graph.outputs)], marked.outputs[len(graph.outputs) :]
     inside = _between(recorded, marks)

@@ -17,6 +17,7 @@ from edgevision.converters.keras_import import (
     SourceModel,
     is_quantization_aware,
     leaf_layers,
+    named_layers,
 )
 from edgevision.converters.sparsity_allocation import allocate, check_allocation
 from edgevision.converters.sparsity_patterns import SparsityPattern
@@ -44,6 +45,7 @@ KERNELS = {
     "Conv1D": ("kernel",),
     "Conv2D": ("kernel",),
     "Conv3D": ("kernel",),
+    "Conv1DTranspose": ("kernel",),
     "Conv2DTranspose": ("kernel",),
     "Conv3DTranspose": ("kernel",),
     "SeparableConv1D": ("pointwise_kernel",),
@@ -184,8 +186,8 @@ def prune(
     tuner = FineTuner(source, dataset, settings, distillation)
     shares = allocate(_kernels(source, chosen), target, allocation)
 
-    def wrap(layer: Any) -> Any:
-        share = shares.get(layer.name, 0.0)
+    def wrap(name: str, layer: Any) -> Any:
+        share = shares.get(name, 0.0)
         plan = _schedule(tfmot.sparsity.keras, schedule, share, tuner.steps * epochs)
         return zeros.wrap(layer, plan) if share else layer
 
@@ -198,7 +200,7 @@ def prune(
     pruned = _unwrapped(source, wrapped)
     with vendor_step(f"measuring batch norms of {source.name}"):
         tuner.settle_statistics(pruned)
-    measured = tuple(_measure(layer, zeros) for layer in leaf_layers(pruned) if layer.name in chosen)
+    measured = tuple(_measure(name, layer, zeros) for name, layer in named_layers(pruned) if name in chosen)
     missed = _missed(measured, shares, zeros.group)
     report = PruningReport(target, str(zeros), measured, pruned.count_params(), (*skipped, *missed), tuple(history))
     parameters = {
@@ -222,10 +224,10 @@ def _kernels(source: SourceModel, chosen: set[str]) -> dict[str, Array]:
     import numpy as np
 
     found = {}
-    for layer in leaf_layers(source.model):
-        if layer.name in chosen:
-            kernels = [getattr(layer, name).numpy().reshape(-1) for name in KERNELS[type(layer).__name__]]
-            found[layer.name] = np.concatenate(kernels)
+    for name, layer in named_layers(source.model):
+        if name in chosen:
+            kernels = [getattr(layer, kernel).numpy().reshape(-1) for kernel in KERNELS[type(layer).__name__]]
+            found[name] = np.concatenate(kernels)
     return found
 
 
@@ -262,19 +264,19 @@ def _choose(
     """Return the names of the layers to prune, and (layer, reason) for those with weights that cannot be."""
     matching, in_full = matching_layers(source.model, patterns)
     chosen, skipped = set(), []
-    for layer in matching:
+    for name, layer in matching:
         kind = type(layer).__name__
         if kind in KERNELS:
             shape = tuple(getattr(layer, KERNELS[kind][0]).shape)
             reason = zeros.refusal(kind, shape) if layer.trainable else "its weights are frozen"
             if reason:
-                skipped.append((layer.name, reason))
+                skipped.append((name, reason))
             else:
-                chosen.add(layer.name)
+                chosen.add(name)
         elif kind.startswith("Depthwise"):
-            skipped.append((layer.name, f"{kind}: depthwise kernels are not pruned"))
-        elif any(len(weight.shape) > 1 for weight in layer.weights) or layer.name in in_full:
-            skipped.append((layer.name, f"{kind}: not a convolution or dense layer"))
+            skipped.append((name, f"{kind}: depthwise kernels are not pruned"))
+        elif any(len(weight.shape) > 1 for weight in layer.weights) or name in in_full:
+            skipped.append((name, f"{kind}: not a layer whose kernel is pruned"))
     if not chosen:
         raise ConfigError(
             f"{source.name} has nothing to prune among the layers chosen",
@@ -301,13 +303,13 @@ def _unwrapped(source: SourceModel, wrapped: Any) -> Any:
     return model
 
 
-def _measure(layer: Any, pattern: SparsityPattern) -> LayerSparsity:
+def _measure(name: str, layer: Any, pattern: SparsityPattern) -> LayerSparsity:
     """Count the zeros of a layer; raise ConversionError when they do not lie as the pattern says."""
-    kernels = [getattr(layer, name).numpy() for name in KERNELS[type(layer).__name__]]
+    kernels = [getattr(layer, kernel).numpy() for kernel in KERNELS[type(layer).__name__]]
     if not all(map(pattern.holds, kernels)):
-        raise ConversionError(f"pruning missed the pattern {pattern} in {layer.name}")
+        raise ConversionError(f"pruning missed the pattern {pattern} in {name}")
     zeros = sum(pattern.zeros(kernel) for kernel in kernels)
-    return LayerSparsity(layer.name, sum(kernel.size for kernel in kernels), zeros)
+    return LayerSparsity(name, sum(kernel.size for kernel in kernels), zeros)
 
 
 def _missed(measured: Iterable[LayerSparsity], shares: Mapping[str, float], group: int) -> list[tuple[str, str]]:

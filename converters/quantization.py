@@ -157,13 +157,13 @@ def quantize_aware(
 
 def _choose(model: Any, scheme: EightBits, patterns: list[str] | None) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the names of the layers to quantize, and (layer, reason) for those that stay in float."""
-    matching = {layer.name for layer in matching_layers(model, patterns)[0]}
+    matching = {id(layer) for _, layer in matching_layers(model, patterns)[0]}
     chosen: list[str] = []
     skipped: list[tuple[str, str]] = []
     kernels = 0
     for layer in model.layers:
-        names = {leaf.name for leaf in leaf_layers(layer)} if hasattr(layer, "layers") else {layer.name}
-        if type(layer).__name__ == "InputLayer" or not names & matching:
+        inside = leaf_layers(layer) if hasattr(layer, "layers") else [layer]
+        if type(layer).__name__ == "InputLayer" or matching.isdisjoint(map(id, inside)):
             continue
         reason = scheme.refusal(layer)
         if reason:

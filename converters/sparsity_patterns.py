@@ -97,6 +97,8 @@ class SparsityPattern:
     def wrap(self, layer: Any, schedule: Any) -> Any:
         """Put tfmot's pruning wrapper around a built layer."""
         sparsity = require("tensorflow_model_optimization").sparsity.keras
+        if type(layer).__name__ == "Conv1DTranspose":  # which tfmot has forgotten
+            layer.get_prunable_weights = lambda: [layer.kernel]
         if self.n_m is None:
             return sparsity.prune_low_magnitude(layer, schedule)
         staying, size = self.n_m  # tfmot counts the zeros

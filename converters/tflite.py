@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from edgevision.converters.file_tflite import export_file
 from edgevision.converters.formats import AS_ASKED, SCHEMES, Exported, Request
 from edgevision.converters.keras_blocks import block_of
-from edgevision.converters.keras_import import KERAS_TOOLS, SourceModel, is_quantization_aware, leaf_layers
+from edgevision.converters.keras_import import (
+    KERAS_TOOLS,
+    SourceModel,
+    is_quantization_aware,
+    layer_names,
+    named_layers,
+)
 from edgevision.converters.layer_choice import chosen_layers, operators_of, owners
 from edgevision.converters.tflite_file import TFLiteFile
 from edgevision.converters.tflite_metadata import embed_metadata
@@ -98,11 +104,12 @@ def _chosen(
     """
     layers = chosen_layers(option, patterns, source.model)
     owned = owners([operator.paths for operator in file.operators])
-    found = {}
-    for layer in leaf_layers(source.model):
-        if layer.name in layers:
-            merged = [part.name for part in block_of(layer) if operators_of(part.name, owned)]
-            found[layer.name] = (layer.name,) if layer.name in merged else tuple(merged)
+    found, known = {}, layer_names(source.model)
+    for name, layer in named_layers(source.model):
+        if name in layers:
+            parts = [known.get(id(part), part.name) for part in block_of(layer)]
+            merged = [part for part in parts if operators_of(part, owned)]
+            found[name] = (name,) if name in merged else tuple(merged)
     found = {layer: names for layer, names in found.items() if names}
     if layers and not found:
         raise ConfigError(f"{option}: no operator is left of these layers", got=", ".join(layers))

@@ -38,7 +38,7 @@ EXTRA_OF = {
 
 TELEMETRY = "openvino_telemetry"
 WITH_TELEMETRY = ("openvino", "nncf")
-"""Packages that would send word of their use to their maker with `TELEMETRY`, in a process of its own for each message."""
+"""Packages that would tell their makers of their use with `TELEMETRY`, each message from a process of its own."""
 
 
 def install_command(module: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.fine_tuning import distillation, epochs_progress, fine_tuning_options
+from edgevision.cli.fine_tuning import check_fine_tuning, distillation, epochs_progress, fine_tuning_options
 from edgevision.cli.options import Choice, data_options, model_argument, out_option, overwrite_option, seed_option
 from edgevision.cli.output import facts, note, show, working
 
@@ -65,6 +65,7 @@ def cluster(
     from edgevision.data.locate import open_dataset
     from edgevision.files import check_replaceable
 
+    check_fine_tuning(epochs, teacher)
     check_replaceable(out.expanduser().resolve(), overwrite)
     dataset = open_dataset(data, split, default="train")
     with working("clustering") as line:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from edgevision.cli.command import command
 from edgevision.cli.compression import compression_progress, show_compressed, show_search
@@ -17,10 +16,10 @@ from edgevision.cli.options import (
     model_argument,
     out_option,
     overwrite_option,
+    refuse_options,
     seed_option,
 )
 from edgevision.cli.output import note, working
-from edgevision.errors import ConfigError
 
 COUNT = click.IntRange(min=1)
 ABOVE_0 = FloatRange(min=0, min_open=True)
@@ -81,10 +80,7 @@ def compress(model: Path, data: str, recipe: Path | None, out: Path, **options: 
     if recipe is None:
         _search(model, data, out, options)
         return
-    ctx = click.get_current_context()
-    given = [name for name in OF_A_SEARCH if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE]
-    if given:
-        raise ConfigError("--recipe runs one recipe and searches for none", got=f"--{given[0].replace('_', '-')}")
+    refuse_options(OF_A_SEARCH, "is for a search", got="--recipe")
     _run(model, data, recipe, out, {name: value for name, value in options.items() if name not in OF_A_SEARCH})
 
 

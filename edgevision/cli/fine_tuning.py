@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgevision.cli.options import Body, Choice, Decorator, FloatRange
+from edgevision.cli.options import Body, Choice, Decorator, FloatRange, refuse_options
 from edgevision.cli.output import note
 
 if TYPE_CHECKING:
     from edgevision.cli.progress import ProgressLine
     from edgevision.converters.distillation import Distillation
 
+TEACHING = ("teacher", "distillation_weight", "temperature")
+OPTIMIZING = ("learning_rate", "augment", "optimizer", "weight_decay")
+FINE_TUNING = ("layers", "epochs", "batch_size", *OPTIMIZING, *TEACHING)
+"""Parameters of the options that `fine_tuning_options` adds."""
 
 _TEACHING = (
     click.option(
@@ -84,6 +88,14 @@ def fine_tuning_options(*, epochs: int, learning_rate: float, least_epochs: int 
         return function
 
     return decorate
+
+
+def check_fine_tuning(epochs: int, teacher: Path | None) -> None:
+    """Raise ConfigError for options of a training, or of a teacher, that there is not."""
+    if epochs == 0:
+        refuse_options((*OPTIMIZING, *TEACHING), "changes nothing with --epochs 0")
+    if teacher is None:
+        refuse_options(TEACHING, "changes nothing without --teacher")
 
 
 def distillation(teacher: Path | None, weight: float, temperature: float) -> Distillation | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from edgevision.errors import check_choice
+from edgevision.errors import ConfigError, check_choice
 
 Body = Callable[..., None]
 Decorator = Callable[[Body], Body]
@@ -132,3 +133,21 @@ def runtime_options(*, several: bool = False) -> Decorator:
 
 
 seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn at random.")
+
+
+def refuse_options(names: Collection[str], why: str, *, got: str | None = None, allowed: str | None = None) -> None:
+    """Refuse options that the running command would not heed, where they stand on the command line.
+
+    Args:
+        names: Names of their parameters.
+        why: What is said behind the option: ``is for training``.
+        got: What was asked for that leaves them without an effect.
+        allowed: What they are for.
+
+    Raises:
+        ConfigError: One of them was given.
+    """
+    context = click.get_current_context()
+    for option in context.command.params:
+        if option.name in names and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
+            raise ConfigError(f"{option.opts[0]} {why}", got=got, allowed=allowed)

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from edgevision.cli.command import command
-from edgevision.cli.fine_tuning import distillation, epochs_progress, fine_tuning_options
+from edgevision.cli.fine_tuning import check_fine_tuning, distillation, epochs_progress, fine_tuning_options
 from edgevision.cli.options import (
     Choice,
     FloatRange,
@@ -18,10 +17,11 @@ from edgevision.cli.options import (
     model_argument,
     out_option,
     overwrite_option,
+    refuse_options,
     seed_option,
 )
 from edgevision.cli.output import facts, note, show, working
-from edgevision.cli.prune_channels import CHANNEL_OPTIONS, channel_options, run_channels
+from edgevision.cli.prune_channels import CHANNEL_OPTIONS, channel_options, check_channel_options, run_channels
 from edgevision.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -109,10 +109,8 @@ def prune(
     from edgevision.data.locate import open_dataset
     from edgevision.files import check_replaceable
 
-    _check_options(method)
+    _check_options(method, data, teacher, given)
     check_replaceable(out.expanduser().resolve(), overwrite)
-    if method == "magnitude" and given["epochs"] < 1:
-        raise ConfigError("--epochs of --method magnitude", got=given["epochs"], allowed="1 or more")
     if data is None and (method == "magnitude" or given["epochs"]):
         raise ConfigError("fine-tuning needs labelled images", next_step="name them: --data")
     images = None if data is None else open_dataset(data, split, default="train")
@@ -125,14 +123,21 @@ def prune(
         _run_magnitude(model, images, out, {**settings, **training}, taught, measure, overwrite)
 
 
-def _check_options(method: str) -> None:
-    """Raise ConfigError for an option that the other method has."""
-    context = click.get_current_context()
-    others = (*MAGNITUDE_OPTIONS, "measure") if method == "channels" else CHANNEL_OPTIONS
-    for name in others:
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            allowed = "magnitude" if method == "channels" else "channels"
-            raise ConfigError(f"--{name.replace('_', '-')} is not for this method", got=method, allowed=allowed)
+def _check_options(method: str, data: str | None, teacher: Path | None, given: dict[str, Any]) -> None:
+    """Raise ConfigError for an option that this method does not have, or would not heed."""
+    why = "is not for this method"
+    if method == "channels":
+        refuse_options((*MAGNITUDE_OPTIONS, "measure"), why, got=method, allowed="magnitude")
+        check_channel_options(given)
+    else:
+        refuse_options(CHANNEL_OPTIONS, why, got=method, allowed="channels")
+        if given["epochs"] < 1:
+            raise ConfigError("--epochs of --method magnitude", got=given["epochs"], allowed="1 or more")
+        if given["pattern"] == "n_m" and given["schedule"] == "polynomial":
+            refuse_options(("schedule",), "is constant with --pattern n_m", got="polynomial")
+    check_fine_tuning(given["epochs"], teacher)
+    if data is None:
+        refuse_options(("split",), "changes nothing without --data")
 
 
 def _run_magnitude(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgevision.cli.fine_tuning import epochs_progress
-from edgevision.cli.options import Body, Choice, FloatRange
+from edgevision.cli.options import Body, Choice, FloatRange, refuse_options
 from edgevision.cli.output import facts, note, show, table, working
 from edgevision.errors import ConfigError
 
@@ -80,17 +80,36 @@ def channel_options(function: Body) -> Body:
     return function
 
 
-def the_target(given: Mapping[str, Any], images: ImageDataset | None) -> ChannelTarget:
-    """Return the one target that was given; raises ConfigError for none or several."""
-    from edgevision.compress.channel_target import channel_target
+def check_channel_options(given: Mapping[str, Any]) -> None:
+    """Raise ConfigError for none or several targets, and for options that would not be heeded."""
+    from edgevision.converters.formats import SCHEMES
 
-    wanted = {kind: given[f"target_{kind}"] for kind in TARGETS if given[f"target_{kind}"] is not None}
+    kind = _target_kind(given)
+    target = f"--target-{kind.replace('_', '-')}"
+    measured = kind in ("bytes", "latency_ms")
+    unused = {"bytes": ("runtime", "device"), "latency_ms": ()}.get(kind, MEASURED)
+    refuse_options(unused, f"changes nothing with {target}")
+    if given["epochs"] == 0 and given["importance"] != "taylor":
+        refuse_options(("batch_size",), "changes nothing with --epochs 0")
+        if not (measured and SCHEMES[given["scheme"]].calibration):
+            refuse_options(("data", "split"), f"changes nothing with --epochs 0 and {target}")
+
+
+def _target_kind(given: Mapping[str, Any]) -> str:
+    """Return the kind of the one target that was given; raises ConfigError for none or several."""
+    wanted = [kind for kind in TARGETS if given[f"target_{kind}"] is not None]
     if len(wanted) != 1:
         names = [f"--target-{kind.replace('_', '-')}" for kind in (wanted or TARGETS)]
         got = ", ".join(names) if wanted else "none"
         raise ConfigError("--method channels takes one target", got=got, allowed=names)
-    kind, value = next(iter(wanted.items()))
-    return channel_target(kind, value, calibration_data=images, **{name: given[name] for name in MEASURED})
+    return wanted[0]
+
+
+def _target(given: Mapping[str, Any], images: ImageDataset | None) -> ChannelTarget:
+    from edgevision.compress.channel_target import channel_target
+
+    kind, measured = _target_kind(given), {name: given[name] for name in MEASURED}
+    return channel_target(kind, given[f"target_{kind}"], calibration_data=images, **measured)
 
 
 def run_channels(
@@ -108,7 +127,7 @@ def run_channels(
     from edgevision.converters.channel_pruning import prune_channels
     from edgevision.converters.keras_import import save_keras_artifact
 
-    target = the_target(given, images)
+    target = _target(given, images)
     with working("pruning") as line:
         pruned, report = prune_channels(
             open_source(model),
@@ -134,7 +153,7 @@ def _text(artifact: Artifact, report: ChannelPruningReport) -> str:
             "operations": f"{after.macs:,} of {before.macs:,} ({after.macs / max(1, before.macs):.1%})",
             "parameters": f"{after.parameters:,} of {before.parameters:,} ({after.parameters / before.parameters:.1%})",
             report.target: f"{report.reached:,.6g} (at most {report.wanted:,.6g})",
-            "masked identity": f"{report.identity_error:.1g} of the outputs' largest value",
+            "masked identity": f"differs by {report.identity_error:.1g} of what the outputs range over",
             "bytes": f"{artifact.bytes:,} ({artifact.deflated_bytes:,} deflated)",
         }
     )

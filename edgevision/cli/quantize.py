@@ -9,8 +9,15 @@ import click
 
 from edgevision.cli.command import command
 from edgevision.cli.convert import export_options, open_parts, show_conversions
-from edgevision.cli.fine_tuning import distillation, epochs_progress, fine_tuning_options
-from edgevision.cli.options import Choice, model_argument
+from edgevision.cli.fine_tuning import (
+    FINE_TUNING,
+    TEACHING,
+    check_fine_tuning,
+    distillation,
+    epochs_progress,
+    fine_tuning_options,
+)
+from edgevision.cli.options import Choice, model_argument, refuse_options
 from edgevision.cli.output import working
 from edgevision.errors import ConfigError
 
@@ -20,8 +27,7 @@ if TYPE_CHECKING:
     from edgevision.converters.quantization import QuantizationReport
     from edgevision.data.dataset import ImageDataset
 
-FOR_TRAINING = ("layers", "keep_sparsity", "keep_clusters", "teacher")
-TEACHING = ("teacher", "distillation_weight", "temperature")
+CALIBRATION = ("calibration_count", "calibration_method", "calibration_cache")
 SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
 
 
@@ -121,12 +127,8 @@ def quantize(
     from edgevision.converters.base import check_conversion
     from edgevision.export import export, make_golden
 
+    _check_options(method, scheme, to, golden, training)
     images, samples, policy = open_parts(data, golden)
-    if method == "qat" and scheme != "static_wi8_ai8":
-        raise ConfigError("--scheme with --method qat", got=scheme, allowed="static_wi8_ai8")
-    if method == "ptq" and any(training[name] for name in FOR_TRAINING):
-        options = ", ".join("--" + name.replace("_", "-") for name in FOR_TRAINING)
-        raise ConfigError(f"{options} are for training", got="--method ptq", allowed="qat")
     numerics: dict[str, Any] = {
         "scheme": scheme,
         "granularity": granularity,
@@ -158,6 +160,27 @@ def quantize(
             overwrite=overwrite,
         )
     show_conversions(conversions, training=report and report.to_dict())
+
+
+def _check_options(method: str, scheme: str, to: tuple[str, ...], golden: str | None, training: dict[str, Any]) -> None:
+    """Raise ConfigError for an option that the method does not have, or would not heed."""
+    from edgevision.converters.formats import SCHEMES
+
+    if method == "qat":
+        if scheme != "static_wi8_ai8":
+            raise ConfigError("--scheme with --method qat", got=scheme, allowed="static_wi8_ai8")
+        refuse_options(CALIBRATION, "is for calibration", got="--method qat", allowed="ptq")
+        check_fine_tuning(training["epochs"], training["teacher"])
+        return
+    refuse_options(
+        ("keep_sparsity", "keep_clusters", *FINE_TUNING), "is for training", got="--method ptq", allowed="qat"
+    )
+    if not SCHEMES[scheme].calibration:
+        refuse_options(CALIBRATION, f"changes nothing with --scheme {scheme}")
+        if golden in ("synthetic", "none"):
+            refuse_options(("data",), f"changes nothing with --scheme {scheme} and --golden {golden}")
+    if "tflite" not in to:
+        refuse_options(("calibration_cache",), "changes nothing without --to tflite")
 
 
 def _train(

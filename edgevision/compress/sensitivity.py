@@ -71,7 +71,7 @@ def sensitivity(
     """
     treatment = Treatment(what, to, scheme, granularity, target_sparsity)
     _check(treatment)
-    wanted = None if layers is None else {layer.name for layer in matching_layers(source.model, layers)[0]}
+    wanted = None if layers is None else {name for name, _ in matching_layers(source.model, layers)[0]}
     subject = Subject(source, dataset, calibration_data, images=images, calibration_count=calibration_count, seed=seed)
     judge = Judge(subject, treatment)
     trials, skipped = judge.trials(wanted)

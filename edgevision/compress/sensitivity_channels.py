@@ -46,10 +46,9 @@ def channel_groups(model: Any, copy: Any, share: float, wanted: Collection[str] 
         wanted: Names of the layers to look at; None for all.
     """
     graph = ChannelGraph(model)
-    layers = leaf_layers(model)
     variables = [variable for layer in leaf_layers(copy) for variable in layer.weights]
     groups = []
-    for block in blocks_of(graph, channel_importance(graph, "l1", model, None), [layer.name for layer in layers]):
+    for block in blocks_of(graph, channel_importance(graph, "l1", model, None), leaf_layers(model)):
         count = len(block.roots)
         if count < 2 or (wanted is not None and not set(wanted) & set(block.layers)):
             continue

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgevision.converters.keras_graph import Call, keras_graph
+from edgevision.converters.keras_import import layer_names
 from edgevision.optional import require
 
 FOLDING = (
@@ -60,12 +61,14 @@ class Unit:
         name: Of its first layer, as a recipe names it.
         kind: That layer's class.
         layers: Its layers with weights, in order.
+        names: Their names.
         steps: Positions of its steps in the graph.
     """
 
     name: str
     kind: str
     layers: list[Any] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
 
 
@@ -149,7 +152,7 @@ def open_graph(model: Any) -> Graph:
     reader = _Reader(1 + max(value for call in graph.calls for value in (*call.inputs, *call.outputs)))
     for call in graph.calls:
         reader.add(call)
-    return _grouped(reader.steps, reader.now(graph.outputs[0]))
+    return _grouped(reader.steps, reader.now(graph.outputs[0]), layer_names(model))
 
 
 class _Reader:
@@ -246,7 +249,7 @@ def _function_of(layer: Any) -> str:
     return str(getattr(function, "__name__", type(layer).__name__)).rpartition(".")[2]
 
 
-def _grouped(steps: list[Step], output: int) -> Graph:
+def _grouped(steps: list[Step], output: int, names: Mapping[int, str]) -> Graph:
     """Put the steps into units and find what lies between them."""
     uses = Counter(value for step in steps for value in step.sources)
     uses[output] += 1
@@ -261,7 +264,7 @@ def _grouped(steps: list[Step], output: int) -> Graph:
         if _passes(step):
             unit_of.append(None)
             origin.update(dict.fromkeys(step.results, origin[step.sources[0]]))
-            passed = (*through.get(step.sources[0], ()), step.layer.name)
+            passed = (*through.get(step.sources[0], ()), names.get(id(step.layer), step.layer.name))
             through.update(dict.fromkeys(step.results, passed))
             continue
         before = maker.get(step.sources[0])
@@ -272,8 +275,8 @@ def _grouped(steps: list[Step], output: int) -> Graph:
         else:
             unit = places.setdefault(id(step.layer), len(units))
             if unit == len(units):
-                units.append(Unit(step.layer.name, type(step.layer).__name__))
-        _record(units[unit], step, position)
+                units.append(Unit(names.get(id(step.layer), step.layer.name), type(step.layer).__name__))
+        _record(units[unit], step, position, names)
         unit_of.append(unit)
         for source in dict.fromkeys(step.sources):
             if step.rounded or not joins:
@@ -287,10 +290,11 @@ def _grouped(steps: list[Step], output: int) -> Graph:
     return Graph(tuple(steps), tuple(units), tuple(unit_of), tuple(edges), origin, maker, output)
 
 
-def _record(unit: Unit, step: Step, position: int) -> None:
+def _record(unit: Unit, step: Step, position: int, names: Mapping[int, str]) -> None:
     unit.steps.append(position)
     if step.layer is not None and step.layer.weights and all(step.layer is not layer for layer in unit.layers):
         unit.layers.append(step.layer)
+        unit.names.append(names.get(id(step.layer), step.layer.name))
 
 
 def _passes(step: Step) -> bool:

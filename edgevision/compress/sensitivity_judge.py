@@ -16,7 +16,7 @@ from edgevision.compress.sensitivity_weights import Altered, Change, pruned_weig
 from edgevision.compress.sensitivity_why import Evidence, pruning_reason, quantization_reason
 from edgevision.converters.costs import model_costs
 from edgevision.converters.formats import SCHEMES
-from edgevision.converters.keras_import import leaf_layers
+from edgevision.converters.keras_import import named_layers
 from edgevision.converters.pruning import KERNELS
 from edgevision.errors import ConfigError
 from edgevision.metrics.paired import Effect, paired_effect
@@ -141,7 +141,7 @@ class Judge:
             else:
                 change = quantized_weights(found, SCHEMES[treatment.scheme].weight_bits, treatment.granularity)
             edges = self._bits(number for number, edge in enumerate(self.graph.edges) if edge.producer == unit)
-            names = tuple(dict.fromkeys([found.name, *(layer.name for layer in found.layers)]))
+            names = tuple(dict.fromkeys([found.name, *found.names]))
             self._trials[unit] = Trial(found.name, found.kind, names, change, edges, unit)
         return self._trials[unit]
 
@@ -237,7 +237,7 @@ class Judge:
 def _costs(model: Any) -> dict[str, tuple[int, int | None]]:
     """Return parameters and operations of each layer with weights; no operations where the input's size is open."""
     if None in model.inputs[0].shape[1:]:
-        return {layer.name: (layer.count_params(), None) for layer in leaf_layers(model) if layer.weights}
+        return {name: (layer.count_params(), None) for name, layer in named_layers(model) if layer.weights}
     return {layer.name: (layer.parameters, layer.macs) for layer in model_costs(model).layers}
 
 

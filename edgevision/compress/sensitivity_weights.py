@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 OUTPUT_AXES = {
     "depthwise_kernel": (-2, -1),
+    "Conv1DTranspose": (-2,),
     "Conv2DTranspose": (-2,),
     "Conv3DTranspose": (-2,),
 }

@@ -1,7 +1,8 @@
 """Several workers on one study: processes of their own, which end when the one that started them does.
 
 Each is started as ``python -c "from edgevision.compress.workers import main; main()"`` with its plan as a line of
-JSON on standard input, which stays open; its answer is JSON on standard output.
+JSON on standard input, which stays open; its answer is JSON on standard output, a file: a pipe would have no end as
+long as some process lives that a library has forked.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ def run_workers(plan: Plan, jobs: int, watch: Callable[[], None]) -> None:
         EdgeVisionError: What a worker raised, or InferenceError when one died, unless others went on to the end.
     """
     with contextlib.ExitStack() as stack:
-        said = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(jobs)]
-        workers = [_start(plan, number, file) for number, file in enumerate(said)]
+        files = [[stack.enter_context(tempfile.TemporaryFile()) for _ in range(2)] for _ in range(jobs)]
+        workers = [_start(plan, number, *pair) for number, pair in enumerate(files)]
         try:
             while any(worker.poll() is None for worker in workers):
                 watch()
                 time.sleep(POLL_S)
-            found = [_error(worker, file) for worker, file in zip(workers, said, strict=True)]
+            found = [_error(worker.returncode, *pair) for worker, pair in zip(workers, files, strict=True)]
         except BaseException:
             for worker in workers:
                 _end(worker)
@@ -75,8 +76,8 @@ def main() -> None:
     os._exit(0)  # some libraries crash while they are torn down, and nothing here is left to save
 
 
-def _start(plan: Plan, number: int, said: IO[bytes]) -> subprocess.Popen[str]:
-    worker = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True)
+def _start(plan: Plan, number: int, answer: IO[bytes], said: IO[bytes]) -> subprocess.Popen[str]:
+    worker = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=answer, stderr=said, text=True)
     if worker.stdin is not None:
         worker.stdin.write(json.dumps({"plan": asdict(plan), "worker": number}) + "\n")
         worker.stdin.flush()
@@ -94,20 +95,19 @@ def _end(worker: subprocess.Popen[str]) -> None:
 
 
 def _close(worker: subprocess.Popen[str]) -> None:
-    for pipe in (worker.stdin, worker.stdout):
-        if pipe is not None:
-            pipe.close()
+    if worker.stdin is not None:
+        worker.stdin.close()
 
 
-def _error(worker: subprocess.Popen[str], said: IO[bytes]) -> EdgeVisionError | None:
-    text = worker.stdout.read() if worker.stdout is not None else ""
+def _error(status: int, answer: IO[bytes], said: IO[bytes]) -> EdgeVisionError | None:
+    answer.seek(0)
     try:
-        answer: dict[str, str] = json.loads(text)
+        told: dict[str, str] = json.loads(answer.read())
     except ValueError:
-        return _death(worker.returncode, _tail(said))
-    if not answer:
+        return _death(status, _tail(said))
+    if not told:
         return None
-    error: EdgeVisionError = getattr(edgevision.errors, answer["error"])(answer["message"])
+    error: EdgeVisionError = getattr(edgevision.errors, told["error"])(told["message"])
     return error
 
 
@@ -131,5 +131,6 @@ def _plan(data: dict[str, Any]) -> Plan:
 
 def _end_with_parent() -> None:
     """Leave when standard input is closed: whoever started this process is no more."""
-    sys.stdin.read()
+    while os.read(0, 1):  # a read of sys.stdin would hold its lock, on which processes that libraries fork would wait
+        pass
     os._exit(1)

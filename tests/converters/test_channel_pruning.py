@@ -274,6 +274,24 @@ def test_the_least_important_channels_go(images, importance):
     assert set(report.layers[0].kept) == set(range(16)) - set(weak)
 
 
+def test_without_a_batch_norm_nothing_speaks_for_channels_in_its_terms():
+    target = ChannelTarget("macs", 0.9)
+    _, report = prune_channels(source_of(residual), None, target=target, importance="bn_scale", epochs=0)
+    reasons = dict(report.skipped)
+    assert reasons["inner"] == "no scale of a batch norm speaks for its channels; use l1, l2 or taylor"
+    assert set(reasons) == {"inner", "wide", "scores"} and "model's output" in reasons["scores"]
+    _, report = prune_channels(
+        source_of(residual), None, target=target, importance="bn_scale", layers=["stem", "last", "inner"], epochs=0
+    )
+    assert set(dict(report.skipped)) == {"inner"}
+    with pytest.raises(ConfigError, match=r"inner: no scale of a batch norm.*choose"):
+        prune_channels(
+            source_of(residual), None, target=target, importance="bn_scale", layers=["stem", "inner"], epochs=0
+        )
+    _, report = prune_channels(source_of(residual), None, target=target, layers=["stem", "inner"], epochs=0)
+    assert dict(report.skipped) == {"stem": "it shares channels with layers that were not chosen"}
+
+
 def test_targets_scopes_and_steps(images):
     source = source_of(mobile)
     before = model_costs(source.model)

@@ -4,8 +4,12 @@ import json
 import numpy as np
 import pytest
 
+from edgevision.compress.sensitivity import sensitivity
+from edgevision.compress.sensitivity_graph import Unit
+from edgevision.compress.sensitivity_weights import pruned_weights
+from edgevision.converters.clustering import cluster
 from edgevision.converters.keras_import import SourceModel, load_source, save_keras_artifact
-from edgevision.converters.pruning import prune
+from edgevision.converters.pruning import KERNELS, prune
 from edgevision.data.dataset import ArrayDataset
 from edgevision.errors import ConfigError, DatasetError
 from edgevision.preprocessing import Preprocessing
@@ -127,3 +131,33 @@ def test_large_layers_can_give_up_more(source, stripes):
     assert report.measured_sparsity == pytest.approx(0.6, abs=0.03)
     largest = max(report.layers, key=lambda layer: layer.parameters).layer
     assert shares[largest] == max(shares.values()) > min(shares.values()) > 0
+
+
+def test_convolutions_along_other_axes_and_what_is_none(stripes):
+    """Every convolution of Keras is pruned, clustered and tried; a layer that is not says what it is."""
+    import tf_keras as keras
+
+    keras.utils.set_random_seed(3)
+    L = keras.layers
+    image = keras.Input((8, 8, 3), name="image")
+    x = L.Conv1DTranspose(8, 3, padding="same", name="line_up")(L.Reshape((64, 3))(image))
+    x = L.SeparableConv1D(8, 3, padding="same", name="line")(x)
+    x = L.Conv3D(4, 3, activation="relu", name="volume")(L.Reshape((8, 8, 8, 1))(x))
+    x = L.Conv3DTranspose(4, 2, name="volume_up")(x)
+    x = L.EinsumDense("ab,bc->ac", output_shape=8, name="einsum")(L.GlobalAveragePooling3D()(x))
+    model = keras.Model(image, L.Dense(3, activation="softmax", name="scores")(x), name="axes")
+    preprocessing = Preprocessing(8, 8, mean=(128.0,) * 3, std=(64.0,) * 3)
+    source = SourceModel(model, "axes", preprocessing, LABELS, "classification", {"activation": "softmax"})
+    pruned, report = prune(source, stripes, target_sparsity=0.5, **FAST)
+    names = ["line_up", "line", "volume", "volume_up", "scores"]
+    assert [layer.layer for layer in report.layers] == names
+    assert all(layer.measured_sparsity == pytest.approx(0.5, abs=0.05) for layer in report.layers)
+    assert np.mean(pruned.model.get_layer("line_up").kernel.numpy() == 0) == 0.5
+    assert report.skipped == (("einsum", "EinsumDense: not a layer whose kernel is pruned"),)
+    _, clustered = cluster(source, stripes, clusters=4, **{**FAST, "epochs": 0})
+    assert [layer.layer for layer in clustered.layers] == names
+    assert clustered.skipped == (("einsum", "EinsumDense: not a layer whose kernel is clustered"),)
+    tried = sensitivity(source, stripes, what="prune", images=24, calibration_count=24)
+    assert {layer.layer for layer in tried.layers} == set(names)
+    altered = pruned_weights(Unit("line_up", "Conv1DTranspose", [model.get_layer("line_up")]), 0.5, KERNELS)
+    assert altered[0].folded.shape == (3 * 3, 8)
