@@ -14,7 +14,7 @@ from edgevision.converters.keras_import import SourceModel, check_weights
 from edgevision.converters.layouts import arranged, image_shape
 from edgevision.converters.ranges import METHODS
 from edgevision.errors import CalibrationError, ConfigError, ConversionError, check_choice
-from edgevision.files import check_replaceable
+from edgevision.files import check_place
 from edgevision.manifest import LineageStep
 from edgevision.registry import resolve
 
@@ -180,7 +180,7 @@ def check_conversion(
         check_choice("source with sparse_encoding", source.kind, ("keras",))
         check_choice(f"scheme with sparse_encoding for {to}", scheme, row.sparse_schemes)
     place = Path(out) / f"{_file_name(source.name)}-{to}-{scheme}"
-    check_replaceable(place.expanduser().resolve(), overwrite)
+    check_place(place, overwrite)
     return place
 
 

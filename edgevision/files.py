@@ -10,7 +10,7 @@ import secrets
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgevision.errors import ConfigError, OutputError
@@ -45,7 +45,7 @@ def atomic_directory(path: str | Path, overwrite: bool = False) -> Iterator[Path
         OutputError: No space, no permission, or something in the way.
     """
     target = Path(path).expanduser().resolve()
-    check_replaceable(target, overwrite)
+    _check_replaceable(target, overwrite)
     with _mapped(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = _sibling(target)
@@ -55,7 +55,7 @@ def atomic_directory(path: str | Path, overwrite: bool = False) -> Iterator[Path
             yield temporary
         with _mapped(target):
             _sync_tree(temporary)
-            check_replaceable(target, overwrite)
+            _check_replaceable(target, overwrite)
             _put_in_place(temporary, target)
             _sync(target.parent)
     finally:
@@ -71,10 +71,7 @@ def atomic_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         OutputError: No space, no permission, or something in the way.
     """
     target = Path(path).expanduser().resolve()
-    if target.is_dir():
-        raise ConfigError(f"{target} is a directory, not a file", next_step="name another place")
-    if target.exists() and not overwrite:
-        raise _exists(target)
+    _check_free(target, overwrite)
     with _mapped(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = _sibling(target)
@@ -115,8 +112,45 @@ def _exists(target: Path) -> ConfigError:
     return ConfigError(f"{target} exists", next_step="name another place, or pass --overwrite (overwrite=True)")
 
 
-def check_replaceable(target: Path, overwrite: bool) -> None:
-    """Raise ConfigError if `atomic_directory` would refuse ``target``: for callers with hours of work before it."""
+def check_place(path: str | Path, overwrite: bool) -> None:
+    """Raise what `atomic_directory` would raise at ``path`` by now: for callers with hours of work before it.
+
+    Directories are made for the trial, and taken away again.
+    """
+    target = Path(path).expanduser().resolve()
+    _check_replaceable(target, overwrite)
+    _try_place(target)
+
+
+def check_file_place(path: str | Path, overwrite: bool) -> None:
+    """Raise what `atomic_file` would raise at ``path`` by now, likewise."""
+    target = Path(path).expanduser().resolve()
+    _check_free(target, overwrite)
+    _try_place(target)
+
+
+def _check_free(target: Path, overwrite: bool) -> None:
+    if target.is_dir():
+        raise ConfigError(f"{target} is a directory, not a file", next_step="name another place")
+    if target.exists() and not overwrite:
+        raise _exists(target)
+
+
+def _try_place(target: Path) -> None:
+    made: list[Path] = []
+    missing = [parent for parent in target.parents if not parent.exists()]
+    try:
+        with _mapped(target):
+            for folder in (*reversed(missing), _sibling(target)):
+                folder.mkdir()
+                made.append(folder)
+    finally:
+        for folder in reversed(made):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _check_replaceable(target: Path, overwrite: bool) -> None:
     if not os.path.lexists(target):
         return
     if not target.is_dir():

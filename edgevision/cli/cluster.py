@@ -63,10 +63,10 @@ def cluster(
     from edgevision.converters.clustering import cluster as cluster_model
     from edgevision.converters.keras_import import save_keras_artifact
     from edgevision.data.locate import open_dataset
-    from edgevision.files import check_replaceable
+    from edgevision.files import check_place
 
     check_fine_tuning(epochs, teacher)
-    check_replaceable(out.expanduser().resolve(), overwrite)
+    check_place(out, overwrite)
     dataset = open_dataset(data, split, default="train")
     with working("clustering") as line:
         clustered, report = cluster_model(

@@ -107,10 +107,10 @@ def prune(
     smaller and faster: name one target. Convert or quantize it next.
     """
     from edgevision.data.locate import open_dataset
-    from edgevision.files import check_replaceable
+    from edgevision.files import check_place
 
     _check_options(method, data, teacher, given)
-    check_replaceable(out.expanduser().resolve(), overwrite)
+    check_place(out, overwrite)
     if data is None and (method == "magnitude" or given["epochs"]):
         raise ConfigError("fine-tuning needs labelled images", next_step="name them: --data")
     images = None if data is None else open_dataset(data, split, default="train")

@@ -77,13 +77,14 @@ def sensitivity(
     """
     from edgevision.cli.models import open_source
     from edgevision.compress.sensitivity import sensitivity as rank_layers
-    from edgevision.compress.sensitivity_proof import check_recipe_place, write_recipe
+    from edgevision.compress.sensitivity_proof import write_recipe
     from edgevision.compress.sensitivity_repair import repair
+    from edgevision.files import check_file_place
 
     if recipe is not None:
         if options["what"] != "quantize":
             raise ConfigError("--repair is for quantization", got=f"--what {options['what']}", allowed="quantize")
-        check_recipe_place(recipe, overwrite)
+        check_file_place(recipe, overwrite)
     judged, calibration = _images(data, split)
     options["layers"] = options["layers"] or None
     with working("trying layers") as line:

@@ -16,7 +16,7 @@ from edgevision.compress.steps import QuantizeAware
 from edgevision.converters.base import check_conversion
 from edgevision.converters.keras_import import KERAS_TOOLS
 from edgevision.errors import ConfigError, check_choice
-from edgevision.files import atomic_directory, check_replaceable
+from edgevision.files import atomic_directory, check_place
 from edgevision.manifest import MANIFEST
 from edgevision.optional import versions
 
@@ -86,7 +86,7 @@ def apply_recipe(
     """
     for name in to:
         check_choice("format", name, FORMATS)
-    check_replaceable(Path(out).expanduser().resolve(), overwrite)
+    check_place(out, overwrite)
     with Measurer(Setting(source, train, test, device, threads, min_duration_s, seed)) as measurer:
         return write_compressed(measurer, recipe, tuple(dict.fromkeys(to)), out, overwrite=overwrite, progress=progress)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from edgevision.compress.recipe import CompressionRecipe
-from edgevision.errors import ConfigError
 from edgevision.files import atomic_file
 from edgevision.metrics.paired import Effect
 
@@ -97,10 +96,3 @@ def write_recipe(repaired: Repair, path: str | Path, *, overwrite: bool = False)
     text = repaired.recipe().to_toml()
     with atomic_file(path, overwrite) as file:
         file.write_text(text, encoding="utf-8")
-
-
-def check_recipe_place(path: str | Path, overwrite: bool) -> None:
-    """Raise ConfigError if `write_recipe` would refuse ``path``: for callers with minutes of work before it."""
-    place = Path(path).expanduser().resolve()
-    if place.is_dir() or (place.exists() and not overwrite):
-        raise ConfigError(f"{place} exists", next_step="name another place, or pass --overwrite (overwrite=True)")

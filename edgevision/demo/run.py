@@ -18,7 +18,7 @@ from edgevision.data.locate import sample
 from edgevision.errors import BackendUnavailableError
 from edgevision.evaluate import evaluate
 from edgevision.export import export
-from edgevision.files import check_replaceable
+from edgevision.files import check_place
 from edgevision.optional import available
 from edgevision.report import Measured, Report, build_report, write_report
 from edgevision.runtimes.base import available_runtimes
@@ -92,7 +92,7 @@ def run_demo(
     """
     out = Path(out)
     _check_extras()
-    check_replaceable(out / "report", overwrite)
+    check_place(out / "report", overwrite)
     train, test = sample("train"), sample("test").balanced(test_images, seed)
     shipped = shipped_model()
     reference = Artifact.open(shipped)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgevision.artifact import Artifact, write_artifact
 from edgevision.documents import pretty_json
 from edgevision.errors import DatasetError, DeviceNotFoundError
-from edgevision.files import check_replaceable, sha256_file
+from edgevision.files import check_place, sha256_file
 from edgevision.manifest import LineageStep
 from edgevision.optional import require, versions
 from edgevision.tensors import TensorSpec
@@ -65,7 +65,7 @@ def train_artifact(
         BackendUnavailableError: the ``train`` extra is not installed.
     """
     out = Path(out)
-    check_replaceable(out, overwrite)
+    check_place(out, overwrite)
     if test is not None and test.labels != dataset.labels:
         raise DatasetError("train and test images have other classes", got=f"{dataset.labels} and {test.labels}"[:120])
     strategy = gpu_strategy() if distribute else None

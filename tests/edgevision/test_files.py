@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from edgevision.errors import ConfigError, OutputError
-from edgevision.files import atomic_directory, atomic_file, deflated_bytes, sha256_file
+from edgevision.files import atomic_directory, atomic_file, check_file_place, check_place, deflated_bytes, sha256_file
 
 
 def fill(path, text):
@@ -123,6 +123,18 @@ def test_something_in_the_way(tmp_path):
         pytest.fail("the block does not run")
     with pytest.raises(ConfigError, match="is a file"), atomic_directory(tmp_path / "file", overwrite=True):
         pytest.fail("the block does not run")
+
+
+def test_a_place_is_tried_before_long_work_and_left_as_it_was(tmp_path):
+    check_place(tmp_path / "a" / "b" / "out", overwrite=False)
+    check_file_place(tmp_path / "a" / "recipe.toml", overwrite=False)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    for check in (check_place, check_file_place):
+        with pytest.raises(OutputError, match=r"out: a file is where a directory should be; nothing was written"):
+            check(tmp_path / "file" / "out", overwrite=False)
+        with pytest.raises(ConfigError):
+            check(tmp_path / "file", overwrite=False)
 
 
 def test_errors_of_reading_are_not_called_errors_of_writing(tmp_path):

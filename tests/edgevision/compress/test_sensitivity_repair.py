@@ -7,12 +7,13 @@ import pytest
 from edgevision.calibration import CalibrationDataset
 from edgevision.compress.recipe import CompressionRecipe
 from edgevision.compress.sensitivity import sensitivity
-from edgevision.compress.sensitivity_proof import check_recipe_place, write_recipe
+from edgevision.compress.sensitivity_proof import write_recipe
 from edgevision.compress.sensitivity_repair import repair
 from edgevision.converters.fine_tuning import copy_model
 from edgevision.errors import ConfigError
 from edgevision.evaluate import evaluate
 from edgevision.export import export
+from edgevision.files import check_file_place
 
 COUNTS = {"images": 144, "calibration_count": 48}
 
@@ -89,12 +90,12 @@ def test_a_sound_model_needs_no_repair_and_a_recipe_is_never_written_over_anothe
     assert repaired.measure is None and repaired.layers == () and repaired.after is None
     assert repaired.verdict == "nothing to repair, as far as 144 images tell"
     path = tmp_path / "recipes/recipe.toml"
-    check_recipe_place(path, overwrite=False)
+    check_file_place(path, overwrite=False)
     write_recipe(repaired, path)
     assert CompressionRecipe.read(path) == repaired.recipe()
-    for refused in (lambda: write_recipe(repaired, path), lambda: check_recipe_place(path, overwrite=False)):
+    for refused in (lambda: write_recipe(repaired, path), lambda: check_file_place(path, overwrite=False)):
         with pytest.raises(ConfigError, match=r"recipe\.toml exists"):
             refused()
     write_recipe(repaired, path, overwrite=True)
     with pytest.raises(ConfigError, match="exists"):
-        check_recipe_place(tmp_path, overwrite=True)
+        check_file_place(tmp_path, overwrite=True)

@@ -1,6 +1,7 @@
 """What a worker does with errors: a candidate's own are its result, those of the place end the search."""
 
 import sys
+import time
 
 import pytest
 
@@ -58,3 +59,12 @@ def test_a_worker_that_died_in_silence_is_named_too(plan, tmp_path, monkeypatch)
     )
     with pytest.raises(InferenceError, match="a worker died with status 9; try again with --jobs 1"):
         run_workers(plan(tmp_path / "out"), 1, lambda: None)
+
+
+def test_what_a_library_forked_in_a_worker_does_not_hold_up_its_end(plan, tmp_path, monkeypatch):
+    fork = "if os.fork() == 0: time.sleep(60)"
+    words = f"import os, sys, time; sys.stdin.readline()\n{fork}\nprint('{{}}', flush=True); os._exit(0)"
+    monkeypatch.setattr(workers, "_COMMAND", (sys.executable, "-c", words))
+    began = time.monotonic()
+    run_workers(plan(tmp_path / "out"), 2, lambda: None)
+    assert time.monotonic() - began < 30
