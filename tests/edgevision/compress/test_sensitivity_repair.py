@@ -97,5 +97,5 @@ def test_a_sound_model_needs_no_repair_and_a_recipe_is_never_written_over_anothe
         with pytest.raises(ConfigError, match=r"recipe\.toml exists"):
             refused()
     write_recipe(repaired, path, overwrite=True)
-    with pytest.raises(ConfigError, match="exists"):
+    with pytest.raises(ConfigError, match="is a directory, not a file"):
         check_file_place(tmp_path, overwrite=True)
