@@ -183,7 +183,7 @@ def enough(graph: ChannelGraph, chunks: Sequence[Chunk], what: str, wanted: floa
         if widths.total(what) <= wanted:
             break
     else:
-        raise _unreachable(wanted, widths.total(what))
+        raise _unreachable(what, wanted, widths.total(what))
     kept_out = set()
     for chunk in reversed(chosen[:]):
         widths.give_back(chunk.roots)
@@ -195,7 +195,9 @@ def enough(graph: ChannelGraph, chunks: Sequence[Chunk], what: str, wanted: floa
     return chosen
 
 
-def first_that_fit(chunks: list[Chunk], size: Callable[[list[Chunk]], float], wanted: float) -> list[Chunk]:
+def first_that_fit(
+    chunks: list[Chunk], size: Callable[[list[Chunk]], float], what: str, wanted: float
+) -> list[Chunk]:
     """Return the shortest beginning of ``chunks`` without which ``size`` is at most ``wanted``, found by bisection.
 
     Raises:
@@ -203,7 +205,7 @@ def first_that_fit(chunks: list[Chunk], size: Callable[[list[Chunk]], float], wa
     """
     least = size(chunks)
     if least > wanted:
-        raise _unreachable(wanted, least)
+        raise _unreachable(what, wanted, least)
     low, high = 1, len(chunks)
     while low < high:
         middle = (low + high) // 2
@@ -211,9 +213,18 @@ def first_that_fit(chunks: list[Chunk], size: Callable[[list[Chunk]], float], wa
     return chunks[:low]
 
 
-def _unreachable(wanted: float, least: float) -> ConversionError:
+def amount(what: str, value: float) -> str:
+    """Return a number of a target as people read it.
+
+    >>> amount("macs", 1_790_030.0), amount("latency_ms", 0.08125)
+    ('1,790,030 macs', '0.0813 ms')
+    """
+    return f"{value:.3g} ms" if what == "latency_ms" else f"{value:,.0f} {what}"
+
+
+def _unreachable(what: str, wanted: float, least: float) -> ConversionError:
     return ConversionError(
-        "channel pruning cannot meet the target", got=f"{wanted:,.6g}", allowed=f"at least {least:,.6g}",
+        "channel pruning cannot meet the target", got=amount(what, wanted), allowed=f"at least {amount(what, least)}",
         next_step="ask for less, a smaller multiple, or more layers",
     )  # fmt: skip
 

@@ -246,7 +246,7 @@ class _Run:
         if self._target.measure is None:
             chosen = enough(graph, chunks, what, wanted)
         else:
-            chosen = first_that_fit(chunks, lambda some: self._without(graph, some), wanted)
+            chosen = first_that_fit(chunks, lambda some: self._without(graph, some), self._target.kind, wanted)
         return [root for chunk in chosen for root in chunk.roots]
 
     def _without(self, graph: ChannelGraph, chunks: Sequence[Chunk]) -> float:

@@ -63,7 +63,7 @@ class ClusteringReport:
         per_channel: Whether each output channel of a convolution has values of its own.
         layers: What was measured in each clustered layer.
         model_parameters: Weights in the whole model.
-        skipped: (layer, reason) for each layer with weights that were to be clustered and were not.
+        skipped: (layer, reason) for each layer with weights that were to be clustered and were not, wholly or in part.
         history: A record an epoch: ``loss``, ``accuracy`` (0 to 1, on the training images), ``seconds``.
     """
 
@@ -205,6 +205,8 @@ def _choose(
             skipped.append((name, reason))
         else:
             chosen.add(name)
+            if kind.startswith("Separable"):
+                skipped.append((name, f"{kind}: its depthwise kernel stays as it is; the other one is clustered"))
     if not chosen:
         raise ConfigError(
             f"{source.name} has nothing to cluster among the layers chosen",

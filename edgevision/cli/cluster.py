@@ -80,12 +80,13 @@ def cluster(
         )
         artifact = save_keras_artifact(clustered, out, overwrite=overwrite)
     most = max(layer.values for layer in report.layers)
+    where = "each channel" if report.per_channel else "each"
     show(
         {"artifact": str(artifact.path), "report": report.to_dict()},
         facts(
             {
                 "artifact": artifact.path,
-                "clusters": f"at most {most} values in each of {len(report.layers)} layers",
+                "clusters": f"at most {most} values in {where} of {len(report.layers)} layers",
                 "zeros": f"{report.zeros:,}",
                 "bytes": f"{artifact.bytes:,} ({artifact.deflated_bytes:,} deflated)",
             }

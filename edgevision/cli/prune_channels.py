@@ -145,6 +145,8 @@ def run_channels(
 
 
 def _text(artifact: Artifact, report: ChannelPruningReport) -> str:
+    from edgevision.converters.channel_plan import amount
+
     before, after = report.before, report.after
     rows = [[layer.layer, layer.before, layer.after] for layer in report.layers]
     told = facts(
@@ -152,7 +154,7 @@ def _text(artifact: Artifact, report: ChannelPruningReport) -> str:
             "artifact": artifact.path,
             "operations": f"{after.macs:,} of {before.macs:,} ({after.macs / max(1, before.macs):.1%})",
             "parameters": f"{after.parameters:,} of {before.parameters:,} ({after.parameters / before.parameters:.1%})",
-            report.target: f"{report.reached:,.6g} (at most {report.wanted:,.6g})",
+            report.target: f"{amount(report.target, report.reached)}, at most {amount(report.target, report.wanted)}",
             "masked identity": f"differs by {report.identity_error:.1g} of what the outputs range over",
             "bytes": f"{artifact.bytes:,} ({artifact.deflated_bytes:,} deflated)",
         }

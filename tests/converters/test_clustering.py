@@ -58,6 +58,7 @@ def test_kernels_share_values_that_are_learned_and_zeros_stay(source, stripes):
     assert not np.array_equal(kernel_of(moved, "stem"), kernel_of(clustered, "stem"))
     assert dict(report.skipped) == {
         "depthwise": "DepthwiseConv2D: tfmot does not cluster depthwise kernels, whose accuracy it cannot recover",
+        "separable": "SeparableConv2D: its depthwise kernel stays as it is; the other one is clustered",
         "slope": "PReLU: not a layer whose kernel is clustered",
         "scores": "6 weights are not zero: too few for 8 clusters",
     }
