@@ -141,13 +141,10 @@ def _dense_layers_in_a_row(model: Any) -> bool:
 
     Its pass `TokenizeMLPSeqSnippets` makes one kernel of them, where inputs have two axes, and loses the int8 ranges.
     """
-    operations = model.get_ordered_ops()
-    flat = [
-        operation
-        for operation in operations
-        if operation.get_type_name() == "MatMul" and operation.get_input_partial_shape(0).rank.get_length() == 2
-    ]
-    return len(flat) > 1 and any(operation.get_type_name() == "FakeQuantize" for operation in operations)
+    operations = [(operation.get_type_name(), operation) for operation in model.get_ordered_ops()]
+    ranks = [operation.get_input_partial_shape(0).rank for kind, operation in operations if kind == "MatMul"]
+    flat = [rank for rank in ranks if rank.is_static and rank.get_length() == 2]
+    return len(flat) > 1 and any(kind == "FakeQuantize" for kind, _ in operations)
 
 
 def _shape(port: Any) -> tuple[int | None, ...]:
