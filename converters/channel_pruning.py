@@ -179,7 +179,7 @@ class _Run:
         self._blocks: tuple[Block, ...] = ()
         self._skipped: list[tuple[str, str]] = []
         self._error = 0.0
-        share = target.value <= 1 and target.kind != "latency_ms"
+        share = target.value < 1 and target.kind != "latency_ms"
         self.wanted = target.value * self._start if share else target.value
 
     def wanted_at(self, progress: float) -> float:

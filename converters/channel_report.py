@@ -20,7 +20,7 @@ class ChannelTarget:
 
     Attributes:
         kind: ``macs``, ``parameters``, ``bytes`` (of the exported file) or ``latency_ms`` (p50 of an inference).
-        value: Up to 1: the share of the original that may remain, for all but ``latency_ms``. Above: the number itself.
+        value: Below 1: the share of the original that may remain, for all but ``latency_ms``. Above: the number itself.
         measure: Measures a model, in bytes or milliseconds; needed for those two.
     """
 
@@ -30,8 +30,10 @@ class ChannelTarget:
 
     def __post_init__(self) -> None:
         check_choice("target of channel pruning", self.kind, TARGETS)
-        if not (math.isfinite(self.value) and self.value > 0):
-            raise ConfigError(f"target {self.kind}", got=self.value, allowed="a share up to 1, or a number above 1")
+        latency = self.kind == "latency_ms"
+        if not (math.isfinite(self.value) and self.value > 0) or (self.value == 1 and not latency):
+            allowed = "milliseconds above 0" if latency else "a share below 1, or a number above 1"
+            raise ConfigError(f"target {self.kind}", got=self.value, allowed=allowed)
         if self.kind in ("bytes", "latency_ms") and self.measure is None:
             raise ConfigError(f"target {self.kind} needs a measurement", next_step="give measure=")
 

@@ -82,6 +82,24 @@ def operators_of(layer: str, owned: Mapping[str, set[int]]) -> set[int]:
     return found
 
 
+def owner_of(paths: Sequence[str], names: Mapping[str, str]) -> str | None:
+    """Return which of some layers an operator ends with; None where it is none of them.
+
+    Args:
+        paths: What its tensors are named after, the ones that count most first.
+        names: What a layer is called in them -> what to return for it.
+
+    >>> owner_of(["net/quant_relu/Relu", "net/quant_conv/Conv2D"], {"quant_relu": "relu", "quant_conv": "conv"})
+    'relu'
+    """
+    for path in paths:
+        for scope in reversed(_scopes(path)):
+            for ending in reversed(endings(scope)):
+                if ending in names:
+                    return names[ending]
+    return None
+
+
 def endings(scope: str) -> list[str]:
     """Return what a scope may be called by, the shortest first.
 

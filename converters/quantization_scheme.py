@@ -78,9 +78,12 @@ class EightBits:
         return config
 
     def _weights_alone(self, layer: Any) -> Any:
-        """Return how a layer is quantized whose output is rounded behind the ReLU that follows."""
+        """Return how a layer is quantized whose output is rounded behind the ReLU that follows.
+
+        No converter merges that ReLU with a transposed convolution, which needs a rounded output of its own.
+        """
         config = copy(self.get_quantize_config(layer))
-        if layer.activation.__name__ == "linear":
+        if layer.activation.__name__ == "linear" and type(layer).__name__ != "Conv2DTranspose":
             config.activation_attrs = []
         return config
 

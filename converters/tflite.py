@@ -16,7 +16,7 @@ from edgevision.converters.keras_import import (
     layer_names,
     named_layers,
 )
-from edgevision.converters.layer_choice import chosen_layers, operators_of, owners
+from edgevision.converters.layer_choice import chosen_layers, operators_of, owner_of, owners
 from edgevision.converters.tflite_file import TFLiteFile
 from edgevision.converters.tflite_metadata import embed_metadata
 from edgevision.converters.tflite_quantizer import TOOLS, quantize_file
@@ -56,8 +56,7 @@ def export(source: Source, request: Request) -> Exported:
     if by_file:
         file, skipped, measured = _quantized(file, source, request)
     else:
-        eight_bits = SCHEMES[request.scheme].weight_bits == 8
-        skipped = tuple((name, "its weights stay float32") for name in file.float_weights if eight_bits)
+        skipped = _left_in_float(file, source, request)
     inputs, outputs = _checked(file.inputs, source, request), _checked(file.outputs, source, request)
     content = embed_metadata(
         file.to_bytes(),
@@ -88,8 +87,32 @@ def _quantized(
     in_int16 = _chosen("int16_layers", request.int16_layers, file, source)
     by_name = replace(request, float_layers=_listed(in_float), int16_layers=_listed(in_int16))
     made = quantize_file(file.to_bytes(), by_name)
-    others = tuple(entry for entry in made.skipped if entry[1] != AS_ASKED)
-    return TFLiteFile(made.content), (*((layer, AS_ASKED) for layer in in_float), *others), made.statistics
+    names = _traced_names(source.model)
+    others = ((owner_of([path], names) or path, reason) for path, reason in made.skipped if reason != AS_ASKED)
+    skipped = dict.fromkeys([*((layer, AS_ASKED) for layer in in_float), *others])
+    return TFLiteFile(made.content), tuple(skipped), made.statistics
+
+
+def _left_in_float(file: TFLiteFile, source: SourceModel, request: Request) -> tuple[tuple[str, str], ...]:
+    """Return (layer, reason) for what computes in float, or with float weights, though the scheme has 8-bit ones."""
+    scheme, names = SCHEMES[request.scheme], _traced_names(source.model)
+    found: dict[tuple[str, str], None] = {}
+    for operator in file.operators if scheme.weight_bits == 8 else ():
+        own = operator.weights.split(";") if operator.weights else []
+        name = owner_of([*own, *operator.paths], names) or operator.paths[0]
+        if operator.weights_dtype == "float32":
+            found[name, "its weights stay float32"] = None
+        elif scheme.calibration and operator.computes_in_float:
+            found[name, f"{operator.kind} computes in float32"] = None
+    return tuple(found)
+
+
+def _traced_names(model: Any) -> dict[str, str]:
+    """Return what a trace calls each layer -> its name, as it was before quantization-aware training."""
+    return {
+        name: name.removeprefix("quant_") if type(layer).__name__ == "QuantizeWrapperV2" else name
+        for name, layer in named_layers(model)
+    }
 
 
 def _chosen(

@@ -114,11 +114,6 @@ class TFLiteFile:
         return tuple(self._operator(graph, operator) for graph in graphs for operator in graph.operators)
 
     @property
-    def float_weights(self) -> tuple[str, ...]:
-        """Names of the constant weights of convolutions and matrix products that are float32."""
-        return tuple(op.weights for op in self.operators if op.weights and op.weights_dtype == "float32")
-
-    @property
     def bad_constants(self) -> tuple[str, ...]:
         """Names of the constants of the main graph that have a NaN, and of weights that have an infinite value."""
         weights = {operator.weights for operator in self.operators}

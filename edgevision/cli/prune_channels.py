@@ -23,6 +23,8 @@ TARGETS = ("macs", "parameters", "bytes", "latency_ms")
 SETTINGS = ("importance", "scope", "multiple", "steps")
 MEASURED = ("to", "scheme", "runtime", "device")
 CHANNEL_OPTIONS = (*(f"target_{kind}" for kind in TARGETS), *SETTINGS, *MEASURED)
+NEAR = 0.9
+"""Share of the target below which the model has lost more than was asked for."""
 _ABOVE_0 = FloatRange(min=0, min_open=True)
 
 _OPTIONS = (
@@ -140,6 +142,13 @@ def run_channels(
         )
         artifact = save_keras_artifact(pruned, out, overwrite=overwrite)
     show({"artifact": str(artifact.path), "report": report.to_dict()}, _text(artifact, report))
+    if not report.layers:
+        note("edgevision: nothing was removed: the model meets the target as it is")
+    elif report.reached < NEAR * report.wanted and given["multiple"] > 1:
+        note(
+            f"edgevision: well below the target, for {given['multiple']} channels go at once: "
+            "try a smaller --multiple, or more --layers"
+        )
     for layer, reason in report.skipped:
         note(f"edgevision: skipped {layer}: {reason}")
 

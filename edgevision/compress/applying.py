@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from edgevision.artifact import Artifact
 from edgevision.compress.ledger import Ledger
 from edgevision.compress.measuring import Measured, Measurer, Setting
-from edgevision.compress.recipe import CompressionRecipe
+from edgevision.compress.recipe import CompressionRecipe, naming_step
 from edgevision.compress.running import Progress, run_recipe
 from edgevision.compress.steps import QuantizeAware
 from edgevision.converters.base import check_conversion
 from edgevision.converters.keras_import import KERAS_TOOLS
-from edgevision.errors import ConfigError, check_choice
+from edgevision.errors import check_choice
 from edgevision.files import atomic_directory, check_place
 from edgevision.manifest import MANIFEST
 from edgevision.optional import versions
@@ -129,7 +129,7 @@ def check_numerics(source: SourceModel, recipe: CompressionRecipe, formats: Sequ
     numerics = recipe.numerics
     trained = isinstance(recipe.steps[-1], QuantizeAware)
     for name in formats:
-        try:
+        with naming_step(recipe, len(recipe.steps)):
             check_conversion(
                 source,
                 Path(),
@@ -143,9 +143,6 @@ def check_numerics(source: SourceModel, recipe: CompressionRecipe, formats: Sequ
                 overwrite=True,
                 trained=trained,
             )
-        except ConfigError as exc:
-            what = f"recipe {recipe.name}: step {len(recipe.steps)} ({recipe.steps[-1].method}): {exc.what}"
-            raise ConfigError(what, got=exc.got, allowed=exc.allowed, next_step=exc.next_step) from exc
 
 
 def _ledger(setting: Setting, recipe: CompressionRecipe, **measured: object) -> Ledger:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -106,6 +108,16 @@ class CompressionRecipe:
         """Return the text of the recipe's file; raises BackendUnavailableError without the extra ``compress``."""
         text: str = require("tomli_w").dumps(self.to_dict())
         return text
+
+
+@contextlib.contextmanager
+def naming_step(recipe: CompressionRecipe, index: int) -> Iterator[None]:
+    """Say in a ConfigError of the block which step it is about, counted from 1."""
+    try:
+        yield
+    except ConfigError as exc:
+        what = f"recipe {recipe.name}: step {index} ({recipe.steps[index - 1].method}): {exc.what}"
+        raise ConfigError(what, got=exc.got, allowed=exc.allowed, next_step=exc.next_step) from exc
 
 
 def steps_digest(steps: tuple[Step, ...]) -> str:

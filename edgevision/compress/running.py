@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevision.compress.recipe import CompressionRecipe, steps_digest
+from edgevision.compress.recipe import CompressionRecipe, naming_step, steps_digest
 from edgevision.compress.steps import METHODS, FineTuned, Quantize, Step, Target, Teaching, numerics_of
 from edgevision.converters.channel_report import ChannelTarget
 from edgevision.converters.distillation import Distillation
 from edgevision.converters.keras_import import SourceModel, load_source, save_keras_artifact
+from edgevision.converters.layer_choice import chosen_layers
 from edgevision.documents import pretty_json
-from edgevision.errors import ArtifactError, ConfigError
+from edgevision.errors import ArtifactError
 from edgevision.manifest import LineageStep
 from edgevision.optional import require, versions
 from edgevision.registry import resolve
@@ -28,6 +29,8 @@ Progress = Callable[[str, int, int], None]
 REPORT_FILE = "report.json"
 EXPORT_ONLY = ("scheme", "granularity", "io_dtype")
 """Options of a training step that only its export takes."""
+LAYERS = ("layers", "float_layers", "int16_layers")
+"""Options of steps that name layers."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def run_recipe(
         ConversionError: A layer that cannot be copied, or fine-tuning diverged.
         BackendUnavailableError: An extra is not installed.
     """
+    _check_layers(source, recipe)
     stages = [original_stage(source)]
     tell = progress or (lambda what, done, total: None)
     done = 0
@@ -97,14 +101,19 @@ def run_recipe(
         steps = recipe.steps[:index]
         before = stages[-1].model
         tell(step.method, done, recipe.epochs)
-        try:
+        with naming_step(recipe, index):
             stages.append(_run(source, before, steps, dataset, kept, _epochs(tell, step, done, recipe.epochs)))
-        except ConfigError as exc:
-            what = f"recipe {recipe.name}: step {index} ({step.method}): {exc.what}"
-            raise ConfigError(what, got=exc.got, allowed=exc.allowed, next_step=exc.next_step) from exc
         done += step.epochs if isinstance(step, FineTuned) else 0
     note = LineageStep("recipe", {"name": recipe.name, "sha256": recipe.digest}, versions("edgevision"))
     return (*stages[:-1], replace(stages[-1], model=stages[-1].model.then(note)))
+
+
+def _check_layers(source: SourceModel, recipe: CompressionRecipe) -> None:
+    """Raise ConfigError where a step names a layer that the model does not have: no step renames any."""
+    for index, step in enumerate(recipe.steps, 1):
+        with naming_step(recipe, index):
+            for option in LAYERS:
+                chosen_layers(option, getattr(step, option, None) or (), source.model)
 
 
 def _epochs(tell: Progress, step: Step, done: int, total: int) -> Callable[[int, Any], None]:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from edgevision.compress.values import Options, choice, flag, names, number, pair, record, whole
 from edgevision.converters.channel_importance import IMPORTANCES
 from edgevision.converters.channel_plan import SCOPES
+from edgevision.converters.channel_report import ChannelTarget
 from edgevision.converters.clustering import CENTROIDS
 from edgevision.converters.fine_tuning import OPTIMIZERS
 from edgevision.converters.formats import FORMATS, SCHEMES
@@ -83,6 +84,10 @@ class Target(Options):
 
     kind: str = field(metadata=choice(("macs", "parameters")))
     value: float = field(metadata=number(0, above=True))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ChannelTarget(self.kind, self.value)  # refuses a share of 1
 
 
 @dataclass(frozen=True, kw_only=True)

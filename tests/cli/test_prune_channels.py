@@ -31,11 +31,20 @@ def test_bytes_and_milliseconds_are_measured_on_the_exported_file(run, keras_art
     wanted = int(size - 40)
     result = channels(run, keras_artifact.path, tmp_path / "b", "--target-bytes", wanted, *still, data=images)
     assert json.loads(result.stdout)["report"]["reached"] <= wanted < size
+    assert "nothing was removed" in whole.stderr and "nothing was removed" not in result.stderr
     options = ("--scheme", "float32", "--epochs", 0)
     slow = channels(run, keras_artifact.path, tmp_path / "c", "--target-latency-ms", 1e4, *options)
     assert slow.exit_code == 0 and "latency_ms" in slow.stdout
     fast = channels(run, keras_artifact.path, tmp_path / "d", "--target-latency-ms", 1e-6, *options)
     assert fast.exit_code == 1 and "cannot meet the target" in fast.stderr and not (tmp_path / "d").exists()
+
+
+def test_a_model_far_below_the_target_is_remarked_on(run, keras_artifact, tmp_path):
+    arguments = ("--target-macs", 0.98, "--epochs", 0)
+    result = channels(run, keras_artifact.path, tmp_path / "far", *arguments)
+    assert result.exit_code == 0 and "well below the target, for 2 channels go at once" in result.stderr, result.stderr
+    result = channels(run, keras_artifact.path, tmp_path / "near", *arguments, "--multiple", 1)
+    assert result.exit_code == 0 and "below the target" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -62,6 +71,7 @@ def test_bytes_and_milliseconds_are_measured_on_the_exported_file(run, keras_art
         (("--target-bytes", 900), "needs calibration data"),
         (("--target-macs", 0), "0"),
         (("--target-macs", 0.001), "cannot meet the target"),
+        (("--target-macs", 1), "target macs: got 1.0; allowed: a share below 1, or a number above 1"),
     ],
 )
 def test_what_makes_no_sense_is_refused(run, keras_artifact, tmp_path, arguments, message):

@@ -264,7 +264,7 @@ def read_network(file):
 
 
 @pytest.mark.parametrize("keep_sparsity", [False, True])
-def test_layers_that_cannot_be_quantized_are_named(stripes, keep_sparsity):
+def test_layers_that_cannot_be_quantized_are_named(stripes, keep_sparsity, tmp_path):
     epochs = int(keep_sparsity)
     quantized, report = quantize_aware(
         build(slope=True), stripes, epochs=epochs, batch_size=64, keep_sparsity=keep_sparsity
@@ -272,6 +272,9 @@ def test_layers_that_cannot_be_quantized_are_named(stripes, keep_sparsity):
     assert [name for name, _ in report.skipped] == ["slope", "lone_bn"]
     assert "stem_bn" in report.quantized
     assert is_quantization_aware(quantized.model)
+    skipped = convert(quantized, tmp_path).report.skipped
+    assert {name for name, _ in skipped} == {"slope", "lone_bn", "pool"}  # what follows them takes their floats
+    assert {reason.partition(" ")[2] for _, reason in skipped} == {"computes in float32"}
 
 
 def test_an_unknown_activation_stays_float_and_mixed_precision_is_widened(stripes):

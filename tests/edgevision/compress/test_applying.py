@@ -96,7 +96,11 @@ def test_a_place_that_is_taken_is_refused_before_any_work(place, compressed, tmp
     ("step", "message"),
     [
         ('method = "quantize"\nscheme = "static_wi8_ai16"', r"step 1 \(quantize\): scheme for openvino"),
-        ('method = "prune"\nlayers = ["nosuch"]\nepochs = 1', r"recipe r: step 1 \(prune\): no layer has this name"),
+        ('method = "prune"\nlayers = ["nosuch"]\nepochs = 1', r"step 1 \(prune\): layers: no layer has this name"),
+        (
+            'method = "prune"\nlearning_rate = 1e30\n[[steps]]\nmethod = "quantize"\nfloat_layers = ["nosuch"]',
+            r"recipe r: step 2 \(quantize\): float_layers: no layer has this name",  # and not that step 1 diverged
+        ),
         ('method = "prune"\nbatch_size = 1000', "batch size"),
     ],
 )

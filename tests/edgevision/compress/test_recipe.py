@@ -123,6 +123,7 @@ def test_every_default_is_allowed(step):
             "target: kind: got latency_ms; allowed",
         ),
         ('method = "prune_channels"\ntarget = {kind = "macs", value = 0}', "target: value: got 0"),
+        ('method = "prune_channels"\ntarget = {kind = "macs", value = 1}', "macs: got 1.0; allowed: a share below 1"),
         ('method = "cluster"\nclusters = 1', "clusters: got 1; allowed: a whole number, 2 to 256"),
         ('method = "quantize"\nscheme = "int8"', "scheme: got int8; allowed: float32"),
         ('method = "quantize"\ndistillation = {}', "unknown key: got distillation"),
