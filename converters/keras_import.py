@@ -13,6 +13,7 @@ import numpy as np
 
 from edgevision.artifact import Artifact, write_artifact
 from edgevision.converters.keras3_import import import_keras3
+from edgevision.converters.keras_precision import in_float32
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ArtifactError, ConversionError
 from edgevision.files import sha256_file
@@ -92,7 +93,8 @@ def load_source(path: str | Path) -> SourceModel:
     """Load a tf_keras model from an artifact directory of format ``keras``, or from a bare ``.keras`` or HDF5 file.
 
     No code in the file is run: Lambda layers and unknown modules are refused before anything is loaded. A file of
-    Keras 3 is translated layer by layer, and has to answer as it does in Keras 3.
+    Keras 3 is translated layer by layer, and has to answer as it does in Keras 3. A model of mixed precision computes in
+    float32 from here on.
 
     Raises:
         ArtifactError: Not a Keras model, damaged, or it would run code.
@@ -118,7 +120,7 @@ def load_source(path: str | Path) -> SourceModel:
     manifest = artifact.manifest
     checked = check_keras_file(artifact.model_file)
     imported = import_keras3(artifact.model_file, checked) if checked.is_keras_3 else None
-    model = imported.model if imported else load_keras_model(artifact.model_file, step=vendor_step)
+    model = in_float32(imported.model if imported else load_keras_model(artifact.model_file, step=vendor_step))
     source = SourceModel(
         model=model,
         name=manifest.name,

@@ -124,7 +124,7 @@ def quantize_aware(
         raise ConfigError(f"{source.name} carries quantization already", next_step="start from the float model")
     names = [layers] if isinstance(layers, str) else None if layers is None else list(layers)
     scheme = EightBits(keep_sparsity, keep_clusters)
-    copy = _in_float32(copy_model(source))
+    copy = copy_model(source)
     chosen, skipped = _choose(copy, scheme, names)
     tuner = FineTuner(source, dataset, settings, distillation)
     model = _annotated(source, copy, scheme, chosen)
@@ -177,19 +177,6 @@ def _choose(model: Any, scheme: EightBits, patterns: list[str] | None) -> tuple[
         got = "; ".join(f"{name}: {reason}" for name, reason in skipped[:2])
         raise ConversionError(f"{model.name} has no layer with weights that can be quantized", got=got or None)
     return chosen, skipped
-
-
-def _in_float32(model: Any) -> Any:
-    """Return the model with every layer computing in float32: ranges of int8 are not learned in 16 bits."""
-    if all(getattr(layer, "compute_dtype", "float32") == "float32" for layer in model.layers):
-        return model
-
-    def widen(layer: Any) -> Any:
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
-
-    wide = require("tf_keras").models.clone_model(model, clone_function=widen)
-    wide.set_weights(model.get_weights())
-    return wide
 
 
 def _annotated(source: SourceModel, model: Any, scheme: EightBits, chosen: list[str]) -> Any:
