@@ -93,8 +93,8 @@ def load_source(path: str | Path) -> SourceModel:
     """Load a tf_keras model from an artifact directory of format ``keras``, or from a bare ``.keras`` or HDF5 file.
 
     No code in the file is run: Lambda layers and unknown modules are refused before anything is loaded. A file of
-    Keras 3 is translated layer by layer, and has to answer as it does in Keras 3. A model of mixed precision computes in
-    float32 from here on.
+    Keras 3 is translated layer by layer, and has to answer as it does in Keras 3. A model of mixed precision computes
+    in float32 from here on.
 
     Raises:
         ArtifactError: Not a Keras model, damaged, or it would run code.

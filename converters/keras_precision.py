@@ -1,7 +1,7 @@
 """Models that were trained in mixed precision, as the converters take them: computing in float32.
 
-Micikevicius et al., "Mixed Precision Training" (ICLR 2018): the weights are float32 anyway, 16-bit numbers are how a GPU
-trains. A file for a device says its own numbers, by its scheme.
+Micikevicius et al., "Mixed Precision Training" (ICLR 2018): the weights are float32 anyway, 16-bit numbers are how a
+GPU trains. A file for a device has numbers of its own, by its scheme.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgevision.converters.vendor import vendor_step
+
 NARROW = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 """Names of Keras's dtype policies that compute in 16 bits."""
 

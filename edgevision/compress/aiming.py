@@ -48,7 +48,7 @@ def aims(bench: Bench, judge: Judge, known: set[str]) -> Iterator[tuple[str, lis
         known: Reasons that were dealt with; grows.
     """
     limits = bench.plan.constraints
-    for format in bench.plan.to if bench.space.trainable else ():
+    for format in bench.plan.to if bench.space.manner else ():
         records = bench.study.records()
         row = _untrained(records, format, INT8)
         reason = f"aimed at {limits.max_bytes} bytes and {limits.max_latency_ms} ms in {format}"

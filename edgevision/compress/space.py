@@ -7,7 +7,7 @@ What costs seconds comes first: every scheme without any training; then recipes 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,13 +19,14 @@ ALL_STAY = "all"
 KINDS = ("parameters", "macs")
 MULTIPLES = {"parameters": 4, "macs": 8}
 """What channels stay in multiples of: bytes are met more closely with fours, vector units want eights."""
-CHANNELS_RATE, AUGMENT = 1e-3, "crop-flip"
+AUGMENT = "crop-flip"
 LEAST_PERCENT = 15
-CHANNELS_STEPS = 4
-"""In how many steps channels go, as far as there are epochs: what is left recovers in between."""
 IMAGES_SEEN = 250_000
 """A fine-tuning sees about so many images, unless told otherwise."""
 MOST_EPOCHS = 30
+
+MANY_IMAGES = 10_000
+"""From so many on, models with batch norms are trained as if anew."""
 
 Room = Callable[[str, str], int]
 """(format, scheme) -> the percentage of parameters that may stay, as far as is known."""
@@ -57,6 +58,33 @@ class Proposal:
 
 
 @dataclass(frozen=True)
+class Manner:
+    """How candidates are trained on.
+
+    Attributes:
+        batch_size: Images a step.
+        channels: Options of `PruneChannels`: how channels go, and how what is left learns.
+        quantization_rate: Learning rate of quantization-aware training, which Adam does: batch norms stand still in it,
+            and larger steps diverge.
+    """
+
+    batch_size: int
+    channels: Mapping[str, Any]
+    quantization_rate: float
+
+    @classmethod
+    def fitting(cls, images: int, *, normalized: bool) -> Manner:
+        """Return what suits so many training images, and a model with batch norms (``normalized``) or without.
+
+        A few images are best used for small steps, between which channels go in turn. Many allow the large steps of SGD
+        after which it matters little what the weights were; without batch norms those diverge.
+        """
+        if images >= MANY_IMAGES and normalized:
+            return cls(128, {"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.002, "steps": 1}, 5e-4)
+        return cls(32, {"learning_rate": 1e-3, "steps": 4}, 1e-4)
+
+
+@dataclass(frozen=True)
 class Space:
     """What may be chosen.
 
@@ -64,24 +92,25 @@ class Space:
         formats: Formats to convert to.
         epochs: Passes over the images of the longest fine-tuning; the short one has a quarter of them.
         seed: Of every step.
-        trainable: Whether the model is a classifier that can be trained on.
+        manner: How candidates are trained on; None where the model is no classifier, which cannot be.
     """
 
     formats: tuple[str, ...]
     epochs: int
     seed: int
-    trainable: bool
+    manner: Manner | None
 
     def draw(self, trial: Trial, room: Room) -> Proposal:
         """Draw a candidate."""
         format = trial.suggest_categorical("format", self.formats)
         scheme = trial.suggest_categorical(f"{format} scheme", FORMATS[format].schemes)
-        channels = trial.suggest_categorical("channels", (ALL_STAY, *KINDS)) if self.trainable else ALL_STAY
+        manner = self.manner
+        channels = trial.suggest_categorical("channels", (ALL_STAY, *KINDS)) if manner else ALL_STAY
         percent, training = 100, False
         if channels != ALL_STAY:
             most = room(format, scheme) if channels == "parameters" else 95
             percent = trial.suggest_int("percent", LEAST_PERCENT, max(LEAST_PERCENT, min(95, most)))
-        if self.trainable and scheme == INT8:
+        if manner and scheme == INT8:
             training = trial.suggest_categorical("quantization-aware", (False, True))
         epochs, teaching = 0, None
         if percent < 100 or training:
@@ -92,10 +121,10 @@ class Space:
             granularity = trial.suggest_categorical(f"{format} granularity", FORMATS[format].granularities)
             method = trial.suggest_categorical(f"{format} calibration", FORMATS[format].calibration_methods[scheme])
         steps: list[Step] = []
-        if percent < 100:
-            steps.append(self._channels(channels, percent, epochs, teaching))
-        if training:
-            steps.append(QuantizeAware(epochs=self.short, seed=self.seed, distillation=teaching))
+        if manner and percent < 100:
+            steps.append(self._channels(manner, channels, percent, epochs, teaching))
+        if manner and training:
+            steps.append(self._quantization(manner, teaching))
         else:
             numerics = {"scheme": scheme, "granularity": granularity, "calibration_method": method}
             steps.append(Quantize(**numerics, seed=self.seed))
@@ -136,11 +165,20 @@ class Space:
             f"{format} granularity": "per_channel", f"{format} calibration": "min_max",
         }  # fmt: skip
 
-    def _channels(self, kind: str, percent: int, epochs: int, teaching: Teaching | None) -> PruneChannels:
+    def _channels(
+        self, manner: Manner, kind: str, percent: int, epochs: int, teaching: Teaching | None
+    ) -> PruneChannels:
+        target = Target(kind=kind, value=percent / 100)
+        options = {**manner.channels, "steps": min(manner.channels["steps"], epochs)}
         return PruneChannels(
-            target=Target(kind=kind, value=percent / 100), multiple=MULTIPLES[kind],
-            steps=min(CHANNELS_STEPS, epochs), epochs=epochs, seed=self.seed,
-            learning_rate=CHANNELS_RATE, augment=AUGMENT, distillation=teaching,
+            target=target, multiple=MULTIPLES[kind], epochs=epochs, batch_size=manner.batch_size, seed=self.seed,
+            augment=AUGMENT, distillation=teaching, **options,
+        )  # fmt: skip
+
+    def _quantization(self, manner: Manner, teaching: Teaching | None) -> QuantizeAware:
+        return QuantizeAware(
+            epochs=self.short, batch_size=manner.batch_size, learning_rate=manner.quantization_rate, seed=self.seed,
+            distillation=teaching,
         )  # fmt: skip
 
 

@@ -25,9 +25,10 @@ from edgevision.compress.judging import PASSING, RECOVERY_POINTS, Judge, Judged,
 from edgevision.compress.ledger import LedgerRow
 from edgevision.compress.measuring import Setting
 from edgevision.compress.running import Progress
-from edgevision.compress.space import Proposal, Space, default_epochs
+from edgevision.compress.space import Manner, Proposal, Space, default_epochs
 from edgevision.compress.study import BEAT_S, Record, Study
-from edgevision.converters.keras_import import SourceModel, is_quantization_aware, load_source
+from edgevision.converters.keras_import import SourceModel, is_quantization_aware, leaf_layers, load_source
+from edgevision.converters.quantization_scheme import BATCH_NORMS
 from edgevision.documents import digest
 from edgevision.errors import ConfigError, EdgeVisionError
 from edgevision.optional import require
@@ -41,7 +42,6 @@ CALIBRATED = 500
 """Calibration images that are looked at before anything is begun."""
 MOST_REPEATS = 60
 """After so many drawn candidates in a row that were known already, the space counts as exhausted."""
-BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,7 @@ def open_bench(plan: Plan, parts: Parts, worker: int = 0) -> Bench:
     """
     source, train, test = parts.source, parts.train, parts.test
     epochs = plan.epochs or default_epochs(len(train))
-    trainable = len(train) >= BATCH and source.decoding.get("activation") in ("softmax", "logits")
-    space = Space(plan.to, epochs, plan.seed, trainable)
+    space = Space(plan.to, epochs, plan.seed, _manner(source, len(train)))
     identity = {
         "model": model_digest(source),
         "images": digest([images_digest(train), images_digest(test)]),
@@ -165,6 +164,14 @@ def open_bench(plan: Plan, parts: Parts, worker: int = 0) -> Bench:
     claim_folder(out, plan.storage, plan.study, identity)
     study.draw_with(_sampler(plan, worker, len(study.records())))
     return Bench(plan, source, train, test, space, study, out / MODELS / digest(identity)[:16])
+
+
+def _manner(source: SourceModel, images: int) -> Manner | None:
+    """Return how a model is trained on with so many images; None where it cannot be."""
+    normalized = any(type(layer).__name__ in BATCH_NORMS for layer in leaf_layers(source.model))
+    manner = Manner.fitting(images, normalized=normalized)
+    classifier = source.decoding.get("activation") in ("softmax", "logits")
+    return manner if classifier and images >= manner.batch_size else None
 
 
 def work(bench: Bench, progress: Progress | None = None) -> None:

@@ -41,7 +41,8 @@ def test_it_computes_in_float32_with_the_same_weights_and_layers(policy, images)
     assert {layer.compute_dtype for layer in wide.submodules if hasattr(layer, "compute_dtype")} == {"float32"}
     assert wide.output.dtype == "float32" and wide.name == model.name
     assert [layer.name for layer in wide.layers] == [layer.name for layer in model.layers]
-    assert all(np.array_equal(ours, theirs) for ours, theirs in zip(wide.get_weights(), model.get_weights(), strict=True))
+    pairs = zip(wide.get_weights(), model.get_weights(), strict=True)
+    assert all(np.array_equal(ours, theirs) for ours, theirs in pairs)
     assert np.abs(wide(images).numpy() - model(images).numpy().astype(np.float32)).max() < 0.01
     assert in_float32(wide) is wide
 

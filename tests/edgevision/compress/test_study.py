@@ -6,12 +6,12 @@ import pytest
 from edgevision.compress.aiming import Fixed
 from edgevision.compress.judging import Judged, Stopped
 from edgevision.compress.ownership import is_gone, this_process
-from edgevision.compress.space import Proposal, Space
+from edgevision.compress.space import Manner, Proposal, Space
 from edgevision.compress.study import Study
 from edgevision.errors import BackendUnavailableError, ConfigError
 
 IDENTITY = {"model": "a" * 64, "formats": ["tflite"], "seed": 0}
-SPACE = Space(("tflite",), 8, 0, True)
+SPACE = Space(("tflite",), 8, 0, Manner.fitting(100, normalized=True))
 NONE = frozenset[str]()
 
 
@@ -115,3 +115,23 @@ def test_processes_are_told_apart():
     own = this_process()
     assert not is_gone(own) and not is_gone(None) and not is_gone({**own, "host": "elsewhere"})
     assert is_gone({**own, "started": "1"}) and is_gone({**own, "pid": 2**22 + 1})
+
+
+@pytest.mark.parametrize(
+    ("images", "normalized", "optimizer", "steps"),
+    [(50_000, True, "sgd", 1), (50_000, False, "adam", 4), (2_000, True, "adam", 4)],
+)
+def test_many_images_and_batch_norms_allow_large_steps(images, normalized, optimizer, steps):
+    space = Space(("tflite",), 8, 0, Manner.fitting(images, normalized=normalized))
+    channels, training = space.draw(
+        Fixed(space.aimed("tflite", "parameters", 50, trained=True)), lambda format, scheme: 100
+    ).recipe.steps
+    assert (channels.optimizer, channels.steps, channels.epochs) == (optimizer, steps, 8)
+    assert channels.batch_size == training.batch_size == (128 if optimizer == "sgd" else 32)
+    assert training.optimizer == "adam" and training.epochs == 2
+
+
+def test_what_is_no_classifier_is_only_quantized():
+    space = Space(("tflite",), 8, 0, None)
+    drawn = space.draw(Fixed(space.untrained()[0]), lambda format, scheme: 100)
+    assert [step.method for step in drawn.recipe.steps] == ["quantize"]
