@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import glob
 import hashlib
 import os
 import secrets
@@ -179,6 +180,11 @@ def _mapped(target: Path, within: Path | None = None) -> Iterator[None]:
             raise
         reason = _REASONS.get(exc.errno or 0) or exc.strerror or str(exc)
         raise OutputError(f"cannot write {target}: {reason}", next_step="nothing was written") from exc
+
+
+def unfinished(path: Path) -> list[Path]:
+    """Return what writing ``path`` left behind where the process was killed."""
+    return sorted(path.parent.glob(f".????????.tmp.{glob.escape(path.name)}"))
 
 
 def _sibling(target: Path) -> Path:

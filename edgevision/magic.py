@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import mmap
-import struct
 import zipfile
 from pathlib import Path
 
 from edgevision.errors import ArtifactError
+from edgevision.flatbuffer import Table
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _KNOWN = (
@@ -28,7 +28,7 @@ def detect_format(path: str | Path) -> str:
     path = Path(path)
     head = _head(path)
     if head[4:8] == b"TFL3":
-        return _tflite_kind(path, head)
+        return _tflite_kind(path)
     if head.startswith(_HDF5):
         return "keras"
     if head.startswith(b"PK"):
@@ -75,19 +75,28 @@ def _shown(head: bytes) -> str:
     return f"a file that starts with {head[:8]!r}"
 
 
-def _tflite_kind(path: Path, head: bytes) -> str:
-    """Check that the flatbuffer's root table and its vtable lie inside the file; tell whose operators are in it."""
+def _tflite_kind(path: Path) -> str:
+    """Check that what the flatbuffer refers to lies inside the file; tell whose operators are in it."""
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        root = struct.unpack_from("<I", head)[0]
-        inside = 8 <= root <= len(data) - 4
-        if inside:
-            vtable = root - struct.unpack_from("<i", data, root)[0]
-            inside = 8 <= vtable <= len(data) - 4 and vtable + struct.unpack_from("<H", data, vtable)[0] <= len(data)
-        if not inside:
-            raise ArtifactError(f"{path}: a damaged TFLite model", got=f"root table outside the {len(data)} bytes")
+        try:
+            _check_parts(Table.root(data), len(data))
+        except ValueError as exc:
+            raise ArtifactError(f"{path}: a damaged TFLite model, or one that was cut off", got=str(exc)) from exc
         if data.find(b"edgetpu-custom-op") >= 0:
             return "edgetpu"
         return "vela" if data.find(b"ethos-u") >= 0 else "tflite"
+
+
+def _check_parts(model: Table, length: int) -> None:
+    """Raise ValueError where a part lies outside of the file; field numbers are those of TFLite's schema, version 3."""
+    for graph in model.tables(2):
+        for field in (0, 3):  # tensors and operators: to read a table is to check it
+            list(graph.tables(field))
+    for buffer in model.tables(4):
+        buffer.places(0, 1)
+        end = buffer.number(1, "<Q") + buffer.number(2, "<Q")  # behind the flatbuffer, where the weights are large
+        if end > length:
+            raise ValueError(f"weights up to byte {end} of {length}")
 
 
 def _check_keras_zip(path: Path) -> str:

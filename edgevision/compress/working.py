@@ -31,6 +31,7 @@ from edgevision.converters.keras_import import SourceModel, is_quantization_awar
 from edgevision.converters.quantization_scheme import BATCH_NORMS
 from edgevision.documents import digest
 from edgevision.errors import ConfigError, EdgeVisionError
+from edgevision.files import unfinished
 from edgevision.optional import require
 
 if TYPE_CHECKING:
@@ -187,6 +188,7 @@ def work(bench: Bench, progress: Progress | None = None) -> None:
         for format in plan.to:
             judge.measurer.original(bench.source, format)  # a model that cannot be converted at all fails here
         study.revive()
+        _tidy(bench)
         study.enqueue(bench.space.untrained(), "untrained")
         _queue_again(bench)
         while repeats < MOST_REPEATS:
@@ -292,12 +294,16 @@ def _recovery(records: tuple[Record, ...]) -> float:
 
 
 def _tidy(bench: Bench) -> None:
-    """Remove the artifacts of finished trials that are not on the front."""
+    """Remove the artifacts of finished trials that are not on the front, and what killed processes left of theirs."""
     records = bench.study.records()
     front = {record.number for record in pareto_front(records)}
     for record in records:
+        place = trial_folder(bench.plan, record.number)
         if record.state == "COMPLETE" and record.number not in front:
-            shutil.rmtree(trial_folder(bench.plan, record.number), ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
+        if record.state != "RUNNING":
+            for leftover in unfinished(place):
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 @contextmanager

@@ -165,6 +165,8 @@ def test_cut_files_are_refused(quantized, keep, tmp_path):
     path.write_bytes(content[: keep if isinstance(keep, int) else int(len(content) * keep)])
     with pytest.raises(ArtifactError, match=r"cut\.tflite is not a sound TFLite model"):
         check_tflite(path)
+    with pytest.raises(ArtifactError):
+        Artifact.describe(path)  # before any runtime is asked for
 
 
 @pytest.mark.parametrize("content", [b"\x1c\0\0\0ABCD" + bytes(100), b"\xff\xff\xff\x7fTFL3" + bytes(100), bytes(100)])
