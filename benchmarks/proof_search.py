@@ -15,7 +15,9 @@ from proof_parts import BIN, ROOT, Section, edgevision, run
 
 PLANTED = "stage1_block0_a"
 LIMITS = {"tflite": "60000", "openvino": "120000"}
-SEARCH = ("--max-drop", "1.5", "--trials", "8", "--epochs", "12")
+SEARCH = ("--max-drop", "1.5", "--trials", "7", "--epochs", "40")
+BEFORE_THE_KILL = 2
+"""Candidates that are measured when the search is killed: int8 without training, and the first that was trained."""
 OUT_OF_REACH = ("--max-drop", "0.5", "--max-bytes", "9000", "--to", "tflite", "--trials", "6", "--epochs", "1")
 
 
@@ -59,11 +61,11 @@ def compress(out: Path) -> Section:
 
 
 def _killed(folder: Path, command: tuple[str | Path, ...]) -> Row:
-    """Kill a search once three candidates are measured, and say which of them it does again."""
+    """Kill a search once some candidates are measured, and say which of them it does again."""
     process = subprocess.Popen(
         [str(part) for part in (BIN / "edgevision", *command)], cwd=ROOT, stdout=subprocess.DEVNULL
     )
-    while len(_finished(folder)) < 3 and process.poll() is None:
+    while len(_finished(folder)) < BEFORE_THE_KILL and process.poll() is None:
         time.sleep(2)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -86,7 +86,9 @@ def prune_channels(
     settings = FineTuning(epochs, batch_size, learning_rate, seed, augment, optimizer, weight_decay)
     names = [layers] if isinstance(layers, str) else None if layers is None else list(layers)
     _check(source, dataset, importance, scope, multiple, steps, epochs)
-    tuner = FineTuner(source, dataset, settings, distillation) if dataset is not None else None
+    tuner = None
+    if dataset is not None and (epochs or importance == "taylor"):
+        tuner = FineTuner(source, dataset, settings, distillation)
     run = _Run(source, target, importance, scope, multiple, names)
     history: list[dict[str, float]] = []
     for step, passes in enumerate(_divided(epochs, steps), 1):

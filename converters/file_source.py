@@ -83,6 +83,7 @@ def open_source(path: str | Path) -> Source:
     Raises:
         ArtifactError: Not a model, damaged, a format that nothing is converted from; or a Keras file that would run
             code.
+        ConfigError: A ``.tflite`` file that is quantized already.
         ConversionError: Weights are NaN or infinite.
         BackendUnavailableError: An extra is not installed.
     """
@@ -100,12 +101,12 @@ def open_source(path: str | Path) -> Source:
 
 def _file(artifact: Artifact, kind: str, reason: str | None) -> FileSource:
     manifest = artifact.manifest
-    inputs, outputs = _READERS[kind](artifact.model_file)
     if manifest.scheme not in (None, "float32"):
         raise ArtifactError(
             f"{artifact.path}: not a float model", got=manifest.scheme, allowed="float32",
             next_step="start from the float model",
         )  # fmt: skip
+    inputs, outputs = _READERS[kind](artifact.model_file)
     return FileSource(
         kind,
         artifact.model_file,
@@ -152,6 +153,7 @@ Ends = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 def _tflite_ends(path: Path) -> Ends:
     with vendor_step(f"reading {path.name}", error=ArtifactError):
         file = TFLiteFile(path.read_bytes())
+        file.check_float()
         return file.inputs, file.outputs
 
 
