@@ -24,8 +24,6 @@ from edgevision.errors import BackendUnavailableError, DeviceNotFoundError, Inpu
 
 GLANCE_TRAIN, GLANCE_TEST = 512, 500
 """Images of a glance: to train on for one epoch, and to evaluate on."""
-RECOVERY_POINTS = 20.0
-"""What a whole fine-tuning is trusted to win back over a glance, unless this search has seen more."""
 LATENCY_SLACK = 1.25
 """A glance's latency is short and noisy: only this much beyond the limit is hopeless."""
 

@@ -21,7 +21,7 @@ from edgevision.compress.constraints import Constraints
 from edgevision.compress.front import pareto_front
 from edgevision.compress.identity import check_folder, claim_folder
 from edgevision.compress.images import images_digest, open_images
-from edgevision.compress.judging import PASSING, RECOVERY_POINTS, Judge, Judged, hopeless
+from edgevision.compress.judging import PASSING, Judge, Judged, hopeless
 from edgevision.compress.ledger import LedgerRow
 from edgevision.compress.measuring import Setting
 from edgevision.compress.running import Progress
@@ -221,12 +221,12 @@ def _one_trial(bench: Bench, judge: Judge, records: tuple[Record, ...], progress
     try:
         with _signs_of_life(study, trial):
             proposal = bench.space.draw(trial, room(bench, records))
-            if study.claim(trial, proposal, may_run_again(records, plan.constraints)) is not None:
+            if study.claim(trial, proposal, may_run_again(bench.space, records, plan.constraints)) is not None:
                 return False
             if progress is not None:
                 done = sum(record.finished for record in records)
                 progress(f"trial {trial.number}: {proposal.format} {proposal.recipe.name}", done, plan.trials)
-            judged = _judged(judge, proposal, trial_folder(plan, trial.number), _recovery(records))
+            judged = _judged(judge, proposal, trial_folder(plan, trial.number), _recovery(bench.space, records))
         if isinstance(judged, EdgeVisionError):
             study.fail(trial, str(judged))
         else:
@@ -253,9 +253,9 @@ def trial_folder(plan: Plan, number: int) -> Path:
     return Path(plan.out) / TRIALS / f"{number:04d}"
 
 
-def may_run_again(records: tuple[Record, ...], constraints: Constraints) -> frozenset[str]:
+def may_run_again(space: Space, records: tuple[Record, ...], constraints: Constraints) -> frozenset[str]:
     """Return the keys of candidates that were stopped at limits which are wider now."""
-    recovery = _recovery(records)
+    recovery = _recovery(space, records)
     return frozenset(
         record.key
         for record in records
@@ -266,7 +266,7 @@ def may_run_again(records: tuple[Record, ...], constraints: Constraints) -> froz
 def _queue_again(bench: Bench) -> None:
     """Queue what was stopped at limits that are wider now."""
     records, limits = bench.study.records(), bench.plan.constraints
-    again = may_run_again(records, limits)
+    again = may_run_again(bench.space, records, limits)
     parameters = [dict(record.parameters) for record in records if record.key in again and "stopped" in record.facts]
     bench.study.enqueue(parameters, f"again within {limits.to_dict()}")
 
@@ -283,14 +283,15 @@ def _enough(records: tuple[Record, ...], plan: Plan) -> bool:
     return under_way >= plan.trials
 
 
-def _recovery(records: tuple[Record, ...]) -> float:
+def _recovery(space: Space, records: tuple[Record, ...]) -> float:
     """Return how many points training is trusted to win back: half as much again as the most that was seen."""
     seen = [
         float(record.facts["glance_drop"]) - record.row.drop_points
         for record in records
         if record.state == "COMPLETE" and "glance_drop" in record.facts
     ]
-    return max(RECOVERY_POINTS, 1.5 * max(seen, default=0.0))
+    trusted = space.manner.recovery_points if space.manner else 0.0
+    return max(trusted, 1.5 * max(seen, default=0.0))
 
 
 def _tidy(bench: Bench) -> None:
