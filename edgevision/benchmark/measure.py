@@ -158,7 +158,7 @@ def _prepare(
 
 def _take_turns(runners: Sequence[_Runner], protocol: Protocol, tell: Callable[[float], None]) -> None:
     order = random.Random(protocol.seed)
-    with _no_garbage_collection():
+    with no_garbage_collection():
         while waiting := [runner for runner in runners if runner.done(protocol) < 1.0]:
             for runner in order.sample(waiting, len(waiting)):
                 runner.turn(protocol.turn_s, keep=True)
@@ -166,7 +166,8 @@ def _take_turns(runners: Sequence[_Runner], protocol: Protocol, tell: Callable[[
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
+    """Collect garbage now, and none until the block ends."""
     was_on = gc.isenabled()
     gc.collect()
     gc.disable()

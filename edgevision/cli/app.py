@@ -34,6 +34,7 @@ COMMANDS: Rows = {
     "Prove it": {
         "verify": ("edgevision.cli.verify:verify", "Check that an artifact answers as when it was sealed"),
         "benchmark": ("edgevision.cli.benchmark:benchmark", "Measure latency, load time and memory"),
+        "compare": ("edgevision.cli.compare:compare", "Say which of several is faster, or that it is not known"),
         "evaluate": ("edgevision.cli.evaluate:evaluate", "Measure the accuracy on labelled images"),
     },
     "Fit it to a device": {

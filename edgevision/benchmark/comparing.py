@@ -1,0 +1,158 @@
+"""Is one artifact faster than another, here? Measured in turns, in several sittings, and never guessed.
+
+Within a round the candidates run forwards and then backwards (A B B A), so that a machine that gets slower or faster
+meanwhile favours none. A sitting loads each of them anew: where its buffers happen to lie makes an object faster or
+slower than another one of the same model, and only objects that are made anew show by how much. The sittings, not the
+inferences, are what the intervals are made of.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+
+from edgevision.benchmark.comparison import Comparison, Sitting, concluded
+from edgevision.benchmark.inputs import inputs_for
+from edgevision.benchmark.measure import Candidate, Progress, no_garbage_collection
+from edgevision.errors import ConfigError
+from edgevision.runtimes import CompiledModel, load
+from edgevision.tensors import Array
+
+SITTINGS = 12
+TURN_S = 0.02
+WARM_UP = 0.2
+"""Share of a sitting that is warm-up."""
+
+
+def compare(
+    candidates: Sequence[Candidate],
+    *,
+    margin: float = 0.03,
+    confidence: float = 0.95,
+    budget_s: float = 20.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare the median latency of each candidate with that of the first.
+
+    Args:
+        candidates: What to compare; at least two. The inputs are an artifact's golden samples, or random.
+        margin: Ratios nearer to 1 than this count as equal: 0.03 are three percent.
+        confidence: Of each interval.
+        budget_s: Seconds that all of it may take, once every candidate was loaded for the first time; a sitting that
+            has begun is finished.
+        seed: Of the order and of random inputs.
+        progress: Called with (done, total).
+
+    Raises:
+        ConfigError: Fewer than two candidates, or a value that makes no sense.
+        EdgeVisionError: A candidate does not load or run.
+    """
+    _check(candidates, margin, confidence, budget_s)
+    order = random.Random(seed)
+    for candidate in candidates:
+        _load(candidate).close()  # imports a runtime's package, and shows what does not load before anything is timed
+    sittings: list[Sitting] = []
+    start = time.perf_counter()
+    while len(sittings) < SITTINGS:
+        passed = time.perf_counter() - start
+        longest = passed / len(sittings) if sittings else 0.0
+        if passed + longest > budget_s and sittings:
+            break
+        if progress is not None:
+            progress(len(sittings), SITTINGS)
+        share = max(0.0, budget_s - passed) / (SITTINGS - len(sittings))
+        sittings.append(_sitting(candidates, share, order, seed))
+    protocol = (
+        f"{len(sittings)} sittings within {budget_s:g} s, each with all candidates loaded anew; in a sitting, rounds "
+        f"of turns of {TURN_S * 1000:g} ms, forwards and backwards, in random order (seed {seed}). Intervals: "
+        f"bootstrap-t over the sittings, {confidence:.4g} confidence."
+    )
+    names = [_name(candidate) for candidate in candidates]
+    return concluded(names, sittings, margin=margin, confidence=confidence, seed=seed, protocol=protocol)
+
+
+def _check(candidates: Sequence[Candidate], margin: float, confidence: float, budget_s: float) -> None:
+    if len(candidates) < 2:
+        raise ConfigError("compare: candidates", got=len(candidates), allowed="two or more")
+    if not 0 < margin < 1:
+        raise ConfigError("compare: margin", got=margin, allowed="between 0 and 1")
+    if not 0 < confidence < 1:
+        raise ConfigError("compare: confidence", got=confidence, allowed="between 0 and 1")
+    if not (math.isfinite(budget_s) and budget_s > 0):
+        raise ConfigError("compare: budget_s", got=budget_s, allowed="seconds, more than 0")
+
+
+def _sitting(candidates: Sequence[Candidate], seconds: float, order: random.Random, seed: int) -> Sitting:
+    """Load all candidates, warm them up, and let them take turns for so many seconds, one round at least."""
+    end = time.perf_counter() + seconds
+    with ExitStack() as stack:
+        runners: dict[int, _Runner] = {}
+        for place in order.sample(range(len(candidates)), len(candidates)):
+            model = stack.enter_context(_load(candidates[place]))
+            inputs, _ = inputs_for(candidates[place].artifact, model.inputs, seed)
+            runners[place] = _Runner(model, itertools.cycle(inputs))
+        for runner in runners.values():
+            runner.turn(WARM_UP * seconds / len(runners))
+        with no_garbage_collection():
+            rounds = list(_rounds(runners, order, end))
+    return _summary(rounds)
+
+
+def _load(candidate: Candidate) -> CompiledModel:
+    return load(candidate.artifact, candidate.device, runtime=candidate.runtime, options=candidate.options)
+
+
+class _Runner:
+    """A loaded candidate."""
+
+    def __init__(self, model: CompiledModel, inputs: Iterator[Sequence[Array]]) -> None:
+        self._model, self._inputs = model, inputs
+
+    def turn(self, seconds: float) -> float:
+        """Infer for so long, at least once; return the median latency in milliseconds."""
+        infer, inputs, clock = self._model.infer, self._inputs, time.perf_counter_ns
+        samples = []
+        end = clock() + int(seconds * 1e9)
+        while True:
+            tensors = next(inputs)
+            start = clock()
+            infer(tensors)
+            stop = clock()
+            samples.append(stop - start)
+            if stop >= end:
+                return statistics.median(samples) / 1e6
+
+
+Round = list[tuple[float, float]]
+"""For each candidate the latencies, in milliseconds, of its turn on the way forwards and of that backwards."""
+
+
+def _rounds(runners: dict[int, _Runner], order: random.Random, end: float) -> Iterator[Round]:
+    while True:
+        forwards = order.sample(sorted(runners), len(runners))
+        first = {place: runners[place].turn(TURN_S) for place in forwards}
+        second = {place: runners[place].turn(TURN_S) for place in reversed(forwards)}
+        yield [(first[place], second[place]) for place in sorted(runners)]
+        if time.perf_counter() >= end:
+            return
+
+
+def _summary(rounds: Sequence[Round]) -> Sitting:
+    places = range(len(rounds[0]))
+    both = [[sum(turns) / 2 for turns in one] for one in rounds]
+    return Sitting(
+        tuple(statistics.median(one[place] for one in both) for place in places),
+        tuple(statistics.median(math.log(one[place] / one[0]) for one in both) for place in places),
+        statistics.median(math.log(one[0][0] / one[0][1]) for one in rounds),
+    )
+
+
+def _name(candidate: Candidate) -> str:
+    place = str(candidate.artifact.path)
+    return f"{place} on {candidate.runtime}" if candidate.runtime else place

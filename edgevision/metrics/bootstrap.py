@@ -1,0 +1,46 @@
+"""Confidence intervals from few independent measurements, without a law that they follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgevision.errors import ConfigError
+from edgevision.tensors import Array
+
+RESAMPLES = 4000
+
+
+def mean_interval(values: Sequence[float], *, confidence: float = 0.95, seed: int = 0) -> tuple[float, float]:
+    """Return a bootstrap-t interval of the mean (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, 12.5).
+
+    Percentiles of the resampled means are too narrow for a dozen values; those of the resampled t statistics are not.
+
+    Args:
+        values: Independent measurements, two at least.
+        confidence: Confidence of the interval, between 0 and 1.
+        seed: Of the resampling.
+
+    Raises:
+        ConfigError: Fewer than two values, one that is not finite, or a confidence outside 0 to 1.
+    """
+    found = np.asarray(values, np.float64)
+    if found.ndim != 1 or len(found) < 2 or not np.isfinite(found).all():
+        raise ConfigError("mean_interval: values", got=found.shape, allowed="two finite numbers at least")
+    if not 0 < confidence < 1:
+        raise ConfigError("mean_interval: confidence", got=confidence, allowed="between 0 and 1")
+    mean, error = _mean_and_error(found[None])
+    if not error[0]:
+        return float(mean[0]), float(mean[0])
+    drawn = np.random.default_rng(seed).choice(found, (RESAMPLES, len(found)))
+    means, errors = _mean_and_error(drawn)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistics = (means - mean) / errors  # infinite where all that was drawn is one value: the far end of the tail
+    statistics = statistics[~np.isnan(statistics)]
+    low, high = np.quantile(statistics, [0.5 - confidence / 2, 0.5 + confidence / 2], method="closest_observation")
+    return float(mean[0] - high * error[0]), float(mean[0] - low * error[0])
+
+
+def _mean_and_error(rows: Array) -> tuple[Array, Array]:
+    return rows.mean(axis=1), rows.std(axis=1, ddof=1) / np.sqrt(rows.shape[1])

@@ -1,0 +1,39 @@
+"""edgevision compare: what it prints, and with which status it ends."""
+
+import json
+
+import pytest
+
+
+def test_a_model_against_itself(run, keras_artifact, tmp_path):
+    result = run("compare", keras_artifact.path, keras_artifact.path, "--runtime", "null", "--budget", 1, "--json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert (document["schema"], document["kind"]) == (1, "edgevision-comparison")
+    assert document["others"][0]["verdict"] in ("equivalent", "faster", "slower", "insufficient evidence")
+
+
+def test_the_table_has_the_control_and_the_protocol(run, keras_artifact):
+    result = run("compare", keras_artifact.path, keras_artifact.path, "--runtime", "null", "--budget", 5)
+    assert "control: against itself" in result.stdout and "sittings within 5 s" in result.stdout
+
+
+def test_what_is_expected_and_cannot_be_shown_ends_with_status_3(run, keras_artifact):
+    arguments = ("--runtime", "null", "--budget", 0.001, "--expect", "not-slower")
+    result = run("compare", keras_artifact.path, keras_artifact.path, *arguments)
+    assert result.exit_code == 3, result.stderr
+    assert "check failed: expected not-slower" in result.stderr and "insufficient evidence" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "nothing to compare with"),
+        (("no-such-model",), "no-such-model"),
+        (("--margin", 0), "--margin"),
+        (("--expect", "fastr"), "--expect"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(run, keras_artifact, arguments, message):
+    result = run("compare", keras_artifact.path, *arguments)
+    assert result.exit_code in (1, 2) and message in result.stderr, result.stderr
