@@ -5,6 +5,7 @@ from edgevision.converters import convert
 from edgevision.converters.keras_import import SourceModel
 from edgevision.converters.tflite_metadata import read_metadata
 from edgevision.errors import CalibrationError, ConfigError, ConversionError
+from edgevision.flatbuffer import Table
 from edgevision.runtimes import load
 from edgevision.tensors import dequantize, quantize
 
@@ -221,3 +222,16 @@ def test_kernels_are_stored_without_their_zeros_and_compute_the_same(tmp_path, c
     assert encoded.manifest.lineage[-1].parameters["sparse_encoding"]
     with pytest.raises(ConfigError, match="scheme with sparse_encoding for tflite: got float16; allowed: float32"):
         convert(source, tmp_path / "half", scheme="float16", sparse_encoding=True)
+
+
+def test_equal_vectors_are_written_once_and_weights_stay_aligned(converted):
+    """A scale for each channel brings as many zero points, all 0: one vector of them for every length."""
+    file = converted["static_wi8_ai8"].model_file
+    content = file.read_bytes()
+    model = Table.root(content)
+    tensors = [tensor for graph in model.tables(2) for tensor in graph.tables(0)]
+    points = [tensor.table(4).places(3, 8) for tensor in tensors if tensor.table(4)]
+    zeros = [place for place in points if len(place) > 1]
+    assert len(zeros) > len(set(zeros)) == len({len(place) for place in zeros})
+    kept = [buffer.places(0, 1) for buffer in model.tables(4)]
+    assert all(place.start % 16 == 0 for place in kept if len(place))
