@@ -18,7 +18,7 @@ from contextlib import ExitStack
 
 from edgevision.benchmark.comparison import Comparison, Sitting, concluded
 from edgevision.benchmark.inputs import inputs_for
-from edgevision.benchmark.measure import Candidate, Progress, no_garbage_collection
+from edgevision.benchmark.measure import Candidate, Progress, no_garbage_collection, timed_turn
 from edgevision.errors import ConfigError
 from edgevision.runtimes import CompiledModel, load
 from edgevision.tensors import Array
@@ -116,17 +116,7 @@ class _Runner:
 
     def turn(self, seconds: float) -> float:
         """Infer for so long, at least once; return the median latency in milliseconds."""
-        infer, inputs, clock = self._model.infer, self._inputs, time.perf_counter_ns
-        samples = []
-        end = clock() + int(seconds * 1e9)
-        while True:
-            tensors = next(inputs)
-            start = clock()
-            infer(tensors)
-            stop = clock()
-            samples.append(stop - start)
-            if stop >= end:
-                return statistics.median(samples) / 1e6
+        return statistics.median(timed_turn(self._model, self._inputs, seconds)) / 1e6
 
 
 Round = list[tuple[float, float]]

@@ -29,10 +29,10 @@ HELD_BY: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Ratio:
-    """A ratio of median latencies, below 1 where the first is faster.
+    """A ratio of latencies and its interval.
 
     Attributes:
-        value: The geometric mean over the sittings.
+        value: The middle of the ratios that were measured.
         low: Lower end of the interval.
         high: Upper end.
     """

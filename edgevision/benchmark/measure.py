@@ -43,6 +43,21 @@ class Candidate:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+def timed_turn(model: CompiledModel, inputs: Iterator[Sequence[Array]], seconds: float) -> list[int]:
+    """Infer for so long, at least once; return what each inference took, in nanoseconds."""
+    infer, clock = model.infer, time.perf_counter_ns
+    samples = []
+    end = clock() + int(seconds * 1e9)
+    while True:
+        tensors = next(inputs)
+        start = clock()
+        infer(tensors)
+        stop = clock()
+        samples.append(stop - start)
+        if stop >= end:
+            return samples
+
+
 @dataclass
 class _Runner:
     """A loaded candidate, its inputs, and the samples so far."""
@@ -57,18 +72,10 @@ class _Runner:
 
     def turn(self, seconds: float, keep: bool) -> None:
         """Infer for this long, at least once."""
-        infer, inputs, clock = self.model.infer, self.inputs, time.perf_counter_ns
-        end = clock() + int(seconds * 1e9)
-        while True:
-            tensors = next(inputs)
-            start = clock()
-            infer(tensors)
-            stop = clock()
-            if keep:
-                self.samples_ns.append(stop - start)
-                self.total_ns += stop - start
-            if stop >= end:
-                return
+        samples = timed_turn(self.model, self.inputs, seconds)
+        if keep:
+            self.samples_ns += samples
+            self.total_ns += sum(samples)
 
     def done(self, protocol: Protocol) -> float:
         """The share of its measurement that is behind it, 1.0 when it is complete."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgevision.artifact import Artifact
+from edgevision.benchmark.comparison import Ratio
 from edgevision.benchmark.measure import Candidate, Progress, benchmark
 from edgevision.benchmark.result import BenchmarkEntry
 from edgevision.calibration import CalibrationDataset
@@ -32,24 +33,6 @@ CALIBRATION_IMAGES = 50
 
 PARTS = 20
 """A measurement is cut into this many parts in a row; the medians of a part of both sides give one ratio."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A ratio of latencies and its 95% interval.
-
-    Attributes:
-        value: Median over the parts of the measurement; above 1, the sparse model is faster.
-        low: Lower end of the interval.
-        high: Upper end.
-    """
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
 @dataclass(frozen=True)
@@ -75,8 +58,8 @@ class RuntimeProfit:
     sparse_encoding: bool
     dense_ms: float
     sparse_ms: float
-    speedup: Interval
-    noise: Interval
+    speedup: Ratio
+    noise: Ratio
 
     @property
     def exploited(self) -> bool:
@@ -242,10 +225,10 @@ def _profit(
     )
 
 
-def _ratio(above: Sequence[float], below: Sequence[float], seed: int) -> Interval:
+def _ratio(above: Sequence[float], below: Sequence[float], seed: int) -> Ratio:
     """Return the median ratio over the parts of two interleaved measurements, with a bootstrapped interval."""
     medians = [[float(np.median(part)) for part in np.array_split(side, PARTS)] for side in (above, below)]
     ratios = np.array(medians[0]) / np.array(medians[1])
     drawn = np.random.default_rng(seed).choice(ratios, (2000, PARTS))
     low, high = np.percentile(np.median(drawn, axis=1), (2.5, 97.5))
-    return Interval(float(np.median(ratios)), float(low), float(high))
+    return Ratio(float(np.median(ratios)), float(low), float(high))

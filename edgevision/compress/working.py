@@ -302,7 +302,7 @@ def _tidy(bench: Bench) -> None:
         place = trial_folder(bench.plan, record.number)
         if record.state == "COMPLETE" and record.number not in front:
             shutil.rmtree(place, ignore_errors=True)
-        if record.state != "RUNNING":
+        if record.state == "FAIL":
             for leftover in unfinished(place):
                 shutil.rmtree(leftover, ignore_errors=True)
 

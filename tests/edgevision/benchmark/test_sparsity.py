@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from edgevision.benchmark.sparsity import Interval, RuntimeProfit, SparsityProfit, _ratio, sparsity_profit
+from edgevision.benchmark.comparison import Ratio
+from edgevision.benchmark.sparsity import RuntimeProfit, SparsityProfit, _ratio, sparsity_profit
 from edgevision.converters.keras_import import SourceModel
 from edgevision.errors import ConfigError
 
@@ -23,7 +24,7 @@ def entry(low, noise_high, **changes):
     fields = {
         "runtime": "tflite", "package": "ai-edge-litert 2.3", "format": "tflite", "scheme": "float32",
         "sparse_encoding": False, "dense_ms": 2.0, "sparse_ms": 1.0,
-        "speedup": Interval(2.0, low, 2.1), "noise": Interval(1.0, 0.9, noise_high),
+        "speedup": Ratio(2.0, low, 2.1), "noise": Ratio(1.0, 0.9, noise_high),
     }  # fmt: skip
     return RuntimeProfit(**{**fields, **changes})
 
@@ -51,7 +52,7 @@ def test_a_gain_counts_only_beyond_noise():
 def test_the_verdict_names_who_profits_or_says_that_nobody_does():
     using = SparsityProfit("2:4", 0.5, (entry(1.9, 1.1), entry(0.9, 1.1, runtime="openvino")))
     assert using.verdict == (
-        "2:4 sparsity (50% zeros) is exploited by tflite, tflite float32: faster by 2.00 (1.90 to 2.10)"
+        "2:4 sparsity (50% zeros) is exploited by tflite, tflite float32: faster by 2.000 (1.900 to 2.100)"
     )
     unused = SparsityProfit("unstructured", 0.5, (entry(0.9, 1.1),))
     assert unused.verdict.startswith("no runtime here exploits unstructured sparsity (50% zeros): at best tflite")
