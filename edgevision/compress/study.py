@@ -7,6 +7,8 @@ run again; one that is finished never is.
 from __future__ import annotations
 
 import contextlib
+import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,8 @@ from edgevision.optional import require
 OBJECTIVES = ("bytes", "drop_points", "latency_ms")
 BEAT_S, GRACE_S = 20, 120
 """A running trial gives a sign of life so often; without one for so long it counts as dead, on any machine."""
+OPENINGS = 10
+"""A database is opened so often when others make its tables at the same moment."""
 MOST_ATTEMPTS = 3
 """A trial that takes its process with it is tried so often."""
 
@@ -247,9 +251,19 @@ def _lock(url: str) -> Path | None:
 
 
 def _storage(url: str, lock: Path | None) -> Any:
-    optuna = require("optuna")
+    """Open the database, whose tables Optuna makes when there are none; others may make the same at the same moment."""
+    optuna, exceptions = require("optuna"), require("sqlalchemy").exc
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.storages.RDBStorage(
-        url, engine_kwargs={"connect_args": {"timeout": 60}} if lock else None,
-        heartbeat_interval=BEAT_S, grace_period=GRACE_S,
-    )  # fmt: skip
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return optuna.storages.RDBStorage(
+                url, engine_kwargs={"connect_args": {"timeout": 60}} if lock else None,
+                heartbeat_interval=BEAT_S, grace_period=GRACE_S,
+            )  # fmt: skip
+        except exceptions.DBAPIError as exc:
+            made_meanwhile = isinstance(exc, exceptions.IntegrityError) or "already exists" in str(exc)
+            if attempt == OPENINGS or not made_meanwhile:
+                raise
+            time.sleep(random.uniform(0, 0.1) * attempt)

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -33,6 +34,14 @@ def test_a_study_of_something_else_is_refused_and_stays_as_it_was(url):
     with pytest.raises(ConfigError, match="another formats: got tflite, openvino; allowed: tflite"):
         Study.open(url, "s", {**IDENTITY, "formats": ["tflite", "openvino"]})
     assert len(Study.open(url, "s", IDENTITY).records()) == len(SPACE.untrained())
+
+
+def test_machines_that_begin_a_study_at_the_same_moment_share_it(url, monkeypatch):
+    monkeypatch.setattr("edgevision.compress.study._lock", lambda url: None)  # a server's database has no lock file
+    with ThreadPoolExecutor(6) as pool:
+        studies = list(pool.map(lambda _: Study.open(url, "s", IDENTITY), range(6)))
+    studies[0].enqueue(SPACE.untrained(), "first")
+    assert {len(study.records()) for study in studies} == {len(SPACE.untrained())}
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):
