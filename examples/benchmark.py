@@ -25,7 +25,8 @@ def main(folder: Path) -> None:
 
     for entry in report.entries:
         latency = entry.latency
-        print(f"{entry.scheme}: p50 {latency.p50_ms:.3f} ms, p99 {latency.p99_ms:.3f} ms, {latency.count} inferences")
+        tail = "too few for a p99" if latency.p99_ms is None else f"p99 {latency.p99_ms:.3f} ms"
+        print(f"{entry.scheme}: p50 {latency.p50_ms:.3f} ms, {tail}, {latency.count} inferences")
         print(f"  loaded in {entry.load_ms:.1f} ms, first inference {entry.first_ms:.3f} ms, in a fresh process")
     print(report.protocol.text)
 

@@ -1,8 +1,9 @@
-"""Latencies: the samples as they came, and what is read off them."""
+"""Latencies: the samples as they came, and what may be read off them."""
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from edgevision.documents import check_fields
 from edgevision.errors import ConfigError
+from edgevision.metrics.percentiles import early_stopping_percentile
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,12 @@ class LatencyStats:
         """Keep the samples; raises ConfigError when there are none, or one is negative or not finite."""
         return cls(tuple(float(value) for value in samples_ms), None if first_ms is None else float(first_ms))
 
-    def percentile_ms(self, percent: float) -> float:
-        """Return a percentile, interpolated linearly between samples.
+    def percentile_ms(self, percent: float) -> float | None:
+        """Return what a percentile is at most, with 99% confidence; None where the samples are too few to say.
 
-        >>> LatencyStats((1.0, 2.0, 3.0, 4.0)).percentile_ms(50)
-        2.5
+        See `edgevision.metrics.percentiles`.
         """
-        return float(np.percentile(self.samples_ms, percent))
+        return early_stopping_percentile(self.samples_ms, percent)
 
     @property
     def count(self) -> int:
@@ -50,22 +51,22 @@ class LatencyStats:
 
     @property
     def p50_ms(self) -> float:
-        """The median."""
-        return self.percentile_ms(50)
+        """The median of the samples, between the two in the middle of an even number."""
+        return statistics.median(self.samples_ms)
 
     @property
-    def p90_ms(self) -> float:
-        """Nine of ten inferences took no longer."""
+    def p90_ms(self) -> float | None:
+        """Nine of ten inferences take no longer, see `percentile_ms`; None with fewer than 64 samples."""
         return self.percentile_ms(90)
 
     @property
-    def p95_ms(self) -> float:
-        """19 of 20 inferences took no longer."""
+    def p95_ms(self) -> float | None:
+        """19 of 20 inferences take no longer, see `percentile_ms`; None with fewer than 130 samples."""
         return self.percentile_ms(95)
 
     @property
-    def p99_ms(self) -> float:
-        """99 of 100 inferences took no longer."""
+    def p99_ms(self) -> float | None:
+        """99 of 100 inferences take no longer, see `percentile_ms`; None with fewer than 662 samples."""
         return self.percentile_ms(99)
 
     @property

@@ -142,7 +142,8 @@ def _protocol(
     text = (
         f"Each candidate: load and first inference in a fresh process (peak memory is that process's); then, in one "
         f"process, {warmup_s:g} s of warm-up and at least {min_duration_s:g} s and {min_count} inferences, in turns of "
-        f"{TURN_S * 1000:g} ms in random order (seed {seed}), garbage collection off. A sample is one call of infer."
+        f"{TURN_S * 1000:g} ms in random order (seed {seed}), garbage collection off. A sample is one call of infer. "
+        "p50 is the median of the samples, p90 to p99 are upper estimates by early stopping, 99% confidence."
     )
     return Protocol(float(warmup_s), float(min_duration_s), min_count, TURN_S, seed, text)
 

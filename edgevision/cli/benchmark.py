@@ -10,6 +10,7 @@ import click
 from edgevision.cli.command import command
 from edgevision.cli.options import FloatRange, runtime_options, seed_option
 from edgevision.cli.output import show, table, working
+from edgevision.metrics.percentiles import samples_needed
 
 if TYPE_CHECKING:
     from edgevision.benchmark import BenchmarkReport, Candidate
@@ -40,8 +41,10 @@ def benchmark(
 ) -> None:
     """Measure latency, load time and memory of MODELS, which take turns in random order.
 
-    Times are milliseconds. Loading, the first inference and peak memory are those of a fresh process. Memory is
-    the peak of that process; its own weight, Python and numpy, is in the JSON as idle_rss_bytes.
+    Times are milliseconds. p50 is the median; p90 to p99 are what MLPerf's early stopping takes: the true percentile
+    is no longer with 99% confidence, and inferences too few for that give none. Loading, the first inference and peak
+    memory are those of a fresh process. Memory is the peak of that process; its own weight, Python and numpy, is in
+    the JSON as idle_rss_bytes.
     """
     from edgevision.benchmark import benchmark as measure
 
@@ -50,7 +53,7 @@ def benchmark(
         report = measure(
             candidates, warmup_s=warmup, min_duration_s=min_duration, min_count=min_count, seed=seed, progress=progress
         )
-    show(report.to_dict(), f"{_table(report)}\n\n{report.protocol.text}")
+    show(report.to_dict(), f"{_table(report)}\n\n{report.protocol.text}{_too_few(report)}")
 
 
 def _candidates(model: Path, runtimes: tuple[str, ...], device: str, threads: int | None) -> list[Candidate]:
@@ -61,6 +64,13 @@ def _candidates(model: Path, runtimes: tuple[str, ...], device: str, threads: in
     artifact = open_model(model)
     names: tuple[str | None, ...] = runtimes or available_runtimes(artifact, device) or (None,)
     return [Candidate(artifact, name, device, {"threads": threads}) for name in names]
+
+
+def _too_few(report: BenchmarkReport) -> str:
+    if all(entry.latency.p99_ms is not None for entry in report.entries):
+        return ""
+    needed = ", ".join(f"a p{percent} needs {samples_needed(percent)}" for percent in (90, 95, 99))
+    return f"\n\n–: too few inferences: {needed}. Name --min-count or a longer --min-duration."
 
 
 def _table(report: BenchmarkReport) -> str:

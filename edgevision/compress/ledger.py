@@ -15,10 +15,10 @@ KIND = "edgevision-ledger"
 
 @dataclass(frozen=True)
 class Latency:
-    """One runtime's times of single inferences, milliseconds."""
+    """One runtime's times of single inferences, milliseconds; no p90 where they were too few for one."""
 
     p50_ms: float
-    p90_ms: float
+    p90_ms: float | None
     count: int
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from edgevision.metrics.intervals import Proportion
 from edgevision.report.environment import environment as environment_here
 from edgevision.report.model import Entry, History, Report, Step
-from edgevision.report.run import PERCENTILES, Latency, Run
+from edgevision.report.run import Latency, Run
 from edgevision.verify.agreement import agreement
 
 if TYPE_CHECKING:
@@ -103,8 +103,10 @@ def history_of(name: str, records: Sequence[Mapping[str, float]]) -> History:
 def latency_of(entry: BenchmarkEntry) -> Latency:
     """Read the percentiles off a benchmark's samples."""
     stats = entry.latency
-    p50, p90, p95, p99 = (float(getattr(stats, name)) for name in PERCENTILES)
-    return Latency(stats.count, p50, p90, p95, p99, entry.load_ms, stats.first_ms, entry.peak_rss_bytes)
+    return Latency(
+        stats.count, stats.p50_ms, stats.p90_ms, stats.p95_ms, stats.p99_ms,
+        entry.load_ms, stats.first_ms, entry.peak_rss_bytes,
+    )  # fmt: skip
 
 
 def _entry(item: Measured, reference: Measured, benchmark: BenchmarkReport | None) -> Entry:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from edgevision.metrics.percentiles import samples_needed
 from edgevision.report.model import Report
 from edgevision.report.names import half_width, percent, short_names
 
-_ENOUGH_FOR_P99 = 1000
 _RESTLESS = 5.0
 
 
@@ -57,15 +57,16 @@ def _latency(report: Report) -> list[str]:
         return []
     sentences = ["Latency holds for this machine, in the state in which it was; it says nothing about another device"]
     fewest = min(latency.count for latency in latencies)
-    if fewest < _ENOUGH_FOR_P99:
+    if fewest < samples_needed(99):
         sentences.append(
-            f"The smallest run has {fewest:,} inferences: a p99 of fewer than {_ENOUGH_FOR_P99:,} rests on fewer than "
-            "ten of them"
+            f"The smallest run has {fewest:,} inferences: a p99 needs {samples_needed(99)} of them, and is left out "
+            "where there are fewer"
         )
-    restless = [latency.p99_ms / latency.p50_ms for latency in latencies if latency.p50_ms > 0]
-    if restless and max(restless) > _RESTLESS:
+    restless = [(tail[1] / item.p50_ms, tail[0]) for item in latencies if item.p50_ms > 0 and (tail := item.tail)]
+    if restless and max(restless)[0] > _RESTLESS:
+        times, name = max(restless)
         sentences.append(
-            f"A p99 is {max(restless):.0f} times its median: something else ran on the machine, and the tails say more "
+            f"A {name} is {times:.0f} times its median: something else ran on the machine, and the tails say more "
             "about that than about the models"
         )
     return sentences

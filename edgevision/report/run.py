@@ -29,7 +29,10 @@ class Latency:
 
     Attributes:
         count: How many inferences the percentiles rest on.
-        p50_ms: Median; p90_ms, p95_ms, p99_ms likewise.
+        p50_ms: Median.
+        p90_ms: What nine of ten inferences take at most, with 99% confidence; None where they are too few to say.
+        p95_ms: Likewise of 19 in 20.
+        p99_ms: Likewise of 99 in 100.
         load_ms: Loading the model; None when not measured.
         first_ms: The first inference after loading; None when not measured.
         peak_rss_bytes: Peak resident memory of a process that loads the model and infers once; None likewise.
@@ -37,17 +40,23 @@ class Latency:
 
     count: int
     p50_ms: float
-    p90_ms: float
-    p95_ms: float
-    p99_ms: float
+    p90_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
     load_ms: float | None = None
     first_ms: float | None = None
     peak_rss_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        values = [getattr(self, name) for name in PERCENTILES]
+        values = [value for name in PERCENTILES if (value := getattr(self, name)) is not None]
         if self.count < 1 or values != sorted(values) or values[0] < 0:
             raise ConfigError("latency: percentiles grow", got=f"{values} ms over {self.count} inferences")
+
+    @property
+    def tail(self) -> tuple[str, float] | None:
+        """The name and value of the highest percentile that the inferences are enough for; None where none is."""
+        known = [(name, value) for name in PERCENTILES[1:] if (value := getattr(self, name)) is not None]
+        return (known[-1][0].removesuffix("_ms"), known[-1][1]) if known else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -57,11 +66,11 @@ class Latency:
     def from_dict(cls, data: Any) -> Latency:
         """Read the JSON form; raises ConfigError."""
         data = record("latency", data, cls)
-        p50, p90, p95, p99 = (number(name, data[name]) for name in PERCENTILES)
+        p90, p95, p99 = (optional_number(name, data[name]) for name in PERCENTILES[1:])
         peak = data["peak_rss_bytes"]
         return cls(
             integer("count", data["count"]),
-            p50,
+            number("p50_ms", data["p50_ms"]),
             p90,
             p95,
             p99,

@@ -101,11 +101,15 @@ def _columns(
             [percent(r.agreement, interval=agreement_interval, plus_minus=pm) if r else "" for r in runs],
             4,
         ),
-        _Column("p50", "ms", [three_digits(item.p50_ms) if item else "" for item in latencies], 6),
-        _Column("p99", "ms", [three_digits(item.p99_ms) if item else "" for item in latencies], 5),
+        _Column("p50", "ms", [_digits(item.p50_ms if item else None) for item in latencies], 6),
+        _Column("p99", "ms", [_digits(item.p99_ms if item else None) for item in latencies], 5),
         _Column("parity", "", [(run.verdict or "") if run else "" for run in runs], 0, left=True),
     ]
     return [column for column in columns if any(column.cells)]
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else three_digits(value)
 
 
 def _place(run: Run | None) -> str:

@@ -56,10 +56,11 @@ def test_compress(example, tmp_path, shipped_accuracy):
 
 def test_benchmark(example, tmp_path):
     printed = example("benchmark.py", tmp_path)
-    medians = re.findall(r"(\w+): p50 ([\d.]+) ms, p99 ([\d.]+) ms, (\d+) inferences", printed)
+    medians = re.findall(r"(\w+): p50 ([\d.]+) ms, (?:p99 ([\d.]+) ms|too few for a p99), (\d+) inferences", printed)
     assert [scheme for scheme, *_ in medians] == ["float32", "static_wi8_ai8"]
     for _, p50, p99, count in medians:
-        assert 0 < float(p50) <= float(p99) and int(count) >= 100
+        assert 0 < float(p50) <= float(p99 or "inf") and int(count) >= 100
+        assert bool(p99) == (int(count) >= 662)
     assert "in turns of 50 ms in random order" in printed
 
 

@@ -10,15 +10,15 @@ from edgevision.errors import ConfigError
 
 def test_percentiles_of_1_to_101():
     stats = LatencyStats.from_samples(range(101, 0, -1), first_ms=500)
-    assert (stats.p50_ms, stats.p90_ms, stats.p95_ms, stats.p99_ms) == (51, 91, 96, 100)
+    assert (stats.p50_ms, stats.p90_ms, stats.p95_ms, stats.p99_ms) == (51, 99, None, None)
     assert (stats.min_ms, stats.max_ms, stats.mean_ms, stats.count, stats.first_ms) == (1, 101, 51, 101, 500)
     assert stats.throughput_ips == pytest.approx(1000 / 51)
     assert stats.samples_ms[:3] == (101, 100, 99)
 
 
-def test_a_single_sample_is_every_percentile():
+def test_a_single_sample_is_the_median_and_no_percentile():
     stats = LatencyStats.from_samples([2.5])
-    assert stats.p50_ms == stats.p99_ms == 2.5
+    assert (stats.p50_ms, stats.p90_ms, stats.p99_ms) == (2.5, None, None)
     assert stats.first_ms is None
 
 

@@ -34,7 +34,7 @@ def test_the_report_has_sizes_accuracies_agreements_and_latencies(demo):
     for name in (int8, pruned, entries["resnet8-openvino-static_wi8_ai8"]):
         (run,) = name["runs"]
         assert run["accuracy"]["count"] == run["agreement"]["count"] == 100
-        assert 0 < run["latency"]["p50_ms"] <= run["latency"]["p99_ms"]
+        assert 0 < run["latency"]["p50_ms"] <= run["latency"]["p90_ms"]
     assert entries["resnet8-tflite-static_wi8_ai8"]["runs"][0]["agreement"]["value"] >= 0.9
 
 

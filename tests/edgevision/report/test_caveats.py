@@ -33,13 +33,15 @@ def test_a_sound_report_is_not_called_broken(report):
 
 
 def test_few_inferences_make_a_weak_p99():
-    assert "smallest run has 200 inferences" in with_latency(Latency(200, 1.0, 1.1, 1.2, 1.3))
+    assert "smallest run has 200 inferences: a p99 needs 662" in with_latency(Latency(200, 1.0, 1.1, 1.2))
     assert "smallest run" not in with_latency(Latency(2000, 1.0, 1.1, 1.2, 1.3))
 
 
 def test_a_busy_machine_is_noticed():
     assert "A p99 is 60 times its median" in with_latency(Latency(2000, 1.0, 1.1, 1.2, 60.0))
+    assert "A p90 is 30 times its median" in with_latency(Latency(100, 1.0, 30.0))
     assert "times its median" not in with_latency(Latency(2000, 1.0, 1.1, 1.2, 1.3))
+    assert "times its median" not in with_latency(Latency(3, 1.0))
 
 
 def test_what_was_not_evaluated_is_named():
