@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import FloatRange, runtime_options, seed_option
+from edgevision.cli.options import FloatRange, runtime_options, runtime_settings, seed_option
 from edgevision.cli.output import show, table, working
 from edgevision.metrics.percentiles import samples_needed
 
@@ -34,6 +35,7 @@ def benchmark(
     runtimes: tuple[str, ...],
     device: str,
     threads: int | None,
+    precision: str | None,
     warmup: float,
     min_duration: float,
     min_count: int,
@@ -48,7 +50,8 @@ def benchmark(
     """
     from edgevision.benchmark import benchmark as measure
 
-    candidates = [candidate for model in models for candidate in _candidates(model, runtimes, device, threads)]
+    settings = runtime_settings(threads, precision)
+    candidates = [candidate for model in models for candidate in _candidates(model, runtimes, device, settings)]
     with working("measuring") as progress:
         report = measure(
             candidates, warmup_s=warmup, min_duration_s=min_duration, min_count=min_count, seed=seed, progress=progress
@@ -56,14 +59,14 @@ def benchmark(
     show(report.to_dict(), f"{_table(report)}\n\n{report.protocol.text}{_too_few(report)}")
 
 
-def _candidates(model: Path, runtimes: tuple[str, ...], device: str, threads: int | None) -> list[Candidate]:
+def _candidates(model: Path, runtimes: tuple[str, ...], device: str, settings: Mapping[str, Any]) -> list[Candidate]:
     from edgevision.benchmark import Candidate
     from edgevision.cli.models import open_model
     from edgevision.runtimes import available_runtimes
 
     artifact = open_model(model)
     names: tuple[str | None, ...] = runtimes or available_runtimes(artifact, device) or (None,)
-    return [Candidate(artifact, name, device, {"threads": threads}) for name in names]
+    return [Candidate(artifact, name, device, settings) for name in names]
 
 
 def _too_few(report: BenchmarkReport) -> str:

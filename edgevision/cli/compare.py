@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import Choice, FloatRange, runtime_options, seed_option
+from edgevision.cli.options import Choice, FloatRange, runtime_options, runtime_settings, seed_option
 from edgevision.cli.output import check_failed, note, show, table, working
 from edgevision.errors import ConfigError
 
@@ -56,6 +56,7 @@ def compare(
     runtimes: tuple[str, ...],
     device: str,
     threads: int | None,
+    precision: str | None,
     margin: float,
     confidence: float,
     budget: float,
@@ -72,7 +73,7 @@ def compare(
     from edgevision.cli.models import open_model
 
     opened = [open_model(model) for model in models]
-    options = {"threads": threads}
+    options = runtime_settings(threads, precision)
     candidates = [Candidate(artifact, name, device, options) for artifact in opened for name in runtimes or (None,)]
     if len(candidates) < 2:
         raise ConfigError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import FloatRange, data_options, model_argument, runtime_options
+from edgevision.cli.options import FloatRange, data_options, model_argument, runtime_options, runtime_settings
 from edgevision.cli.output import check_failed, facts, show, table, working
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def evaluate(
     runtime: str | None,
     device: str,
     threads: int | None,
+    precision: str | None,
 ) -> None:
     """Measure the accuracy of MODEL on labelled images: one image at a time, as on a device."""
     from edgevision.cli.models import open_model
@@ -49,7 +50,7 @@ def evaluate(
             dataset.balanced(count) if count else dataset,
             runtime=runtime,
             device=device,
-            options={"threads": threads},
+            options=runtime_settings(threads, precision),
             progress=progress,
         )
     show({"model": str(model), "data": data, **result.to_dict()}, _text(result))

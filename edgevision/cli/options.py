@@ -113,9 +113,13 @@ def data_options(*, required: bool = False) -> Decorator:
 
 
 def runtime_options(*, several: bool = False) -> Decorator:
-    """``--runtime NAME --device DEVICE --threads N``: what runs the model, and where."""
+    """``--runtime NAME --device DEVICE --threads N --precision P``: what runs the model, where and how."""
 
     def decorate(function: Body) -> Body:
+        function = click.option(
+            "--precision", type=Choice(["float32", "bfloat16", "float16"]),
+            help="What float parts are computed in, on runtimes that can choose (openvino). By default float32.",
+        )(function)  # fmt: skip
         function = click.option(
             "--threads", type=Threads(), default=1, show_default=True, help="Threads that the runtime may use."
         )(function)
@@ -130,6 +134,11 @@ def runtime_options(*, several: bool = False) -> Decorator:
         )(function)
 
     return decorate
+
+
+def runtime_settings(threads: int | None, precision: str | None) -> dict[str, Any]:
+    """Return what `runtime_options` said as options of a runtime; one that has no such option refuses it."""
+    return {"threads": threads} | ({} if precision is None else {"precision": precision})
 
 
 seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn at random.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import model_argument, runtime_options
+from edgevision.cli.options import model_argument, runtime_options, runtime_settings
 from edgevision.cli.output import note, show, table, working
 
 
@@ -22,7 +22,13 @@ from edgevision.cli.output import note, show, table, working
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes to show for each image.")
 @runtime_options()
 def predict(
-    model: Path, images: tuple[str, ...], top: int, runtime: str | None, device: str, threads: int | None
+    model: Path,
+    images: tuple[str, ...],
+    top: int,
+    runtime: str | None,
+    device: str,
+    threads: int | None,
+    precision: str | None,
 ) -> None:
     """Classify IMAGES: image files, folders of them, or - for an image on standard input."""
     from edgevision.cli.models import open_model
@@ -35,7 +41,7 @@ def predict(
             sources,
             runtime=runtime,
             device=device,
-            options={"threads": threads},
+            options=runtime_settings(threads, precision),
             top_k=top,
             progress=progress,
         )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import data_options, model_argument, runtime_options, seed_option
-from edgevision.cli.output import check_failed, show, table, working
+from edgevision.cli.options import data_options, model_argument, runtime_options, runtime_settings, seed_option
+from edgevision.cli.output import check_failed, note, show, table, working
 
 if TYPE_CHECKING:
     from edgevision.artifact import Artifact
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @command(
     "verify",
     "edgevision verify runs/resnet8-tflite-static_wi8_ai8",
+    "edgevision verify runs/resnet8-openvino-float32 --precision bfloat16",
     "edgevision verify adopted --seal --data sample",
     "edgevision verify runs/resnet8-tflite-static_wi8_ai8 --data sample --reference runs/resnet8-tflite-float32",
 )
@@ -48,12 +49,14 @@ def verify(
     runtimes: tuple[str, ...],
     device: str,
     threads: int | None,
+    precision: str | None,
     seed: int,
 ) -> None:
     """Run MODEL's golden samples on each runtime here and compare with what it answered when it was sealed.
 
     A runtime holds when every output is within the tolerance that was measured there. Where nothing was ever
-    measured it is unproven. The exit status is 3 unless every runtime holds.
+    measured it is unproven. Where outputs are too far off, the runtime is tried again with one condition changed at a
+    time, and the one that explains it is named. The exit status is 3 unless every runtime holds.
     """
     from edgevision.cli.models import open_model
     from edgevision.verify import verify as verify_artifact
@@ -72,11 +75,14 @@ def verify(
             device=device,
             dataset=None if sealing and floats is None else dataset,
             reference=floats,
-            options={"threads": threads},
+            options=runtime_settings(threads, precision),
         )
     show(result.to_dict(), _text(result))
     if not result.holds:
         reasons = [f"{check.runtime}: {reason}" for check in result.checks for reason in check.reasons]
+        for check in result.checks:
+            if check.findings is not None:
+                note(f"edgevision: {check.runtime}: {check.findings}")
         check_failed(f"{result.artifact} is {result.verdict}" + (f" ({'; '.join(reasons[:2])})" if reasons else ""))
 
 
@@ -101,10 +107,11 @@ def _seal(
 
 def _text(result: Verification) -> str:
     rows = [
-        [check.runtime, check.verdict, check.samples, *_distances(check), _agreement(check)] for check in result.checks
+        [check.runtime, check.verdict, check.samples, *_distances(check), _sqnr(check), _agreement(check)]
+        for check in result.checks
     ]
-    rows += [[name, "not here", "–", "–", "–", "–", "–"] for name in result.not_here]
-    headers = ["runtime", "verdict", "samples", "off sealed", "tolerance", "off float model", "same top-1"]
+    rows += [[name, "not here", "–", "–", "–", "–", "–", "–"] for name in result.not_here]
+    headers = ["runtime", "verdict", "samples", "off sealed", "tolerance", "off float model", "SQNR dB", "same top-1"]
     files = f"{result.files} files have their hashes" if result.files else "a bare file: no hashes to check"
     return f"{result.artifact}: {result.verdict}; {files}\n\n{table(headers, rows)}"
 
@@ -116,6 +123,13 @@ def _distances(check: RuntimeCheck) -> list[str]:
         known = [distance for output in check.outputs if (distance := getattr(output, name)) is not None]
         columns.append(f"{max(distance.max_abs_error for distance in known):.3g}" if known else "–")
     return columns
+
+
+def _sqnr(check: RuntimeCheck) -> str:
+    """The lowest signal to noise of an output against the float model's."""
+    known = [output.closeness.sqnr_db for output in check.outputs if output.closeness is not None]
+    noisy = [value for value in known if value is not None]
+    return f"{min(noisy):.1f}" if noisy else "–"
 
 
 def _agreement(check: RuntimeCheck) -> str:

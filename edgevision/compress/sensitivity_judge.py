@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,12 @@ from edgevision.converters.formats import SCHEMES
 from edgevision.converters.keras_import import named_layers
 from edgevision.converters.pruning import KERNELS
 from edgevision.errors import ConfigError
+from edgevision.metrics.closeness import sqnr_db
 from edgevision.metrics.paired import Effect, paired_effect
 
 if TYPE_CHECKING:
     from edgevision.compress.sensitivity_graph import Edge, Graph
     from edgevision.compress.sensitivity_subject import Subject
-    from edgevision.tensors import Array
 
 PARTS_IMAGES = 128
 """Images on which weights and activations are told apart."""
@@ -249,16 +248,3 @@ def _merged(changes: list[Change]) -> Change:
         after = part.after if before is None else np.where(part.after == 0, 0, before.after)
         merged[id(part.variable)] = replace(part, after=after)
     return list(merged.values())
-
-
-def sqnr_db(signal: Array, changed: Array) -> float | None:
-    """Return 10·log10(Σx² / Σ(x − x̂)²); None where nothing changed.
-
-    >>> import numpy as np
-    >>> sqnr_db(np.full(4, 10.0), np.full(4, 9.0))
-    20.0
-    """
-    wide = signal.astype(np.float64)
-    noise = float(np.square(wide - changed).sum())
-    power = float(np.square(wide).sum())
-    return 10 * math.log10(power / noise) if noise > 0 and power > 0 else None

@@ -10,10 +10,12 @@ import numpy as np
 from edgevision.artifact import Artifact
 from edgevision.documents import check_fields
 from edgevision.errors import ArtifactError, BackendUnavailableError, ConfigError
+from edgevision.metrics.closeness import Closeness
 from edgevision.runtimes.base import available_runtimes, check_runtime
 from edgevision.verify.agreement import agreement
+from edgevision.verify.causes import find_causes
 from edgevision.verify.conditions import conditions
-from edgevision.verify.distance import Distance, float_distance, stored_distance
+from edgevision.verify.distance import Distance, real_distance, real_values, step_histogram, stored_distance
 from edgevision.verify.running import Answers, run_images
 from edgevision.verify.sealing import float_agreement, identity
 from edgevision.verify.verification import BROKEN, HOLDS, UNPROVEN, OutputCheck, RuntimeCheck, Verification
@@ -41,7 +43,8 @@ def verify(
 
     The verdict of a runtime is "holds" when the model and its preprocessing are the sealed ones and every output is
     within the tolerance that was measured there: the repeat tolerance under the same conditions, the allowance under
-    others (see `edgevision.verify.sealing`). A runtime or device that was never sealed is "unproven".
+    others (see `edgevision.verify.sealing`). A runtime or device that was never sealed is "unproven". Where outputs are
+    too far off, the cause is looked for by experiment (see `edgevision.verify.causes`).
 
     Args:
         artifact: The artifact.
@@ -94,20 +97,29 @@ def _check(
     answers = run_images(artifact, golden.samples, runtime=runtime, device=device, options=options)
     parity = _parity(artifact, runtime)
     sealed = golden.expected.get(runtime) if parity is not None and parity["device"] == device else None
-    same = None
+    same, findings = None, None
     if sealed is None or parity is None:
         verdict, outputs = UNPROVEN, _outputs(answers, golden, None, [])
         reasons: tuple[str, ...] = (f"never sealed on {runtime} and {device}",)
     else:
-        same = conditions(answers.facts) == parity["conditions"]
-        outputs = _outputs(answers, golden, sealed, _tolerances(parity, sealed, answers, same))
-        reasons = (*_changed(artifact, parity), *_too_far(outputs, same))
+        outputs, same = _compared(answers, golden, sealed, parity)
+        changed, too_far = _changed(artifact, parity), _too_far(outputs, same)
+        if too_far and not changed:
+
+            def holds(other: Mapping[str, Any]) -> bool:
+                changes = {**(options or {}), **other}
+                again = run_images(artifact, golden.samples, runtime=runtime, device=device, options=changes)
+                return all(check.within for check in _compared(again, golden, sealed, parity)[0])
+
+            findings = find_causes(answers.facts, parity["conditions"], holds)
+        reasons = (*changed, *too_far)
         verdict = BROKEN if reasons else HOLDS
     return RuntimeCheck(
         runtime,
         device,
         verdict,
         reasons,
+        findings,
         same,
         len(golden.samples),
         outputs,
@@ -117,6 +129,14 @@ def _check(
     )
 
 
+def _compared(
+    answers: Answers, golden: Golden, sealed: Sequence[Array], parity: Mapping[str, Any]
+) -> tuple[tuple[OutputCheck, ...], bool]:
+    """Compare answers with the sealed ones; return also whether they were made under the same conditions."""
+    same = conditions(answers.facts) == parity["conditions"]
+    return _outputs(answers, golden, sealed, _tolerances(parity, sealed, answers, same)), same
+
+
 def _outputs(
     answers: Answers, golden: Golden, sealed: Sequence[Array] | None, tolerances: Sequence[Distance]
 ) -> tuple[OutputCheck, ...]:
@@ -124,12 +144,15 @@ def _outputs(
     for k, spec in enumerate(answers.specs):
         got = answers.outputs[k]
         reference = golden.float_outputs[k] if k < len(golden.float_outputs) else None
+        real = None if reference is None else real_values(got, reference, spec)
         checks.append(
             OutputCheck(
                 spec.name,
                 None if sealed is None else stored_distance(got, sealed[k], spec),
                 None if sealed is None else tolerances[k],
-                None if reference is None else float_distance(got, reference, spec),
+                None if reference is None or real is None else real_distance(real, reference),
+                None if reference is None or real is None else Closeness.of(reference, real),
+                None if sealed is None or not spec.is_integer else step_histogram(got, sealed[k]),
             )
         )
     return tuple(checks)

@@ -56,11 +56,27 @@ def stored_distance(got: Array, expected: Array, spec: TensorSpec) -> Distance:
     return Distance(real.max_abs_error, real.mean_abs_error, steps)
 
 
+def step_histogram(got: Array, expected: Array) -> dict[int, int]:
+    """Return how many stored integers differ by so many steps: signed difference -> count, in ascending order.
+
+    >>> step_histogram(np.array([3, 4, 9], np.int8), np.array([3, 5, 9], np.int8))
+    {-1: 1, 0: 2}
+    """
+    steps, counts = np.unique(got.astype(np.int64) - expected.astype(np.int64), return_counts=True)
+    return {int(step): int(count) for step, count in zip(steps, counts, strict=True)}
+
+
 def float_distance(got: Array, reference: Array, spec: TensorSpec) -> Distance | None:
     """Compare stored values with the float model's real ones; None where the shapes do not match."""
+    real = real_values(got, reference, spec)
+    return None if real is None else real_distance(real, reference)
+
+
+def real_values(got: Array, reference: Array, spec: TensorSpec) -> Array | None:
+    """Return stored values in real units and the shape of ``reference``; None where the shapes do not match."""
     if got.size != reference.size or got.shape[0] != reference.shape[0]:
         return None
-    return real_distance(_real(got, spec).reshape(reference.shape), reference)
+    return _real(got, spec).reshape(reference.shape)
 
 
 def real_distance(got: Array, expected: Array) -> Distance:

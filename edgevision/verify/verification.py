@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgevision.metrics.closeness import Closeness
 from edgevision.metrics.intervals import Proportion
+from edgevision.verify.causes import Findings
 from edgevision.verify.distance import Distance
 
 SCHEMA = 1
@@ -24,12 +26,16 @@ class OutputCheck:
         sealed: Distance to the values sealed for this runtime; None when it was never sealed.
         tolerance: How far that may be; None likewise.
         float_model: Distance to the float model's values; None when those are unknown.
+        closeness: Signal to noise and cosine against the float model's values; None likewise.
+        steps: How many stored integers are so many steps off what was sealed; None for floats, or when never sealed.
     """
 
     name: str
     sealed: Distance | None = None
     tolerance: Distance | None = None
     float_model: Distance | None = None
+    closeness: Closeness | None = None
+    steps: Mapping[int, int] | None = None
 
     @property
     def within(self) -> bool:
@@ -49,6 +55,8 @@ class OutputCheck:
             "sealed": _distance(self.sealed),
             "tolerance": _distance(self.tolerance),
             "float_model": _distance(self.float_model),
+            "closeness": None if self.closeness is None else self.closeness.to_dict(),
+            "steps": None if self.steps is None else {str(step): count for step, count in self.steps.items()},
         }
 
 
@@ -61,6 +69,8 @@ class RuntimeCheck:
         device: Where it ran.
         verdict: "holds", "broken", or "unproven" where no tolerance was ever measured.
         reasons: Why it does not hold; empty when it does.
+        findings: What experiments established about the cause; None where outputs were not too far off, or the model
+            is not the sealed one.
         same_conditions: Whether package, version, threads, precision and processor are those of the sealing, so that
             the answers must repeat; None when it was never sealed.
         samples: How many golden samples ran.
@@ -74,6 +84,7 @@ class RuntimeCheck:
     device: str
     verdict: str
     reasons: tuple[str, ...] = ()
+    findings: Findings | None = None
     same_conditions: bool | None = None
     samples: int = 0
     outputs: tuple[OutputCheck, ...] = ()
@@ -94,6 +105,8 @@ class RuntimeCheck:
             "device": self.device,
             "verdict": self.verdict,
             "reasons": list(self.reasons),
+            "causes": None if self.findings is None else list(self.findings.causes),
+            "tried": None if self.findings is None else list(self.findings.tried),
             "same_conditions": self.same_conditions,
             "samples": self.samples,
             "outputs": [check.to_dict() for check in self.outputs],

@@ -195,6 +195,15 @@ def test_reduced_precision_is_broken(artifact_of):
             pytest.skip("this processor has no bfloat16")
     (check,) = verify(artifact, options={"precision": "bfloat16"}).checks
     assert check.verdict == "broken" and check.same_conditions is False
+    cause = "float parts computed in bfloat16; it was sealed with float parts computed in float32"
+    assert check.findings.causes == (cause,)
+
+
+def test_alikeness_to_the_float_model_and_steps_to_what_was_sealed_are_told(artifact_of, golden):
+    (exact,), (rounded,) = (verify(seal(artifact_of(kind))).checks for kind in ("float", "int8"))
+    assert rounded.outputs[0].closeness.sqnr_db < 60 < (exact.outputs[0].closeness.sqnr_db or 200)
+    assert 0.9 < rounded.outputs[0].closeness.cosine < 1 and exact.outputs[0].steps is None
+    assert rounded.outputs[0].steps == {0: 10 * len(golden.samples)}
 
 
 def test_agreement_over_a_dataset(artifact_of, images):
