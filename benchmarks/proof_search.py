@@ -14,11 +14,8 @@ from proof_compression import FORMATS, Row, shared, shown
 from proof_parts import BIN, ROOT, Section, edgevision, run
 
 PLANTED = "stage1_block0_a"
-LIMITS = {"tflite": ("60000", "7"), "openvino": ("120000", "6")}
-"""Format -> bytes, and trials: every scheme without training, and the two int8 candidates that aim at the bytes."""
-SEARCH = ("--max-drop", "1.5", "--epochs", "40")
-BEFORE_THE_KILL = 2
-"""Candidates that are measured when the search is killed: int8 without training, and the first that was trained."""
+LIMITS = {"tflite": ("60000", "80", "6"), "openvino": ("120000", "40", "5")}
+"""Format -> bytes, epochs, and trials: every scheme without training, and an int8 candidate that aims at the bytes."""
 OUT_OF_REACH = ("--max-drop", "0.5", "--max-bytes", "9000", "--to", "tflite", "--trials", "6", "--epochs", "1")
 
 
@@ -44,12 +41,12 @@ def outlier(out: Path) -> Section:
 def compress(out: Path) -> Section:
     """Searches that meet limits; one is killed in the middle and goes on; one asks for too much."""
     rows: list[Row] = []
-    for form, (limit, trials) in LIMITS.items():
+    for form, (limit, epochs, trials) in LIMITS.items():
         folder = out / f"compress-{form}"
-        command = ("compress", "sample", "--data", shared("cifar10"), *SEARCH, "--max-bytes", limit, "--to", form)
-        command = (*command, "--trials", trials, "--out", folder)
-        if form == "tflite" and not (folder / "front.json").exists():
-            rows.append(_killed(folder, command))
+        command = ("compress", "sample", "--data", shared("cifar10"), "--max-drop", "1.5", "--max-bytes", limit)
+        command = (*command, "--to", form, "--epochs", epochs, "--trials", trials, "--out", folder)
+        if not folder.exists():
+            rows.append(_killed(form, folder, command))
         document = edgevision(*command)
         held = document["best"] is not None
         chosen = document["best"] if held else document["nearest"]
@@ -61,41 +58,39 @@ def compress(out: Path) -> Section:
     return shown(rows)
 
 
-def _killed(folder: Path, command: tuple[str | Path, ...]) -> Row:
-    """Kill a search once some candidates are measured, and say which of them it does again."""
+def _killed(form: str, folder: Path, command: tuple[str | Path, ...]) -> Row:
+    """Kill a search while its first candidate with fewer channels learns, and say which of the others it does again."""
     process = subprocess.Popen(
         [str(part) for part in (BIN / "edgevision", *command)], cwd=ROOT, stdout=subprocess.DEVNULL
     )
-    while len(_finished(folder)) < BEFORE_THE_KILL and process.poll() is None:
+    while process.poll() is None and not any("channels to" in trial[0] for trial in _trials(folder, "RUNNING").values()):
         time.sleep(2)
+    time.sleep(60)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    before = _finished(folder)
+    before = _trials(folder, "COMPLETE", "PRUNED")
     edgevision(*command)
-    after = _finished(folder)
-    again = [number for number, facts in before.items() if after.get(number) != facts]
-    keys = [facts["key"] for facts in after.values()]
-    held = not again and len(keys) == len(set(keys)) and len(after) > len(before)
-    text = f"{len(before)} measured before the kill, {len(after)} in the end, {len(again)} of them again"
-    return ("killed in the middle and started again", text, "none is done again", held)
+    after = _trials(folder, "COMPLETE", "PRUNED")
+    names = [trial[0] for trial in after.values()]
+    again = [number for number, trial in before.items() if after[number] != trial]
+    held = bool(before) and not again and len(set(names)) == len(names) > len(before)
+    text = f"{len(before)} finished before the kill, {len(after)} in the end, {len(again)} of them again"
+    return (f"{form}: killed in the middle and started again", text, "none is done again", held)
 
 
-def _finished(folder: Path) -> dict[int, dict[str, Any]]:
-    """Return when each candidate that was measured began and ended, and what it was."""
+def _trials(folder: Path, *states: str) -> dict[int, tuple[str, Any, Any]]:
+    """Return the candidates in these states: number -> recipe, when it began, when it ended."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if not (folder / "study.db").exists():
+    try:
+        study = optuna.load_study(study_name="compress", storage=f"sqlite:///{folder / 'study.db'}")
+    except Exception:  # the search has not made its study yet
         return {}
-    study = optuna.load_study(study_name="compress", storage=f"sqlite:///{folder / 'study.db'}")
-    trials = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
     return {
-        trial.number: {
-            "key": trial.user_attrs.get("key"),
-            "began": trial.datetime_start,
-            "ended": trial.datetime_complete,
-        }
-        for trial in trials
+        trial.number: (trial.user_attrs["recipe"]["name"], trial.datetime_start, trial.datetime_complete)
+        for trial in study.get_trials()
+        if trial.state.name in states and "recipe" in trial.user_attrs
     }
 
 
