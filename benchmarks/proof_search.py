@@ -63,7 +63,9 @@ def _killed(form: str, folder: Path, command: tuple[str | Path, ...]) -> Row:
     process = subprocess.Popen(
         [str(part) for part in (BIN / "edgevision", *command)], cwd=ROOT, stdout=subprocess.DEVNULL
     )
-    while process.poll() is None and not any("channels to" in trial[0] for trial in _trials(folder, "RUNNING").values()):
+    while process.poll() is None:
+        if any("channels to" in name for name, *_ in _trials(folder, "RUNNING").values()):
+            break
         time.sleep(2)
     time.sleep(60)
     process.send_signal(signal.SIGKILL)
