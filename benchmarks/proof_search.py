@@ -14,7 +14,7 @@ from proof_compression import FORMATS, Row, shared, shown
 from proof_parts import BIN, ROOT, Section, edgevision, run
 
 PLANTED = "stage1_block0_a"
-LIMITS = {"tflite": ("60000", "80", "6"), "openvino": ("120000", "40", "5")}
+LIMITS = {"tflite": ("60000", "80", "6"), "openvino": ("120000", "20", "5")}
 """Format -> bytes, epochs, and trials: every scheme without training, and an int8 candidate that aims at the bytes."""
 OUT_OF_REACH = ("--max-drop", "0.5", "--max-bytes", "9000", "--to", "tflite", "--trials", "6", "--epochs", "1")
 
