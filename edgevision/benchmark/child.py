@@ -1,13 +1,15 @@
-"""Load and first inference in a process of its own: what they take there is not warmed up by anything else.
+"""Load and first inference in a process of its own.
 
-Run as ``python -m edgevision.benchmark.child``: the request is JSON on standard input, the answer JSON on standard
-output. Everything that a vendor's library prints goes to standard error.
+What they take there is not warmed up by anything else, and a vendor's library that crashes on a damaged or hostile file
+takes nothing else with it. The request is JSON on standard input, the answer JSON on standard output; everything that
+the library prints goes to standard error.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -41,11 +43,28 @@ class FreshRun:
     idle_rss_bytes: int | None
 
 
-def run_fresh(artifact: Artifact, runtime: str | None, device: str, options: Mapping[str, Any], seed: int) -> FreshRun:
+def run_fresh(
+    artifact: Artifact,
+    runtime: str | None = None,
+    device: str = "cpu",
+    options: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    timeout_s: float = TIMEOUT_S,
+) -> FreshRun:
     """Load an artifact and infer once in a new process.
 
+    Args:
+        artifact: The model.
+        runtime: What runs it; None for the first that fits.
+        device: Where.
+        options: Options of the runtime.
+        seed: Of random inputs, where the artifact has no golden samples.
+        timeout_s: Seconds after which the process is killed.
+
     Raises:
-        EdgeVisionError: What the process raised, or InferenceError when it died (a vendor's library can).
+        EdgeVisionError: What the process raised, or InferenceError when it died (a vendor's library can), or was not
+            done in time.
     """
     request = {
         "path": str(artifact.path.resolve()),
@@ -53,7 +72,7 @@ def run_fresh(artifact: Artifact, runtime: str | None, device: str, options: Map
         "bare": artifact.bare,
         "runtime": runtime,
         "device": device,
-        "options": dict(options),
+        "options": dict(options or {}),
         "seed": seed,
     }
     # -c, not -m: the parent package has imported this module before it would run as __main__.
@@ -65,19 +84,34 @@ def run_fresh(artifact: Artifact, runtime: str | None, device: str, options: Map
             input=json.dumps(request, default=str),
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
         )
     except subprocess.TimeoutExpired as exc:
-        raise InferenceError(f"{name}: no first inference within {TIMEOUT_S} s") from exc
+        raise InferenceError(f"{name}: no first inference within {timeout_s:g} s") from exc
     try:
         answer = json.loads(done.stdout)
     except ValueError as exc:
-        last = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
-        raise InferenceError(f"{name}: the process died with status {done.returncode}: {last}") from exc
+        last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise InferenceError(
+            f"{name}: the runtime's process died while it loaded the model or ran it once",
+            got=f"{_death(done.returncode)}; it said: {last}",
+            next_step="the file is damaged, or the runtime has a fault: try another --runtime, or make the file anew",
+        ) from exc
     if "error" in answer:
         raise getattr(edgevision.errors, answer["error"])(answer["message"])
     return FreshRun(**answer)
+
+
+def _death(status: int) -> str:
+    """Return how a process ended, by its exit status.
+
+    >>> [_death(-11), _death(3)]
+    ['SIGSEGV', 'exit status 3']
+    """
+    if status >= 0:
+        return f"exit status {status}"
+    return signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
 
 
 def main() -> None:

@@ -121,7 +121,7 @@ def benchmark(
         runners = []
         for index, candidate in enumerate(candidates):
             tell(index, 2 * steps)
-            fresh = run_fresh(candidate.artifact, candidate.runtime, candidate.device, candidate.options, seed)
+            fresh = run_fresh(candidate.artifact, candidate.runtime, candidate.device, candidate.options, seed=seed)
             runners.append(_prepare(stack, candidate, fresh, inputs, seed))
         for runner in runners:
             runner.turn(warmup_s, keep=False)

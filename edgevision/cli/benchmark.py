@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "edgevision benchmark runs/resnet8-* --min-duration 10 --json",
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
-@runtime_options(several=True)
+@runtime_options(several=True, isolated=True)
 @click.option("--warmup", type=FloatRange(min=0), default=0.5, show_default=True, help="Seconds before measuring.")
 @click.option(
     "--min-duration", type=FloatRange(min=0), default=2.0, show_default=True, help="Seconds of measurement each."

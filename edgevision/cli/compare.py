@@ -57,6 +57,7 @@ def compare(
     device: str,
     threads: int | None,
     precision: str | None,
+    isolate: bool | None,
     margin: float,
     confidence: float,
     budget: float,
@@ -70,10 +71,10 @@ def compare(
     """
     from edgevision.benchmark import Candidate
     from edgevision.benchmark import compare as compare_candidates
-    from edgevision.cli.models import open_model
+    from edgevision.cli.models import open_to_run
 
-    opened = [open_model(model) for model in models]
     options = runtime_settings(threads, precision)
+    opened = [open_to_run(model, runtimes, device, options, isolate) for model in models]
     candidates = [Candidate(artifact, name, device, options) for artifact in opened for name in runtimes or (None,)]
     if len(candidates) < 2:
         raise ConfigError(

@@ -36,13 +36,15 @@ def evaluate(
     device: str,
     threads: int | None,
     precision: str | None,
+    isolate: bool | None,
 ) -> None:
     """Measure the accuracy of MODEL on labelled images: one image at a time, as on a device."""
-    from edgevision.cli.models import open_model
+    from edgevision.cli.models import open_to_run
     from edgevision.data.locate import open_dataset
     from edgevision.evaluate import evaluate as evaluate_artifact
 
-    artifact = open_model(model)
+    options = runtime_settings(threads, precision)
+    artifact = open_to_run(model, [runtime] if runtime else [], device, options, isolate)
     dataset = open_dataset(data, split)
     with working("evaluating") as progress:
         result = evaluate_artifact(
@@ -50,7 +52,7 @@ def evaluate(
             dataset.balanced(count) if count else dataset,
             runtime=runtime,
             device=device,
-            options=runtime_settings(threads, precision),
+            options=options,
             progress=progress,
         )
     show({"model": str(model), "data": data, **result.to_dict()}, _text(result))

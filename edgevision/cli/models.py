@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgevision.artifact import Artifact
     from edgevision.converters.file_source import Source
     from edgevision.converters.keras_import import SourceModel
+
+ISOLATED_S = 120.0
+"""A model that has not inferred once after so many seconds is not run."""
 
 
 def open_model(path: Path) -> Artifact:
@@ -20,6 +24,30 @@ def open_model(path: Path) -> Artifact:
     if path.is_file() and path.name != MANIFEST:
         return Artifact.describe(path)
     return Artifact.open(path)
+
+
+def open_to_run(
+    path: Path, runtimes: Sequence[str], device: str, options: Mapping[str, Any], isolate: bool | None
+) -> Artifact:
+    """Open a model as `open_model`, and let it load and infer once in a process of its own, on each of the runtimes.
+
+    Args:
+        path: The model.
+        runtimes: What will run it; none for the first that fits.
+        device: Where.
+        options: Options of the runtimes.
+        isolate: Whether to; None for bare files, which nobody here made.
+
+    Raises:
+        EdgeVisionError: It does not load or run there, or the process died of it.
+    """
+    from edgevision.benchmark.child import run_fresh
+
+    artifact = open_model(path)
+    if isolate or (isolate is None and artifact.bare):
+        for name in runtimes or (None,):
+            run_fresh(artifact, name, device, options, timeout_s=ISOLATED_S)
+    return artifact
 
 
 def open_source(path: Path) -> SourceModel:

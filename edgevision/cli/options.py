@@ -112,10 +112,21 @@ def data_options(*, required: bool = False) -> Decorator:
     return decorate
 
 
-def runtime_options(*, several: bool = False) -> Decorator:
-    """``--runtime NAME --device DEVICE --threads N --precision P``: what runs the model, where and how."""
+def runtime_options(*, several: bool = False, isolated: bool = False) -> Decorator:
+    """``--runtime NAME --device DEVICE --threads N --precision P --isolate``: what runs the model, where and how.
+
+    Args:
+        several: Whether several runtimes may be named.
+        isolated: Whether the command tries each model in a process of its own anyway, and needs no option for it.
+    """
 
     def decorate(function: Body) -> Body:
+        if not isolated:
+            function = click.option(
+                "--isolate/--no-isolate", default=None,
+                help="Load and run MODEL once in a process of its own first: a runtime that crashes is then an error.  "
+                "[default: for files without a manifest]",
+            )(function)  # fmt: skip
         function = click.option(
             "--precision", type=Choice(["float32", "bfloat16", "float16"]),
             help="What float parts are computed in, on runtimes that can choose (openvino). By default float32.",

@@ -29,19 +29,22 @@ def predict(
     device: str,
     threads: int | None,
     precision: str | None,
+    isolate: bool | None,
 ) -> None:
     """Classify IMAGES: image files, folders of them, or - for an image on standard input."""
-    from edgevision.cli.models import open_model
+    from edgevision.cli.models import open_to_run
     from edgevision.predict import predict as predict_images
 
     sources = [sys.stdin.buffer.read() if image == "-" else image for image in images]
+    options = runtime_settings(threads, precision)
+    artifact = open_to_run(model, [runtime] if runtime else [], device, options, isolate)
     with working("predicting") as progress:
         result = predict_images(
-            open_model(model),
+            artifact,
             sources,
             runtime=runtime,
             device=device,
-            options=runtime_settings(threads, precision),
+            options=options,
             top_k=top,
             progress=progress,
         )

@@ -50,6 +50,7 @@ def verify(
     device: str,
     threads: int | None,
     precision: str | None,
+    isolate: bool | None,
     seed: int,
 ) -> None:
     """Run MODEL's golden samples on each runtime here and compare with what it answered when it was sealed.
@@ -58,12 +59,13 @@ def verify(
     measured it is unproven. Where outputs are too far off, the runtime is tried again with one condition changed at a
     time, and the one that explains it is named. The exit status is 3 unless every runtime holds.
     """
-    from edgevision.cli.models import open_model
+    from edgevision.cli.models import open_model, open_to_run
     from edgevision.verify import verify as verify_artifact
 
     if reference and data is None:
         raise click.UsageError("--reference needs --data: images to count agreement on")
-    artifact = open_model(model)
+    options = runtime_settings(threads, precision)
+    artifact = open_to_run(model, runtimes, device, options, isolate)
     floats = open_model(reference) if reference else None
     dataset = _dataset(data, split)
     with working("verifying"):
@@ -75,7 +77,7 @@ def verify(
             device=device,
             dataset=None if sealing and floats is None else dataset,
             reference=floats,
-            options=runtime_settings(threads, precision),
+            options=options,
         )
     show(result.to_dict(), _text(result))
     if not result.holds:

@@ -1,6 +1,8 @@
 """Benchmarks of real, tiny models: what is kept, what is stated, what is refused."""
 
 import json
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -155,17 +157,33 @@ def test_nothing_to_time():
 
 def test_errors_of_the_fresh_process_arrive_as_they_were(artifact, tmp_path):
     with pytest.raises(ConfigError, match=r"option of runtime tflite: got thread"):
-        run_fresh(artifact, None, "cpu", {"thread": 1}, 0)
+        run_fresh(artifact, options={"thread": 1})
     broken = Artifact(tmp_path, artifact.manifest)
     (tmp_path / "mean.tflite").write_bytes(artifact.model_file.read_bytes()[:100])
     with pytest.raises(ArtifactError, match=r"mean\.tflite"):
-        run_fresh(broken, None, "cpu", {}, 0)
+        run_fresh(broken)
 
 
 def test_a_process_that_dies_is_an_error_and_not_a_hang(artifact, monkeypatch):
     monkeypatch.setattr("sys.executable", "/bin/false")
-    with pytest.raises(InferenceError, match="died with status 1"):
-        run_fresh(artifact, None, "cpu", {}, 0)
+    with pytest.raises(InferenceError, match=r"process died while it loaded the model .* got exit status 1"):
+        run_fresh(artifact)
+
+
+def test_a_library_that_aborts_takes_only_its_own_process_with_it(artifact, tmp_path):
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler here to make a delegate that aborts")
+    source, library = tmp_path / "delegate.c", tmp_path / "delegate.so"
+    source.write_text("#include <stdlib.h>\nvoid *tflite_plugin_create_delegate(void) { abort(); }\n")
+    subprocess.run([compiler, "-shared", "-fPIC", source, "-o", library], check=True)
+    with pytest.raises(InferenceError, match=r"got SIGABRT; .*try another --runtime"):
+        run_fresh(artifact, "tflite", options={"delegate": str(library)})
+
+
+def test_a_process_that_does_not_answer_is_killed(artifact):
+    with pytest.raises(InferenceError, match=r"no first inference within 0\.01 s"):
+        run_fresh(artifact, timeout_s=0.01)
 
 
 def test_peak_memory_grows_with_what_is_held():
