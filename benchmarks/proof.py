@@ -24,6 +24,7 @@ from pathlib import Path
 from proof_compression import COMPRESSION
 from proof_parts import BIN, ROOT, Section, edgevision, exported, run, says, table
 from proof_search import SEARCHES
+from proof_trust import TRUST
 
 RESULTS = ROOT / "docs" / "results.md"
 HEAVY = ("tensorflow", "openvino", "cv2", "scipy")
@@ -158,6 +159,7 @@ SECTIONS: dict[str, Callable[[Path], Section]] = {
     "repetitions": repetitions,
     **COMPRESSION,
     **SEARCHES,
+    **TRUST,
 }
 
 if __name__ == "__main__":
