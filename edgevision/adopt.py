@@ -12,7 +12,7 @@ from edgevision.errors import ConfigError, check_choice
 from edgevision.manifest import LineageStep
 from edgevision.optional import versions
 from edgevision.preprocessing import Preprocessing
-from edgevision.runtimes.base import available_runtimes, load
+from edgevision.runtimes.base import CompiledModel, available_runtimes, load
 from edgevision.tasks.classification import ACTIVATIONS
 from edgevision.tensors import TensorSpec
 
@@ -107,12 +107,26 @@ def _tensors(bare: Artifact, layout: str | None) -> tuple[tuple[TensorSpec, ...]
     if not available_runtimes(bare):
         return (), ()
     with load(bare) as model:
-        inputs, outputs = model.inputs, model.outputs
-    if layout is None and bare.manifest.format in ("tflite", "keras"):
-        layout = "NHWC"
+        return image_tensors(bare.manifest.format, model, layout)
+
+
+def image_tensors(
+    format_: str, model: CompiledModel, layout: str | None = None
+) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Return inputs and outputs of a loaded model, with the layouts that they have by declaration or convention.
+
+    Args:
+        format_: The model's format; TFLite and Keras files have NHWC by convention.
+        model: The model.
+        layout: Axes of its image input, one of `LAYOUTS`; None for those that it has, or for the convention.
+    """
+    usual = "NHWC" if format_ in ("tflite", "keras") else ""
     return (
-        tuple(replace(spec, layout=layout) if layout and len(spec.shape) == 4 else spec for spec in inputs),
-        tuple(replace(spec, layout="NC") if len(spec.shape) == 2 else spec for spec in outputs),
+        tuple(
+            replace(spec, layout=layout or spec.layout or usual) if len(spec.shape) == 4 else spec
+            for spec in model.inputs
+        ),
+        tuple(replace(spec, layout="NC") if len(spec.shape) == 2 else spec for spec in model.outputs),
     )
 
 

@@ -78,7 +78,7 @@ class Classifier:
         try:
             self._bound = self._bind()
             self.output = self.model.outputs[0]
-            self.classes = _class_count(artifact, self.output)
+            self.classes = class_count(artifact, self.output)
         except BaseException:
             self.model.close()
             raise
@@ -110,7 +110,12 @@ class Classifier:
         return preprocessing.bind(inputs[0])
 
 
-def _class_count(artifact: Artifact, output: TensorSpec) -> int:
+def class_count(artifact: Artifact, output: TensorSpec) -> int:
+    """Return how many classes a model's first output tells apart.
+
+    Raises:
+        IncompatibleModelError: It is no row of scores, or the artifact has another number of labels.
+    """
     classes = output.shape[-1] if output.shape else None
     if classes is None or any(size != 1 for size in output.shape[:-1]):
         raise IncompatibleModelError(

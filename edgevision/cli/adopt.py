@@ -30,6 +30,7 @@ ACTIVATIONS = ("softmax", "sigmoid", "logits")
     "--resize", type=Choice(["stretch", "letterbox", "center_crop"]), help="How an image is fitted.  [default: stretch]"
 )
 @click.option("--filter", "filter_", metavar="NAME", help="Resize filter: bilinear, area, ….  [default: bilinear]")
+@click.option("--pad-value", type=int, help="Grey level around a letterboxed image, 0 to 255.  [default: 0]")
 @click.option("--activation", type=Choice(ACTIVATIONS), help="What the scores are.")
 @click.option(
     "--layout", type=Choice(["NHWC", "NCHW"]), help="Axes of the input.  [default for TFLite and Keras: NHWC]"
@@ -40,7 +41,8 @@ def adopt(model: Path, labels: str | None, **declared: Any) -> None:
     """Make an artifact of MODEL, a model file that edgevision did not make.
 
     What is not declared stays unknown, and predict and evaluate then ask for it. Giving one of --mean, --std,
-    --color, --resize or --filter declares the preprocessing; the rest of it takes its defaults.
+    --color, --resize, --filter or --pad-value declares the preprocessing; the rest of it takes its defaults. What
+    nobody knows any more, edgevision doctor finds out.
     """
     from edgevision.adopt import adopt as adopt_model
     from edgevision.adopt import read_labels
@@ -58,7 +60,7 @@ def adopt(model: Path, labels: str | None, **declared: Any) -> None:
 
 def _preprocessing(declared: dict[str, Any]) -> dict[str, Any] | None:
     """Take the options that describe the preprocessing out of ``declared``; None when there are none."""
-    given: dict[str, Any] = {name: declared.pop(name) for name in ("mean", "std", "color", "resize")}
+    given: dict[str, Any] = {name: declared.pop(name) for name in ("mean", "std", "color", "resize", "pad_value")}
     given["filter"] = declared.pop("filter_")
     for name in ("mean", "std"):
         if given[name] is not None:

@@ -36,6 +36,7 @@ COMMANDS: Rows = {
         "benchmark": ("edgevision.cli.benchmark:benchmark", "Measure latency, load time and memory"),
         "compare": ("edgevision.cli.compare:compare", "Say which of several is faster, or that it is not known"),
         "evaluate": ("edgevision.cli.evaluate:evaluate", "Measure the accuracy on labelled images"),
+        "doctor": ("edgevision.cli.doctor:doctor", "Find the preprocessing that a model wants, or check it"),
     },
     "Fit it to a device": {
         "devices": ("edgevision.cli.devices:devices", "Show the devices and runtimes of this machine"),

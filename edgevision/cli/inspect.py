@@ -11,6 +11,7 @@ from edgevision.cli.output import facts, show, table, working
 
 if TYPE_CHECKING:
     from edgevision.artifact import Artifact
+    from edgevision.preprocessing import Preprocessing
     from edgevision.tensors import TensorSpec
 
 
@@ -41,7 +42,9 @@ def describe(artifact: Artifact) -> str:
         if labels is None
         else f"{len(labels)}: {', '.join(labels[:10])}{' …' * (len(labels) > 10)}",
         "bytes": f"{artifact.bytes:,} ({artifact.deflated_bytes:,} deflated)",
-        "preprocessing": _preprocessing(artifact),
+        "preprocessing": "unknown"
+        if manifest.preprocessing is None
+        else describe_preprocessing(manifest.preprocessing),
         "scores": manifest.decoding.get("activation"),
         "source": manifest.source_sha256 and f"sha256 {manifest.source_sha256[:12]}…",
         "made by": " ▸ ".join(step.step for step in manifest.lineage) or None,
@@ -55,10 +58,8 @@ def describe(artifact: Artifact) -> str:
     return f"{facts(known)}\n\n{table(['tensor', 'name', 'dtype', 'shape', 'layout', 'scale', 'zero point'], rows)}"
 
 
-def _preprocessing(artifact: Artifact) -> str:
-    preprocessing = artifact.manifest.preprocessing
-    if preprocessing is None:
-        return "unknown"
+def describe_preprocessing(preprocessing: Preprocessing) -> str:
+    """Return a preprocessing in one line."""
     mean, std = (", ".join(f"{value:g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
     size = f"{preprocessing.width}×{preprocessing.height} {preprocessing.color}"
     return f"{size}, {preprocessing.resize} ({preprocessing.filter}), mean {mean}, std {std}"

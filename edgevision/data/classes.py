@@ -26,6 +26,7 @@ def match_targets(dataset: ImageDataset, labels: tuple[str, ...] | None, classes
                 "another number of classes than the model's, whose labels are unknown",
                 got=len(dataset.labels),
                 allowed=str(classes),
+                next_step="name the model's classes in the order of its outputs: --labels of adopt and doctor",
             )
         return np.asarray(dataset.targets, np.int64)
     place = {label: index for index, label in enumerate(labels)}
