@@ -47,6 +47,14 @@ RUNTIMES = (
         ("threads", "batch", "package", "resolver", "delegate", "delegate_options"),
     ),
     Row(
+        "onnxruntime",
+        "edgevision.runtimes.onnxruntime:ONNXRuntime",
+        ("onnx",),
+        ("cpu",),
+        ("threads", "batch", "providers", "graph_optimization"),
+        "onnx",
+    ),
+    Row(
         "openvino",
         "edgevision.runtimes.openvino:OpenVINORuntime",
         ("openvino", "onnx"),
@@ -57,7 +65,7 @@ RUNTIMES = (
     Row("keras", "edgevision.runtimes.keras:KerasRuntime", ("keras",), ("cpu",), extra="train"),
     Row("null", "edgevision.runtimes.null:NullRuntime", (), ("cpu",)),
 )
-"""The runtimes of edgevision; of those that have a format on a device, the first one is preferred."""
+"""The runtimes of edgevision; of those that have a format on a device, the first one that is installed is preferred."""
 
 
 def runtime_rows() -> tuple[Row, ...]:

@@ -154,7 +154,8 @@ def load(
     Args:
         artifact: The model.
         device: Where; see `edgevision.device_string`. Never another one than asked for.
-        runtime: What runs it; None for the first registered runtime that has the format on that device.
+        runtime: What runs it; None for the first registered runtime that has the format on that device and whose
+            package is here.
         options: ``threads`` (1 by default, None for all), ``batch`` (length of an open batch axis, 1 by default),
             and what else the runtime's registry row names.
 
@@ -233,8 +234,9 @@ def _first_row(artifact: Artifact, where: DeviceString) -> Row:
     if not rows:
         formats = sorted({name for row in runtime_rows() for name in row.formats})
         raise IncompatibleModelError("no runtime here runs this format", got=format_, allowed=formats)
-    for row in rows:
-        if where.kind in row.devices:
-            return row
+    fitting = [row for row in rows if where.kind in row.devices]
+    if fitting:
+        here = (row for row in fitting if implementation_of(row).availability().available)
+        return next(here, fitting[0])  # the error of one that is not here has the command that installs it
     kinds = sorted({kind for row in rows for kind in row.devices})
     raise DeviceNotFoundError(f"no runtime runs the format {format_} on this device", got=where.local, allowed=kinds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -146,6 +147,11 @@ def threads_option(options: Mapping[str, Any]) -> int | None:
     if threads > MAX_THREADS:  # some vendors pass larger numbers on to the system, which then has none left
         raise ConfigError("option threads", got=threads, allowed=f"1 to {MAX_THREADS}, or all")
     return threads
+
+
+def all_cores() -> int:
+    """How many cores this process may use: what ``threads`` None means to vendors that want a number."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def batch_option(options: Mapping[str, Any]) -> int | None:

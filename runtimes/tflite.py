@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from edgevision.runtimes.base import Availability, CompiledModel
 from edgevision.runtimes.settle import (
     FileTensor,
     Settled,
+    all_cores,
     attempt,
     batch_option,
     filled,
@@ -68,7 +68,7 @@ class TFLiteRuntime:
         delegates = _delegates(library, options.get("delegate"), options.get("delegate_options"))
         build = {
             "model_path": str(artifact.model_file),
-            "num_threads": _all_cores() if threads is None else threads,
+            "num_threads": all_cores() if threads is None else threads,
             "experimental_delegates": delegates,
             "experimental_op_resolver_type": getattr(
                 library.OpResolverType, RESOLVERS[options.get("resolver", "default")]
@@ -126,10 +126,6 @@ def _library(package: str) -> Any:
             next_step="use ai-edge-litert (option package), or a process without TensorFlow",
         )
     return require(name)
-
-
-def _all_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _delegates(library: Any, path: Any, settings: Any) -> list[Any]:

@@ -11,6 +11,7 @@ PACKAGES = (
     "ai-edge-litert",
     "tflite-runtime",
     "openvino",
+    "onnxruntime",
     "nncf",
     "tensorflow",
     "tf-keras",

@@ -9,7 +9,10 @@ from typing import Any
 from edgevision.devices.cpu import cpu_facts
 from edgevision.optional import versions
 
-_PACKAGES = ("edgevision", "numpy", "ai-edge-litert", "tflite-runtime", "openvino", "nncf", "tensorflow", "tf-keras")
+_PACKAGES = (
+    "edgevision", "numpy", "ai-edge-litert", "tflite-runtime", "openvino", "onnxruntime", "nncf", "tensorflow",
+    "tf-keras",
+)  # fmt: skip
 
 
 def environment() -> dict[str, Any]:

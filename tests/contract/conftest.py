@@ -54,6 +54,26 @@ def openvino_files(folder):
     return {"model.xml": folder / "model.xml", "model.bin": folder / "model.bin"}
 
 
+def onnx_files(folder):
+    import onnx
+    from onnx import TensorProto, helper
+
+    def end(spec):
+        shape = ["N" if size is None else size for size in spec.shape]
+        return helper.make_tensor_value_info(spec.name, TensorProto.FLOAT, shape)
+
+    nodes = [
+        helper.make_node("Mul", ["left", "two"], ["twice"]),
+        helper.make_node("Add", ["twice", "one"], ["doubled"]),
+        helper.make_node("Sub", ["right", "one"], ["lowered"]),
+    ]
+    numbers = [helper.make_tensor(name, TensorProto.FLOAT, (), [value]) for name, value in (("one", 1), ("two", 2))]
+    graph = helper.make_graph(nodes, "contract", [end(LEFT), end(RIGHT)], [end(DOUBLED), end(LOWERED)], numbers)
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    onnx.checker.check_model(model)
+    return {"model.onnx": model.SerializeToString()}
+
+
 def keras_files(folder):
     _keras_model().save(folder / "model.keras")
     return {"model.keras": folder / "model.keras"}
@@ -63,6 +83,7 @@ def keras_files(folder):
 MODELS = {
     "tflite": ("tflite", tflite_files),
     "openvino": ("openvino", openvino_files),
+    "onnxruntime": ("onnx", onnx_files),
     "keras": ("keras", keras_files),
     "null": ("tflite", tflite_files),
 }
@@ -97,6 +118,8 @@ def runtime(request):
         pytest.importorskip("tf_keras", reason="the extra train is not installed")
     if request.param == "openvino":
         pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    if request.param == "onnxruntime":
+        pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     return request.param
 
 

@@ -36,7 +36,7 @@ def test_float32_is_the_default_and_is_what_it_computes(product):
 def test_an_onnx_file_runs_as_it_is_with_the_batch_that_is_asked_for(make_onnx, tmp_path):
     (tmp_path / "colors.onnx").write_bytes(make_onnx())
     values = np.random.default_rng(0).random((2, 3, 8, 8), np.float32)
-    with load(Artifact.describe(tmp_path / "colors.onnx"), options={"batch": 2}) as model:
+    with load(Artifact.describe(tmp_path / "colors.onnx"), runtime="openvino", options={"batch": 2}) as model:
         assert [(s.name, s.shape) for s in (*model.inputs, *model.outputs)] == [
             ("image", (2, 3, 8, 8)), ("scores", (2, 3)),
         ]  # fmt: skip
@@ -45,7 +45,7 @@ def test_an_onnx_file_runs_as_it_is_with_the_batch_that_is_asked_for(make_onnx, 
     np.testing.assert_allclose(answer, expected / expected.sum(1, keepdims=True), rtol=1e-4)
     (tmp_path / "cut.onnx").write_bytes(make_onnx()[:150])
     with pytest.raises(ArtifactError, match=r"cut\.onnx is damaged"):
-        load(Artifact.describe(tmp_path / "cut.onnx"))
+        load(Artifact.describe(tmp_path / "cut.onnx"), runtime="openvino")
 
 
 def test_another_precision_is_taken_when_asked_for_and_reported(product):
