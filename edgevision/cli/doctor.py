@@ -10,7 +10,15 @@ import click
 
 from edgevision.cli.command import command
 from edgevision.cli.inspect import describe_preprocessing
-from edgevision.cli.options import Choice, FloatRange, data_options, model_argument, runtime_options, seed_option
+from edgevision.cli.options import (
+    Choice,
+    FloatRange,
+    data_options,
+    model_argument,
+    runtime_options,
+    runtime_settings,
+    seed_option,
+)
 from edgevision.cli.output import check_failed, facts, note, show, table, working
 
 if TYPE_CHECKING:
@@ -50,6 +58,8 @@ def doctor(
     runtime: str | None,
     device: str,
     threads: int | None,
+    precision: str | None,
+    isolate: bool | None,
     seed: int,
 ) -> None:
     """Find the preprocessing that MODEL wants, from labelled images; or check the one that is declared.
@@ -62,11 +72,12 @@ def doctor(
     with none the model does better than guessing.
     """
     from edgevision.adopt import read_labels
-    from edgevision.cli.models import open_model
+    from edgevision.cli.models import open_to_run
     from edgevision.data.locate import open_dataset
     from edgevision.doctor import diagnose
 
-    artifact = open_model(model)
+    options = runtime_settings(threads, precision)
+    artifact = open_to_run(model, [runtime] if runtime else [], device, options, isolate)
     dataset = open_dataset(data, split)
     names = None if labels is None else read_labels(labels)
     with working("trying") as progress:
@@ -80,7 +91,7 @@ def doctor(
             seed=seed,
             runtime=runtime,
             device=device,
-            options={"threads": threads},
+            options=options,
             progress=progress,
         )
     next_step = shlex.join(
