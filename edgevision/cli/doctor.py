@@ -141,7 +141,7 @@ def _text(found: Diagnosis, next_step: str) -> str:
     ]
     said = (
         f"Losses are log losses in nats at the best temperature of each, on the same images (paired t test); p values "
-        f"and intervals hold for all {found.comparisons} specifications that the search could come to, at "
+        f"and intervals hold for all {found.comparisons} different specifications that the search could come to, at "
         f"{found.confidence:.4g} confidence."
     )
     parts = [

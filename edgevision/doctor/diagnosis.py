@@ -90,7 +90,7 @@ class Diagnosis:
         labels_by_position: Whether the classes were matched by position, for want of the model's labels.
         images: How many images it was judged on.
         tried: How many specifications were tried.
-        comparisons: For how many each p value and interval is corrected.
+        comparisons: For how many each p value and interval is corrected: all with different inputs that could be found.
         confidence: Of all statements together, 0 to 1.
         inferences: How often the model ran.
         facts: What ran it: package, version, ….

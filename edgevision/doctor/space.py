@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgevision.preprocessing import Preprocessing
-from edgevision.resize import FILTERS
+from edgevision.resize import FILTERS, fit
 from edgevision.tensors import Array, TensorSpec, integer_range
 
 Normalization = tuple[tuple[float, ...], tuple[float, ...]]
@@ -48,6 +48,8 @@ GREY: Mapping[str, Normalization] = {
 RESIZES: tuple[tuple[str, int], ...] = (("stretch", 0), ("letterbox", 0), ("letterbox", 114), ("center_crop", 0))
 """Resize policy and the grey level around what is letterboxed."""
 
+_SHAPES = 8
+
 STORED, MEASURED, DECLARED = "pixels as the input stores them", "mean and std of these images", "as declared"
 
 
@@ -61,6 +63,7 @@ class Space:
         resizes: Resize policies with the grey level around a letterboxed image.
         filters: Resize filters.
         hint: The normalization under which an integer input stores the pixels as they are; None for other inputs.
+        geometries: How many combinations of resize policy and filter make different pixels of the images.
     """
 
     normalizations: Mapping[str, Normalization]
@@ -68,13 +71,14 @@ class Space:
     resizes: tuple[tuple[str, int], ...]
     filters: tuple[str, ...] = FILTERS
     hint: Normalization | None = None
+    geometries: int = len(RESIZES) * len(FILTERS)
 
     @property
     def size(self) -> int:
-        """How many specifications the search could come to: what p values are corrected for."""
+        """How many specifications with different inputs the search could come to: what p values are corrected for."""
         reversible = sum(len(set(mean)) > 1 or len(set(std)) > 1 for mean, std in self.normalizations.values())
         orders = len(self.normalizations) * len(self.colors) + reversible * (len(self.colors) > 1) * 2
-        return orders * len(self.resizes) * len(self.filters)
+        return orders * self.geometries
 
     def name(self, spec: Preprocessing) -> str:
         """What people call the normalization of a specification."""
@@ -116,7 +120,8 @@ def make_space(spec: TensorSpec, images: list[Array], declared: Preprocessing | 
     if declared is not None:
         named = _with(DECLARED, normalization_of(declared), named)
         resizes = tuple(dict.fromkeys([*resizes, (declared.resize, declared.pad_value)]))
-    return Space(named, ("GRAY",) if channels == 1 else ("RGB", "BGR"), resizes, hint=hint)
+    geometries = _geometries(images, spec.length("H") or 1, spec.length("W") or 1, resizes)
+    return Space(named, ("GRAY",) if channels == 1 else ("RGB", "BGR"), resizes, hint=hint, geometries=geometries)
 
 
 def starts(space: Space, height: int, width: int, declared: Preprocessing | None) -> list[Preprocessing]:
@@ -160,6 +165,17 @@ def _stored(spec: TensorSpec, channels: int) -> Normalization | None:
     mean = float(spec.quant.zero_point[0] - integer_range(spec.dtype)[0])
     std = float(f"{1 / spec.quant.scale[0]:.7g}")  # as exact as the float32 in the file
     return (mean,) * channels, (std,) * channels
+
+
+def _geometries(images: list[Array], height: int, width: int, resizes: tuple[tuple[str, int], ...]) -> int:
+    """How many different results the policies and filters have, on images of up to `_SHAPES` shapes."""
+    by_shape = list({image.shape: image for image in images}.values())[:_SHAPES]
+    found = {
+        b"".join(fit(image, height, width, how, name, pad)[0].tobytes() for image in by_shape)
+        for how, pad in resizes
+        for name in FILTERS
+    }
+    return len(found)
 
 
 def _with(name: str, value: Normalization, others: Mapping[str, Normalization]) -> dict[str, Normalization]:

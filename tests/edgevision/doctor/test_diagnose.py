@@ -7,7 +7,9 @@ import pytest
 
 from edgevision.data.dataset import ArrayDataset
 from edgevision.doctor import diagnose
+from edgevision.doctor.space import make_space
 from edgevision.errors import ConfigError, DatasetError, IncompatibleModelError
+from edgevision.tensors import TensorSpec
 
 
 def field(diagnosis, name):
@@ -59,6 +61,14 @@ def test_images_of_noise_accuse_nobody(declared):
     pixels, targets = generator.integers(0, 256, (60, 32, 32, 3), np.uint8), np.arange(60) % 10
     found = diagnose(declared("float"), ArrayDataset(pixels, targets, [str(n) for n in range(10)], "noise"))
     assert found.verdict == "unknown" and found.spec == found.declared
+
+
+def test_what_makes_the_same_input_is_counted_once(cifar):
+    spec = TensorSpec("image", (1, 32, 32, 3), "float32", "NHWC")
+    same = make_space(spec, [cifar.image(0)], None)
+    high = make_space(spec, [np.random.default_rng(0).integers(0, 256, (90, 40, 3), np.uint8)], None)
+    assert same.geometries == 1 and high.geometries == 16
+    assert high.size == 16 * same.size and same.size > 2 * len(same.normalizations)
 
 
 def test_grey_images_say_nothing_of_the_channel_order(declared, cifar):
