@@ -58,6 +58,7 @@ class Format:
         int16_layers: schemes in which layers may be given 16-bit activations.
         sparse_schemes: schemes in which kernels may be stored without their zeros.
         sources: kinds of models that it is made from: "keras" or one of `edgevision.converters.file_source.KINDS`.
+        package: import name of what the exporter needs beside TensorFlow and the format's runtime; None for nothing.
     """
 
     exporter: str
@@ -69,6 +70,7 @@ class Format:
     int16_layers: tuple[str, ...] = ()
     sparse_schemes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ("keras", "keras3", "saved_model", "tflite")
+    package: str | None = None
 
 
 FORMATS: Mapping[str, Format] = {
@@ -90,6 +92,13 @@ FORMATS: Mapping[str, Format] = {
         calibration_methods={"static_wi8_ai8": ("min_max", "percentile", "mse")},
         float_layers=("dynamic_wi8_afp32", "static_wi8_ai8"),
         sources=("keras", "keras3", "saved_model", "tflite", "onnx"),
+    ),
+    "onnx": Format(
+        "edgevision.converters.onnx:export",
+        ("float32",),
+        ("per_channel",),
+        sources=("keras", "keras3", "saved_model"),
+        package="tf2onnx",
     ),
 }
 

@@ -89,6 +89,13 @@ def as_ir(folder: Path, batch: int) -> Any:
     return vendor.Core().read_model(*files)
 
 
+def as_onnx(folder: Path, batch: int) -> bytes:
+    """Convert a SavedModel to a float ``.onnx`` with a fixed batch, likewise."""
+    with tempfile.TemporaryDirectory() as place:
+        _run(folder, Path(place), "onnx", batch)
+        return Path(place, "model.onnx").read_bytes()
+
+
 def answers(folder: Path, inputs: Sequence[Array]) -> tuple[Array, ...]:
     """Run a SavedModel, likewise; one array for each input and each output, samples along axis 0."""
     with tempfile.TemporaryDirectory() as place:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgevision.converters.saved_model import SIGNATURE, signature
-from edgevision.converters.tracing import Traced, to_ir, to_tflite, trace
+from edgevision.converters.tracing import Traced, to_ir, to_onnx, to_tflite, trace
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import EdgeVisionError
 from edgevision.optional import require
@@ -62,6 +62,10 @@ def _openvino(model: Path, loaded: Any, batch: int, place: Path) -> None:
     require("openvino").save_model(converted, place / "model.xml", compress_to_fp16=False)
 
 
+def _onnx(model: Path, loaded: Any, batch: int, place: Path) -> None:
+    (place / "model.onnx").write_bytes(to_onnx(_traced(model, loaded, batch)))
+
+
 def _answer(model: Path, loaded: Any, batch: int, place: Path) -> None:
     inputs, outputs = signature(model)
     tensorflow = require("tensorflow")
@@ -76,5 +80,6 @@ def _answer(model: Path, loaded: Any, batch: int, place: Path) -> None:
 _ACTIONS: Mapping[str, Callable[[Path, Any, int, Path], None]] = {
     "tflite": _tflite,
     "openvino": _openvino,
+    "onnx": _onnx,
     "run": _answer,
 }

@@ -1,4 +1,4 @@
-"""A TensorFlow function as a float model in both formats: traced with a fixed batch, inputs and outputs named."""
+"""A TensorFlow function as a float model in every format: traced with a fixed batch, inputs and outputs named."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgevision.converters.onnx_file import arrange_ends, check_operators, name_tensors
 from edgevision.converters.tflite_file import TFLiteFile
 from edgevision.converters.vendor import vendor_step
 from edgevision.errors import ConversionError
 from edgevision.optional import require
 from edgevision.tensors import TensorSpec
+
+OPSET = 17
+"""Version of ONNX's operators in files: what runtimes have had since 2022."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,25 @@ def to_ir(traced: Traced) -> Any:
             port.get_tensor().set_names({spec.name})
         results = [port.get_node() for port in outputs]
         return vendor.Model(results, model.get_sinks(), [port.get_node() for port in inputs], traced.name)
+
+
+def to_onnx(traced: Traced) -> bytes:
+    """Convert to an ``.onnx`` file; raises ConversionError, naming operators that ONNX does not have."""
+    tf = require("tensorflow")
+    taken, given = _numbered("input", traced.inputs), _numbered("output", traced.outputs)
+    inputs, outputs = [spec.name for spec in traced.inputs], [spec.name for spec in traced.outputs]
+    with vendor_step(f"ONNX conversion of {traced.name}"):
+        found = traced.function.structured_input_signature[0]
+        signature = [tf.TensorSpec(spec.shape, spec.dtype, name) for spec, name in zip(found, taken, strict=True)]
+        run = tf.function(lambda *tensors: traced.function(*tensors), input_signature=signature, autograph=False)
+        model, _ = require("tf2onnx.convert").from_function(run, signature, opset=OPSET)
+        check_operators(model, traced.name)
+        name_tensors(model, dict(zip([*taken, *given], [*inputs, *outputs], strict=True)))
+        arrange_ends(model.graph, inputs, outputs)
+        model.graph.doc_string = ""  # the number of the trace
+        require("onnx.checker").check_model(model, full_check=True)
+        content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def _numbered(end: str, specs: Sequence[TensorSpec]) -> list[str]:

@@ -24,6 +24,7 @@ from edgevision.converters.formats import FORMATS, SCHEMES
 from edgevision.converters.keras_import import SourceModel, leaf_layers
 from edgevision.converters.pruning import KERNELS
 from edgevision.errors import BackendUnavailableError, ConfigError, check_choice
+from edgevision.optional import available
 from edgevision.runtimes.base import available_runtimes
 
 if TYPE_CHECKING:
@@ -198,7 +199,8 @@ def _converted(
     sides = []
     for scheme in schemes:
         for name, row in FORMATS.items():
-            if scheme not in row.schemes or not available_runtimes(name):
+            made_here = row.package is None or available(row.package)
+            if scheme not in row.schemes or not made_here or not available_runtimes(name):
                 continue
             options: dict[str, Any] = {"to": name, "scheme": scheme, "calibration": calibration}
             dense = convert(twin, f"{folder}/dense", **options).artifact

@@ -12,23 +12,25 @@ from edgevision.cli.options import Body, Choice, Decorator, model_argument, out_
 from edgevision.cli.output import note, show, table, working
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edgevision.converters.base import Conversion
     from edgevision.data.dataset import ImageDataset
 
-FORMATS = ("tflite", "openvino")
+FORMATS = ("tflite", "openvino", "onnx")
+
+
+def to_option(formats: Sequence[str]) -> Decorator:
+    """``--to FORMAT``, one of these, several times."""
+    return click.option(
+        "--to", multiple=True, type=Choice(formats), default=("tflite",), show_default=True,
+        help="Format; may be given several times.",
+    )  # fmt: skip
 
 
 def export_options(function: Body) -> Body:
-    """``--to FORMAT --data LOCATION --golden KIND --out DIR --overwrite --seed N``, of convert and quantize."""
+    """``--data LOCATION --golden KIND --out DIR --overwrite --seed N``, of convert and quantize."""
     options: list[Decorator] = [
-        click.option(
-            "--to",
-            multiple=True,
-            type=Choice(FORMATS),
-            default=("tflite",),
-            show_default=True,
-            help="Format; may be given several times.",
-        ),
         click.option(
             "--data", metavar="LOCATION", help="Images to calibrate on and to keep some of: as for evaluate --data."
         ),
@@ -70,6 +72,7 @@ def open_parts(data: str | None, golden: str | None) -> tuple[ImageDataset | Non
     help="Numbers of the weights.",
 )
 @click.option("--sparse-encoding", is_flag=True, help="Store kernels with many zeros without them (TFLite, float32).")
+@to_option(FORMATS)
 @export_options
 def convert(
     model: Path,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.convert import export_options, open_parts, show_conversions
+from edgevision.cli.convert import export_options, open_parts, show_conversions, to_option
 from edgevision.cli.fine_tuning import (
     FINE_TUNING,
     TEACHING,
@@ -97,6 +97,7 @@ SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
 @click.option("--keep-sparsity", is_flag=True, help="qat: keep the zeros of a pruned model.")
 @click.option("--keep-clusters", is_flag=True, help="qat: keep the shared weights of a clustered model.")
 @fine_tuning_options(epochs=2, learning_rate=1e-4)
+@to_option(("tflite", "openvino"))
 @export_options
 def quantize(
     model: Path,

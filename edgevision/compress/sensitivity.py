@@ -95,7 +95,7 @@ def sensitivity(
 
 def _check(treatment: Treatment) -> None:
     check_choice("what to try on each layer", treatment.what, ("quantize", "prune", "channels"))
-    check_choice("format", treatment.to, tuple(FORMATS))
+    check_choice("format", treatment.to, [name for name, row in FORMATS.items() if len(row.schemes) > 1])
     row = FORMATS[treatment.to]
     if treatment.what == "quantize":
         schemes = [name for name in row.schemes if name != "float32"]

@@ -28,6 +28,18 @@ def test_convert_writes_a_sealed_artifact(run, keras_artifact, images, tmp_path)
     assert run("predict", artifact.path, images / "blue/01.png", "--top", 1).stdout.split()[-2] == "blue"
 
 
+def test_convert_to_onnx(run, keras_artifact, images, tmp_path):
+    pytest.importorskip("tf2onnx", reason="the extra onnx is not installed")
+    result = run("convert", keras_artifact.path, "--to", "onnx", "--data", images, "--out", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    artifact = Artifact.open(tmp_path / "colors-onnx-float32")
+    assert "onnxruntime" in artifact.manifest.runtimes
+    assert run("verify", artifact.path).exit_code == 0
+    assert run("evaluate", artifact.path, "--data", images, "--min-accuracy", 1).exit_code == 0
+    refused = run("quantize", keras_artifact.path, "--to", "onnx", "--data", images, "--out", tmp_path)
+    assert refused.exit_code == 2 and "--to: got onnx; allowed: tflite, openvino" in refused.stderr
+
+
 def test_a_bare_keras_file_says_what_is_missing(run, keras_file, tmp_path):
     refused = run("convert", keras_file, "--out", tmp_path)
     assert refused.exit_code == 2 and "preprocessing" in refused.stderr

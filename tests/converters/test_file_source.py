@@ -157,6 +157,19 @@ def test_a_float_file_is_converted_as_it_is(kind, known, tmp_path):
         assert np.allclose(answer, expected / expected.sum(), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["keras3", "saved_model"])
+def test_files_become_onnx_with_their_names_and_answers(kind, known, pictures, tmp_path):
+    pytest.importorskip("tf2onnx", reason="the extra onnx is not installed")
+    source = known(kind)
+    (made,) = export(source, tmp_path, to=["onnx"], golden=make_golden(source, pictures, count=4))
+    manifest = made.artifact.manifest
+    ends = [(spec.name, spec.layout) for spec in (*manifest.inputs, *manifest.outputs)]
+    assert ends == [(spec.name, spec.layout) for spec in (*source.inputs, *source.outputs)]
+    parity = manifest.runtimes["onnxruntime"]["parity"]
+    assert parity["agreement"]["value"] == 1.0 and parity["outputs"][0]["float_model"]["max_abs_error"] < 1e-5
+    assert {"tf2onnx", "tensorflow"} <= set(manifest.lineage[-1].tools)
+
+
 def test_a_batch_is_fixed_where_it_is_open(known, tmp_path):
     assert convert(known("onnx"), tmp_path, to="openvino", batch=3).artifact.manifest.inputs[0].shape == (3, 3, 8, 8)
     with pytest.raises(ConfigError, match=r"a \.tflite file keeps its batch: got 3; allowed: 1"):
@@ -176,7 +189,9 @@ def test_layers_of_a_file_stay_in_float_by_their_names_there(known, pictures, tm
 # --- what is refused ---
 
 
-def test_onnx_is_not_made_into_tflite(known, tmp_path):
+def test_onnx_is_not_made_into_tflite_nor_the_other_way_round(known, tmp_path):
+    with pytest.raises(ConfigError, match=r"onnx is not made from such a model: got tflite; .* ask for tflite or open"):
+        convert(known("tflite"), tmp_path, to="onnx")
     with pytest.raises(ConfigError, match=r"tflite is not made from such a model: got onnx; .* ask for openvino"):
         convert(known("onnx"), tmp_path)
 

@@ -1,0 +1,101 @@
+"""What is done to an ONNX model once a tool has made it: names that stay, and checks before anything is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from edgevision.errors import ConversionError
+from edgevision.optional import require
+
+_NOISE = re.compile(r"__\d+|^(Stateful)?PartitionedCall/")
+"""What names have beside those of layers: tf2onnx's number, which counts on within a process, and the trace's call."""
+
+
+def name_tensors(model: Any, ends: Mapping[str, str]) -> None:
+    """Give inputs and outputs their names, and everything else one that does not depend on what was converted before.
+
+    Args:
+        model: An ``onnx.ModelProto``; it is changed.
+        ends: Name of an input or output in it -> the name that it gets.
+    """
+    tensors, nodes = _Names(ends), _Names({})
+    for graph in _graphs(model.graph):
+        for node in graph.node:
+            node.input[:] = [tensors[name] for name in node.input]
+            node.output[:] = [tensors[name] for name in node.output]
+            node.name = nodes[node.name]
+        for entry in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
+            entry.name = tensors[entry.name]
+
+
+class _Names(dict[str, str]):
+    """Name -> new name, made when it is first asked for: without what is not the layer's, and not yet taken."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        super().__init__({"": "", **given})  # an input that is left out has no name
+        self._taken = dict.fromkeys(given.values(), 1)
+
+    def __missing__(self, name: str) -> str:
+        plain = made = _NOISE.sub("", name)
+        while made in self._taken:
+            self._taken[plain] += 1
+            made = f"{plain}_{self._taken[plain]}"
+        self._taken[made] = 1
+        self[name] = made
+        return made
+
+
+def arrange_ends(graph: Any, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Bring a graph's inputs and outputs into this order."""
+    for entries, names in ((graph.input, inputs), (graph.output, outputs)):
+        found = {entry.name: entry for entry in entries}
+        ordered = [found[name] for name in names]
+        del entries[:]
+        entries.extend(ordered)
+
+
+def shape_of(entry: Any) -> tuple[int | None, ...]:
+    """Return the shape of an input or output; None where an axis is open."""
+    return tuple(axis.dim_value or None for axis in entry.type.tensor_type.shape.dim)
+
+
+def check_operators(model: Any, name: str) -> None:
+    """Raise ConversionError, naming them, for operators that ONNX does not have: tf2onnx leaves them as they were."""
+    has: Callable[..., bool] = require("onnx.defs").has
+    nodes = [node for graph in _graphs(model.graph) for node in graph.node]
+    unknown = sorted({node.op_type for node in nodes if not has(node.op_type, node.domain)})
+    if unknown:
+        raise ConversionError(
+            f"ONNX conversion of {name} failed: operators that the format does not have: {', '.join(unknown)}"
+        )
+
+
+def check_constants(model: Any, name: str) -> None:
+    """Raise ConversionError, naming them, when constants are NaN, or those of two and more axes infinite."""
+    array = require("onnx.numpy_helper").to_array
+    bad = []
+    for graph in _graphs(model.graph):
+        for tensor in graph.initializer:
+            values = array(tensor)
+            if np.issubdtype(values.dtype, np.floating) and (
+                np.isnan(values).any() or (values.ndim > 1 and np.isinf(values).any())
+            ):
+                bad.append(tensor.name)
+    if bad:
+        shown = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
+        raise ConversionError(
+            f"{name}: weights are NaN or infinite", got=shown, next_step="train it again, with a lower rate"
+        )
+
+
+def _graphs(graph: Any) -> Iterator[Any]:
+    """Yield a graph, then those of its branches and loops."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
+                yield from _graphs(inner)
