@@ -17,6 +17,7 @@ APPLICATIONS = tuple(
         "cli",
         "compress",
         "demo",
+        "doctor",
         "evaluate",
         "export",
         "pipeline",
