@@ -12,7 +12,7 @@ from typing import Any
 
 from edgevision.errors import EdgeVisionError
 
-SETTABLE = ("precision", "threads", "resolver", "package")
+SETTABLE = ("precision", "threads", "resolver", "package", "providers", "graph_optimization")
 """Conditions that are options of a runtime too."""
 
 Holds = Callable[[Mapping[str, Any]], bool]
@@ -97,4 +97,6 @@ def _words(name: str, value: Any) -> str:
         "threads": f"{value} thread{'' if value == 1 else 's'}",
         "resolver": f"{value} kernels",
         "package": f"{value}",
+        "providers": f"{', '.join(value) if isinstance(value, list) else value}",
+        "graph_optimization": f"graph optimization {value}",
     }[name]

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgevision.devices.cpu import cpu_facts
 
-_DECISIVE = ("package", "version", "threads", "precision", "resolver", "delegates")
+_DECISIVE = ("package", "version", "threads", "precision", "resolver", "delegates", "providers", "graph_optimization")
 
 
 def conditions(facts: Mapping[str, Any], root: str | Path = "/") -> dict[str, Any]:

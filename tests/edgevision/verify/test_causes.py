@@ -7,6 +7,7 @@ from edgevision.verify.causes import find_causes
 
 TFLITE = {"package": "ai-edge-litert", "version": "2", "threads": 4, "precision": "as stored", "resolver": "default"}
 OPENVINO = {"package": "openvino", "version": "2026", "threads": 1, "precision": "bfloat16"}
+ONNX = {"package": "onnxruntime", "threads": 1, "providers": ["CPUExecutionProvider"], "graph_optimization": "all"}
 
 
 def helps(**wanted):
@@ -32,6 +33,7 @@ def helps(**wanted):
             "sealed with tflite-runtime",
         ),
         (OPENVINO, {**OPENVINO, "precision": "float32"}, helps(precision="float32"), "bfloat16; it was sealed with"),
+        (ONNX, {**ONNX, "graph_optimization": "none"}, helps(graph_optimization="none"), "graph optimization all; it"),
         (OPENVINO, OPENVINO, helps(precision="float32"), "float parts are computed in bfloat16"),
     ],
 )
