@@ -23,6 +23,7 @@ from edgevision.errors import (
     check_choice,
     reason_of,
 )
+from edgevision.optional import available, install_command, version
 from edgevision.registry import Row, resolve, runtime_rows
 from edgevision.tensors import Array, TensorSpec, check_tensor
 
@@ -44,6 +45,13 @@ class Availability:
     package: str
     version: str | None = None
     install: str | None = None
+
+    @classmethod
+    def of(cls, package: str, *modules: str) -> Availability:
+        """Return that of a distribution, which is here where all these modules can be imported; imports none."""
+        if all(map(available, modules)):
+            return cls(True, package, version(package))
+        return cls(False, package, install=install_command(modules[0]))
 
 
 class Runtime(Protocol):

@@ -13,7 +13,7 @@ from edgevision.artifact import Artifact
 from edgevision.errors import IncompatibleModelError
 from edgevision.keras_loading import load_keras3_model, load_keras_model
 from edgevision.keras_safety import check_keras_file
-from edgevision.optional import available, install_command, require, version
+from edgevision.optional import require, version
 from edgevision.runtimes.base import Availability, CompiledModel
 from edgevision.runtimes.settle import FileTensor, Settled, attempt, batch_option, fix_batch, settle, threads_option
 from edgevision.tensors import Array
@@ -30,9 +30,7 @@ class KerasRuntime:
 
     def availability(self) -> Availability:
         """Say whether tf_keras is here."""
-        if available("tf_keras") and available("tensorflow"):
-            return Availability(True, "tf-keras", version("tf-keras"))
-        return Availability(False, "tf-keras", install=install_command("tf_keras"))
+        return Availability.of("tf-keras", "tf_keras", "tensorflow")
 
     def load(self, artifact: Artifact, device: str, options: Mapping[str, Any]) -> CompiledModel:
         """Check the file's config, then load it without its training state."""

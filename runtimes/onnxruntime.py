@@ -8,7 +8,7 @@ from typing import Any
 from edgevision.artifact import Artifact
 from edgevision.errors import ArtifactError, BackendUnavailableError, ConfigError, IncompatibleModelError, check_choice
 from edgevision.magic import check_format
-from edgevision.optional import available, install_command, require, version
+from edgevision.optional import require, version
 from edgevision.runtimes.base import Availability, CompiledModel
 from edgevision.runtimes.settle import (
     FileTensor,
@@ -58,9 +58,7 @@ class ONNXRuntime:
 
     def availability(self) -> Availability:
         """Say whether ONNX Runtime is here."""
-        if available("onnxruntime"):
-            return Availability(True, "onnxruntime", version("onnxruntime"))
-        return Availability(False, "onnxruntime", install=install_command("onnxruntime"))
+        return Availability.of("onnxruntime", "onnxruntime")
 
     def load(self, artifact: Artifact, device: str, options: Mapping[str, Any]) -> CompiledModel:
         """Read the model, fix its open dimensions, optimize its graph."""

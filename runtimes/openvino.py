@@ -10,7 +10,7 @@ import numpy as np
 from edgevision.artifact import Artifact
 from edgevision.errors import ArtifactError, ConfigError, DeviceNotFoundError, IncompatibleModelError, check_choice
 from edgevision.magic import check_format
-from edgevision.optional import available, install_command, require, version
+from edgevision.optional import require, version
 from edgevision.runtimes.base import Availability, CompiledModel
 from edgevision.runtimes.settle import (
     FileTensor,
@@ -41,9 +41,7 @@ class OpenVINORuntime:
 
     def availability(self) -> Availability:
         """Say whether OpenVINO is here."""
-        if available("openvino"):
-            return Availability(True, "openvino", version("openvino"))
-        return Availability(False, "openvino", install=install_command("openvino"))
+        return Availability.of("openvino", "openvino")
 
     def load(self, artifact: Artifact, device: str, options: Mapping[str, Any]) -> CompiledModel:
         """Read the model, fix its open dimensions, compile it."""

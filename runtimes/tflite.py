@@ -19,7 +19,7 @@ from edgevision.errors import (
     check_choice,
     reason_of,
 )
-from edgevision.optional import available, install_command, require, version
+from edgevision.optional import available, require, version
 from edgevision.runtimes.base import Availability, CompiledModel
 from edgevision.runtimes.settle import (
     FileTensor,
@@ -52,11 +52,8 @@ class TFLiteRuntime:
 
     def availability(self) -> Availability:
         """Say which of the packages would run."""
-        for package, module in PACKAGES.items():
-            if available(module):
-                return Availability(True, package, version(package))
-        package, module = next(iter(PACKAGES.items()))
-        return Availability(False, package, install=install_command(module))
+        states = [Availability.of(package, module) for package, module in PACKAGES.items()]
+        return next((state for state in states if state.available), states[0])
 
     def load(self, artifact: Artifact, device: str, options: Mapping[str, Any]) -> CompiledModel:
         """Check the file, then build an interpreter for it."""

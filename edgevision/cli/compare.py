@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import Choice, FloatRange, runtime_options, runtime_settings, seed_option
+from edgevision.cli.options import Choice, FloatRange, confidence_option, runtime_options, runtime_settings, seed_option
 from edgevision.cli.output import check_failed, note, show, table, working
 from edgevision.errors import ConfigError
 
@@ -31,13 +31,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Ratios nearer to 1 count as equal.",
 )
-@click.option(
-    "--confidence",
-    type=FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Of the intervals.",
-)
+@confidence_option("Of the intervals.")
 @click.option(
     "--budget",
     type=FloatRange(min=0, min_open=True),

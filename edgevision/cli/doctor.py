@@ -12,7 +12,7 @@ from edgevision.cli.command import command
 from edgevision.cli.inspect import describe_preprocessing
 from edgevision.cli.options import (
     Choice,
-    FloatRange,
+    confidence_option,
     data_options,
     model_argument,
     runtime_options,
@@ -37,13 +37,7 @@ if TYPE_CHECKING:
 @click.option("--count", type=click.IntRange(min=1), help="Images, drawn evenly from the classes.  [default: all]")
 @click.option("--activation", type=Choice(["softmax", "sigmoid", "logits"]), help="What the scores are.")
 @click.option("--layout", type=Choice(["NHWC", "NCHW"]), help="Axes of the input, where they are unknown.")
-@click.option(
-    "--confidence",
-    type=FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Of all statements together.",
-)
+@confidence_option("Of all statements together.")
 @runtime_options()
 @seed_option
 def doctor(

@@ -152,6 +152,13 @@ def runtime_settings(threads: int | None, precision: str | None) -> dict[str, An
     return {"threads": threads} | ({} if precision is None else {"precision": precision})
 
 
+def confidence_option(what: str) -> Decorator:
+    """``--confidence``, of what is said."""
+    return click.option(
+        "--confidence", type=FloatRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True, help=what
+    )
+
+
 seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn at random.")
 
 

@@ -92,7 +92,7 @@ def test_weights_that_do_not_fit_their_config(tmp_path):
 
 def test_without_tf_keras_the_error_names_the_extra(tmp_path, monkeypatch):
     keras.Sequential([keras.layers.Dense(2, input_shape=(2,))]).save(tmp_path / "model.keras")
-    monkeypatch.setattr("edgevision.runtimes.keras.available", lambda module: False)
+    monkeypatch.setattr("edgevision.runtimes.base.available", lambda module: False)
     with pytest.raises(BackendUnavailableError, match=r'pip install "edgevision\[train\]"'):
         load(Artifact.describe(tmp_path / "model.keras"))
 

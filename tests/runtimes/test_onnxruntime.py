@@ -126,13 +126,13 @@ def test_a_vendor_error_while_running_is_an_error_of_ours(colors):
 
 
 def test_without_the_package_the_next_runtime_takes_the_file_or_the_error_names_the_extra(colors, monkeypatch):
-    monkeypatch.setattr("edgevision.runtimes.onnxruntime.available", lambda module: False)
+    monkeypatch.setattr("edgevision.runtimes.base.available", lambda module: module != "onnxruntime")
     assert not ONNXRuntime().availability().available
     with pytest.raises(BackendUnavailableError, match=r'pip install "edgevision\[onnx\]"'):
         load(colors, runtime="onnxruntime")
     pytest.importorskip("openvino", reason="the extra openvino is not installed")
     with load(colors) as model:
         assert model.facts["runtime"] == "openvino"
-    monkeypatch.setattr("edgevision.runtimes.openvino.available", lambda module: False)
+    monkeypatch.setattr("edgevision.runtimes.base.available", lambda module: False)
     with pytest.raises(BackendUnavailableError, match=r"runtime onnxruntime needs onnxruntime"):
         load(colors)

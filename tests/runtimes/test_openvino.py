@@ -137,6 +137,6 @@ def test_int8_dense_layers_in_a_row_answer_alike_on_any_number_of_threads(tmp_pa
 
 
 def test_without_openvino_the_error_names_the_extra(product, monkeypatch):
-    monkeypatch.setattr("edgevision.runtimes.openvino.available", lambda module: False)
+    monkeypatch.setattr("edgevision.runtimes.base.available", lambda module: False)
     with pytest.raises(BackendUnavailableError, match=r'pip install "edgevision\[openvino\]"'):
         load(Artifact.describe(product[0]))

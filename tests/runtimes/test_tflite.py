@@ -140,7 +140,7 @@ def test_a_library_that_is_no_delegate(quantized):
 
 
 def test_without_a_package_the_error_says_what_to_install(quantized, monkeypatch):
-    monkeypatch.setattr("edgevision.runtimes.tflite.available", lambda module: False)
+    monkeypatch.setattr("edgevision.runtimes.base.available", lambda module: False)
     with pytest.raises(BackendUnavailableError, match=r"needs ai-edge-litert.*pip install"):
         load(Artifact.describe(quantized))
 
