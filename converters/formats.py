@@ -102,6 +102,9 @@ FORMATS: Mapping[str, Format] = {
     ),
 }
 
+QUANTIZED_FORMATS = tuple(name for name, row in FORMATS.items() if row.schemes != ("float32",))
+"""The formats that hold other numbers than float32: what is quantized to, and searched for."""
+
 
 @dataclass(frozen=True)
 class Request:

@@ -10,14 +10,13 @@ from edgevision.adopt import LAYOUTS, TASKS
 from edgevision.benchmark import benchmark
 from edgevision.cli import main
 from edgevision.compress import apply_recipe, search
-from edgevision.compress.applying import FORMATS as COMPRESS_FORMATS
 from edgevision.compress.channel_target import channel_target
 from edgevision.converters.channel_importance import IMPORTANCES
 from edgevision.converters.channel_plan import SCOPES
 from edgevision.converters.channel_pruning import prune_channels
 from edgevision.converters.clustering import CENTROIDS, cluster
 from edgevision.converters.distillation import Distillation
-from edgevision.converters.formats import FORMATS, SCHEMES
+from edgevision.converters.formats import FORMATS, QUANTIZED_FORMATS, SCHEMES
 from edgevision.converters.golden_samples import POLICIES
 from edgevision.converters.pruning import SCHEDULES as PRUNING_SCHEDULES
 from edgevision.converters.pruning import prune
@@ -61,13 +60,13 @@ def options(command: str) -> dict[str, click.Option]:
         ("prune", "scope", SCOPES),
         ("prune", "pattern", PATTERNS),
         ("cluster", "centroids", CENTROIDS),
-        ("quantize", "to", FORMATS),
+        ("quantize", "to", QUANTIZED_FORMATS),
         ("quantize", "io_dtype", IO_DTYPES),
         ("quantize", "granularity", FORMATS["tflite"].granularities),
         ("quantize", "calibration_method", METHODS),
         ("convert", "to", FORMATS),
         ("convert", "golden", POLICIES),
-        ("compress", "to", COMPRESS_FORMATS),
+        ("compress", "to", QUANTIZED_FORMATS),
         ("evaluate", "split", SPLITS),
         ("adopt", "task", TASKS),
         ("adopt", "activation", ACTIVATIONS),
