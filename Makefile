@@ -11,6 +11,8 @@ SUITE := -n $(WORKERS) --dist loadfile -m "not wheel and not timing" --durations
 ARGS ?=
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
+# As the command line does: oneDNN on every CPU, not just on those where TensorFlow uses it unasked.
+export TF_ENABLE_ONEDNN_OPTS ?= 1
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 22

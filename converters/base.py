@@ -168,6 +168,12 @@ def check_conversion(
     check_choice("granularity", granularity, row.granularities)
     dtypes = row.io_dtypes.get(scheme, ("float32",))
     check_choice(f"io_dtype of {scheme} for {to}", io_dtype or dtypes[0], dtypes)
+    if trained and not row.trained:
+        able = [name for name, other in FORMATS.items() if other.trained]
+        raise ConfigError(
+            "format for a model of quantization-aware training", got=to, allowed=able,
+            next_step=f"for {to}, quantize the float model on calibration images",
+        )  # fmt: skip
     if granularity != "per_channel" and (trained or SCHEMES[scheme].weight_bits != 8):
         raise ConfigError(
             f"granularity of {'a model of quantization-aware training' if trained else scheme}",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgevision.converters.file_source import FileSource
-from edgevision.converters.formats import Exported, Request
+from edgevision.converters.formats import Exported, QuantizedFile, Request
 from edgevision.converters.keras3_trace import trace_keras3
 from edgevision.converters.saved_model import as_tflite
 from edgevision.converters.tflite_file import TFLiteFile
 from edgevision.converters.tflite_metadata import embed_metadata
-from edgevision.converters.tflite_quantizer import TOOLS, QuantizedFile, quantize_file
+from edgevision.converters.tflite_quantizer import TOOLS, quantize_file
 from edgevision.converters.tracing import to_tflite
 from edgevision.errors import ConfigError, ConversionError
 from edgevision.optional import versions

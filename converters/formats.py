@@ -58,6 +58,7 @@ class Format:
         int16_layers: schemes in which layers may be given 16-bit activations.
         sparse_schemes: schemes in which kernels may be stored without their zeros.
         sources: kinds of models that it is made from: "keras" or one of `edgevision.converters.file_source.KINDS`.
+        trained: whether models of quantization-aware training are converted to it.
         package: import name of what the exporter needs beside TensorFlow and the format's runtime; None for nothing.
     """
 
@@ -70,6 +71,7 @@ class Format:
     int16_layers: tuple[str, ...] = ()
     sparse_schemes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ("keras", "keras3", "saved_model", "tflite")
+    trained: bool = True
     package: str | None = None
 
 
@@ -95,15 +97,21 @@ FORMATS: Mapping[str, Format] = {
     ),
     "onnx": Format(
         "edgevision.converters.onnx:export",
-        ("float32",),
-        ("per_channel",),
-        sources=("keras", "keras3", "saved_model"),
+        ("float32", "static_wi8_ai8"),
+        ("per_channel", "per_tensor"),
+        calibration_methods={"static_wi8_ai8": METHODS},
+        float_layers=("static_wi8_ai8",),
+        sources=("keras", "keras3", "saved_model", "onnx"),
+        trained=False,
         package="tf2onnx",
     ),
 }
 
 QUANTIZED_FORMATS = tuple(name for name, row in FORMATS.items() if row.schemes != ("float32",))
-"""The formats that hold other numbers than float32: what is quantized to, and searched for."""
+"""The formats that hold other numbers than float32."""
+
+COMPRESSED_FORMATS = tuple(name for name in QUANTIZED_FORMATS if FORMATS[name].trained)
+"""The formats whose rounding is simulated and trained with: what recipes are searched for."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,21 @@ class Exported:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     tools: Mapping[str, str] = field(default_factory=dict)
+    skipped: tuple[tuple[str, str], ...] = ()
+    statistics: str | None = None
+
+
+@dataclass(frozen=True)
+class QuantizedFile:
+    """A model file, quantized.
+
+    Attributes:
+        content: The file.
+        skipped: (operator, reason) for each operator that is not in the numbers asked for, or left in float on request.
+        statistics: whether the activations were "measured", or what had been was "reused"; None where none were needed.
+    """
+
+    content: bytes
     skipped: tuple[tuple[str, str], ...] = ()
     statistics: str | None = None
 

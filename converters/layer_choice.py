@@ -6,7 +6,7 @@ three, and sometimes those of layers that it only shares a constant with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -80,6 +80,39 @@ def operators_of(layer: str, owned: Mapping[str, set[int]]) -> set[int]:
         if scope == layer or scope.endswith(f"/{layer}"):
             found |= positions
     return found
+
+
+def operator_names(operators: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return what operators may be called by: their paths, what encloses them, and the ends of these.
+
+    Args:
+        operators: As for `owners`.
+    """
+    return tuple(dict.fromkeys(name for scope in owners(operators) for name in endings(scope)))
+
+
+def chosen_operators(option: str, patterns: Sequence[str], operators: Sequence[Sequence[str]]) -> set[int]:
+    """Return the positions of the operators that belong to the layers asked for.
+
+    Args:
+        option: What the patterns were given as, for the error.
+        patterns: Names of layers, or patterns.
+        operators: As for `owners`.
+
+    Raises:
+        ConfigError: A name or pattern matches no layer.
+    """
+    owned = owners(operators)
+    found: set[int] = set()
+    for name in matching_names(option, patterns, operator_names(operators)):
+        found |= operators_of(name, owned)
+    return found
+
+
+def check_rest(weighted: Set[int], in_float: Set[int]) -> None:
+    """Raise ConfigError where none of the operators with weights is left to quantize."""
+    if weighted and weighted <= in_float:
+        raise ConfigError("float_layers: every layer with weights stays in float", next_step="ask for scheme float32")
 
 
 def owner_of(paths: Sequence[str], names: Mapping[str, str]) -> str | None:

@@ -1,20 +1,20 @@
-"""Models as ONNX: model.onnx, in float.
+"""Models as ONNX: model.onnx, in float or in int8 between QuantizeLinear and DequantizeLinear.
 
-Inputs and outputs keep their names and their layout (Keras: channels-last; the file transposes inside). Converting a
-model twice gives the same bytes.
+Inputs and outputs stay float and keep their names and their layout (Keras: channels-last; the file transposes
+inside). Converting a model twice gives the same bytes.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edgevision.converters.file_source import FileSource, Source
-from edgevision.converters.formats import Exported, Request
+from edgevision.converters.formats import SCHEMES, Exported, QuantizedFile, Request
 from edgevision.converters.keras3_trace import trace_keras3
 from edgevision.converters.keras_import import KERAS_TOOLS, SourceModel
-from edgevision.converters.onnx_file import check_constants, shape_of
+from edgevision.converters.onnx_file import check_constants, dtype_of, fix_shapes, shape_of
+from edgevision.converters.onnx_quantizer import TOOLS as QUANTIZER
+from edgevision.converters.onnx_quantizer import quantize_onnx
 from edgevision.converters.openvino_info import model_info
 from edgevision.converters.saved_model import as_onnx
 from edgevision.converters.tracing import to_onnx, trace
@@ -33,28 +33,44 @@ def export(source: Source, request: Request) -> Exported:
     """Convert ``source`` to an ``.onnx`` file with a fixed batch, and the fields of OpenVINO Model API as metadata.
 
     Raises:
-        ConversionError: An operation that ONNX does not have, weights that are NaN, or tf2onnx gave up.
+        ConfigError: A model that is quantized already, or a layer's name that is not in it.
+        CalibrationError: The calibration data is constant, NaN or infinite.
+        ConversionError: An operation that ONNX does not have, weights that are NaN, or a vendor's tool gave up.
         BackendUnavailableError: The extra ``onnx`` or ``train`` is not installed.
     """
-    require("tf2onnx")
     content = _converted(source, request.batch)
+    quantized = QuantizedFile(content)
+    with vendor_step(f"reading {source.name} as ONNX"):
+        check_constants(require("onnx").load_from_string(content), source.name)
+    if SCHEMES[request.scheme].calibration:
+        quantized = quantize_onnx(content, source.name, request)
     with vendor_step(f"writing {source.name} as ONNX"):
-        model = require("onnx").load_from_string(content)
-        check_constants(model, source.name)
+        model = require("onnx").load_from_string(quantized.content)
         model.graph.name = source.name
         for key, value in model_info(source).items():
             model.metadata_props.add(key=f"model_info {key}", value=value)
         content = model.SerializeToString(deterministic=True)
-    tools = KERAS_TOOLS if isinstance(source, SourceModel) else ("tensorflow",)
+    quantizers = QUANTIZER if SCHEMES[request.scheme].calibration else ()
     return Exported(
         {MODEL_FILE: content},
         _specs(source.inputs, model.graph.input),
         _specs(source.outputs, model.graph.output),
-        versions("edgevision", *TOOLS, *tools),
+        versions("edgevision", *quantizers, *_tools(source)),
+        quantized.skipped,
+        quantized.statistics,
     )
 
 
+def _tools(source: Source) -> tuple[str, ...]:
+    if isinstance(source, SourceModel):
+        return (*TOOLS, *KERAS_TOOLS)
+    return ("onnx",) if source.kind == "onnx" else (*TOOLS, "tensorflow")
+
+
 def _converted(source: Source, batch: int) -> bytes:
+    if isinstance(source, FileSource) and source.kind == "onnx":
+        return _fixed(source, batch)
+    require("tf2onnx")
     if isinstance(source, FileSource):
         return as_onnx(source.path, batch) if source.kind == "saved_model" else to_onnx(trace_keras3(source, batch))
 
@@ -65,15 +81,18 @@ def _converted(source: Source, batch: int) -> bytes:
     return to_onnx(trace(source.name, call, source.model, source.inputs, source.outputs, batch))
 
 
+def _fixed(source: FileSource, batch: int) -> bytes:
+    """Return the file with a fixed batch; what it keeps beside it comes into it."""
+    with vendor_step(f"fixing the batch of {source.name}"):
+        model = require("onnx").load(source.path)
+        fix_shapes(model, source.inputs, batch)
+        content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
 def _specs(wanted: Sequence[TensorSpec], entries: Sequence[Any]) -> tuple[TensorSpec, ...]:
     """Return the specifications of what the file has, in the source's order, with its layouts."""
-    helper = require("onnx.helper")
     return tuple(
-        TensorSpec(
-            entry.name,
-            shape_of(entry),
-            np.dtype(helper.tensor_dtype_to_np_dtype(entry.type.tensor_type.elem_type)).name,
-            spec.layout,
-        )
+        TensorSpec(entry.name, shape_of(entry), dtype_of(entry), spec.layout)
         for spec, entry in zip(wanted, entries, strict=True)
     )

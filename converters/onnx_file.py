@@ -10,6 +10,7 @@ import numpy as np
 
 from edgevision.errors import ConversionError
 from edgevision.optional import require
+from edgevision.tensors import TensorSpec
 
 _NOISE = re.compile(r"__\d+|^(Stateful)?PartitionedCall/")
 """What names have beside those of layers: tf2onnx's number, which counts on within a process, and the trace's call."""
@@ -61,6 +62,48 @@ def arrange_ends(graph: Any, inputs: Sequence[str], outputs: Sequence[str]) -> N
 def shape_of(entry: Any) -> tuple[int | None, ...]:
     """Return the shape of an input or output; None where an axis is open."""
     return tuple(axis.dim_value or None for axis in entry.type.tensor_type.shape.dim)
+
+
+def fix_shapes(model: Any, inputs: Sequence[TensorSpec], batch: int) -> None:
+    """Fix the batch of a model's inputs, and with it the shapes that follow from them.
+
+    Args:
+        model: An ``onnx.ModelProto``; it is changed.
+        inputs: What its inputs are, with the layouts that say where the batch is (without one: the first axis).
+        batch: Length of the batch axis.
+
+    Raises:
+        ConversionError: Another axis is open, or the file has a fixed batch of another length.
+    """
+    specs = {spec.name: spec for spec in inputs}
+    constants = {tensor.name for tensor in model.graph.initializer}  # older files list them as inputs too
+    entries = [entry for entry in model.graph.input if entry.name not in constants]
+    del model.graph.input[:]
+    model.graph.input.extend(entries)
+    for entry in model.graph.input:
+        spec = specs[entry.name]
+        axis = spec.layout.find("N") if spec.layout else 0
+        lengths = entry.type.tensor_type.shape.dim
+        if spec.shape[axis] not in (None, batch):
+            raise ConversionError(
+                f"{entry.name}: the file has a fixed batch", got=batch, allowed=spec.shape[axis],
+                next_step="export it with an open batch",
+            )  # fmt: skip
+        lengths[axis].dim_value = batch
+        if any(not length.dim_value for length in lengths):
+            raise ConversionError(
+                f"input {entry.name} has an open dimension beside the batch", got=list(spec.shape),
+                next_step="export the model with a fixed size",
+            )  # fmt: skip
+    for entry in (*model.graph.value_info, *model.graph.output):
+        entry.type.tensor_type.ClearField("shape")
+    inferred = require("onnx.shape_inference").infer_shapes(model, strict_mode=True, data_prop=True)
+    model.CopyFrom(inferred)
+
+
+def dtype_of(entry: Any) -> str:
+    """Return the type of an input or output, as numpy calls it."""
+    return str(np.dtype(require("onnx.helper").tensor_dtype_to_np_dtype(entry.type.tensor_type.elem_type)).name)
 
 
 def check_operators(model: Any, name: str) -> None:

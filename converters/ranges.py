@@ -5,7 +5,7 @@ Every range has 0 in it, because padding and zero weights must be exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
@@ -46,6 +46,16 @@ def choose_range(histogram: Histogram, method: str) -> tuple[float, float]:
         return _percentile(histogram, low, high)
     cost = _squared_error(histogram) if method == "mse" else _divergence(histogram)
     return _search(cost, low, high)
+
+
+def choose_ranges(
+    statistics: Mapping[str, Histogram], method: str, inputs: Collection[str]
+) -> dict[str, tuple[float, float]]:
+    """Return the range of every tensor; the model's ``inputs`` keep all that was seen, whatever the method."""
+    return {
+        name: choose_range(histogram, "min_max" if name in inputs else method)
+        for name, histogram in statistics.items()
+    }
 
 
 def _percentile(histogram: Histogram, low: float, high: float) -> tuple[float, float]:

@@ -6,22 +6,60 @@ Its name is made of what it depends on: the model's bytes, and the inputs as the
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgevision.converters.activation_statistics import Statistics
 from edgevision.converters.histogram import Histogram
-from edgevision.converters.tflite_statistics import Statistics
 from edgevision.documents import canonical_json, check_fields, check_schema, digest
 from edgevision.errors import CalibrationError
 from edgevision.files import atomic_file
 from edgevision.tensors import Array
 
+if TYPE_CHECKING:
+    from edgevision.calibration import CalibrationDataset
+
 SCHEMA = 1
 FIELDS = ("minimum", "maximum", "zeros", "exponent", "first")
+
+
+def recalled(
+    folder: Path | None,
+    content: bytes,
+    names: Collection[str],
+    calibration: CalibrationDataset,
+    measure: Callable[[], Statistics],
+) -> tuple[Statistics, str]:
+    """Return the statistics of a model on calibration images, and whether they were "measured" or "reused".
+
+    Args:
+        folder: The cache; None for none.
+        content: The float model's file.
+        names: The activations that are wanted.
+        calibration: The images.
+        measure: What measures them, called only if that was not done before.
+
+    Raises:
+        CalibrationError: What the cache has is damaged, or of another model.
+        OutputError: The cache cannot be written to.
+    """
+    if folder is None:
+        return measure(), "measured"
+    place = cache_file(folder, hashlib.sha256(content).hexdigest(), calibration.inputs_sha256)
+    if place.exists():
+        statistics = load_statistics(place)
+        if set(statistics) != set(names):
+            raise CalibrationError(f"{place} is of another model", next_step="delete it to measure again")
+        return statistics, "reused"
+    statistics = measure()
+    store_statistics(place, statistics)
+    return statistics, "measured"
 
 
 def cache_file(folder: Path, model_sha256: str, inputs_sha256: str) -> Path:

@@ -6,45 +6,25 @@ model runs on the calibration images, so that they can be chosen in several ways
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from edgevision.converters.formats import AS_ASKED, SCHEMES, Request
-from edgevision.converters.layer_choice import endings, matching_names, operators_of, owners
-from edgevision.converters.ranges import choose_range
-from edgevision.converters.statistics_cache import cache_file, load_statistics, store_statistics
+from edgevision.converters.formats import AS_ASKED, SCHEMES, QuantizedFile, Request
+from edgevision.converters.layer_choice import check_rest, chosen_operators, operator_names
+from edgevision.converters.ranges import choose_ranges
+from edgevision.converters.statistics_cache import recalled
 from edgevision.converters.tflite_file import Operator, TFLiteFile
-from edgevision.converters.tflite_statistics import Statistics, measure
+from edgevision.converters.tflite_statistics import measure
 from edgevision.converters.vendor import vendor_step
-from edgevision.errors import CalibrationError, ConfigError, ConversionError
+from edgevision.errors import CalibrationError, ConversionError
 from edgevision.optional import require
-
-if TYPE_CHECKING:
-    from edgevision.calibration import CalibrationDataset
 
 TOOLS = ("ai-edge-quantizer", "ai-edge-litert")
 EVERYTHING = ".*"
-
-
-@dataclass(frozen=True)
-class QuantizedFile:
-    """A quantized ``.tflite``.
-
-    Attributes:
-        content: The file.
-        skipped: (operator, reason) for each operator that is not in the numbers asked for, or left in float on request.
-        statistics: whether the activations were "measured", or what had been was "reused"; None where none were needed.
-    """
-
-    content: bytes
-    skipped: tuple[tuple[str, str], ...] = ()
-    statistics: str | None = None
 
 
 def quantize_tflite(content: bytes, request: Request) -> bytes:
@@ -69,9 +49,10 @@ def quantize_file(content: bytes, request: Request) -> QuantizedFile:
     file.normalize()
     content = file.to_bytes()
     operators = file.operators
-    in_float = chosen_operators("float_layers", request.float_layers, operators)
-    in_int16 = chosen_operators("int16_layers", request.int16_layers, operators) - in_float
-    _check_rest(operators, in_float)
+    paths = [operator.paths for operator in operators]
+    in_float = chosen_operators("float_layers", request.float_layers, paths)
+    in_int16 = chosen_operators("int16_layers", request.int16_layers, paths) - in_float
+    check_rest({position for position, operator in enumerate(operators) if operator.weights}, in_float)
     ranges, measured = _ranges(file, content, request) if SCHEMES[request.scheme].calibration else (None, None)
     with vendor_step("ai-edge-quantizer"):
         quantizer = require("ai_edge_quantizer.quantizer").Quantizer(content)
@@ -97,27 +78,7 @@ def layer_names(content: bytes) -> tuple[str, ...]:
     They are what its tensors are named after: the paths that converters join with semicolons, what encloses them, and
     the ends of these (an operator ``net/conv1/Conv2D`` is also ``net/conv1`` and ``conv1``).
     """
-    return _names(owners([operator.paths for operator in TFLiteFile(content).operators]))
-
-
-def chosen_operators(option: str, patterns: Sequence[str], operators: Sequence[Operator]) -> set[int]:
-    """Return the positions of the operators that belong to the layers asked for.
-
-    Raises:
-        ConfigError: A name or pattern matches no layer; ``option`` is what it was given as.
-    """
-    owned = owners([operator.paths for operator in operators])
-    found: set[int] = set()
-    for name in matching_names(option, patterns, _names(owned)):
-        found |= operators_of(name, owned)
-    return found
-
-
-def _check_rest(operators: Sequence[Operator], in_float: Set[int]) -> None:
-    """Raise ConfigError where no operator with weights is left to quantize."""
-    weighted = {position for position, operator in enumerate(operators) if operator.weights}
-    if weighted and weighted <= in_float:
-        raise ConfigError("float_layers: every layer with weights stays in float", next_step="ask for scheme float32")
+    return operator_names([operator.paths for operator in TFLiteFile(content).operators])
 
 
 def _left_in_float(quantized: TFLiteFile, request: Request, asked: Sequence[Operator]) -> tuple[tuple[str, str], ...]:
@@ -132,41 +93,19 @@ def _left_in_float(quantized: TFLiteFile, request: Request, asked: Sequence[Oper
     return tuple(found)
 
 
-def _names(owned: Mapping[str, set[int]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for scope in owned for name in endings(scope)))
-
-
 def _ranges(file: TFLiteFile, content: bytes, request: Request) -> tuple[dict[str, dict[str, Any]], str]:
     """Return the range of each activation, as ai-edge-quantizer takes its own, and where they come from."""
     if request.calibration is None:
         raise CalibrationError(f"{request.scheme} needs calibration data and there is none")
-    statistics, origin = _statistics(file, content, request.calibration, request.calibration_cache)
-    ranges = {}
-    for name, rank in file.ranks.items():
-        if name in statistics:
-            method = "min_max" if name in file.input_names else request.calibration_method
-            low, high = choose_range(statistics[name], method)
-            shape = (1,) * rank
-            ranges[name] = {"min": np.full(shape, low, np.float32), "max": np.full(shape, high, np.float32)}
-    return ranges, origin
-
-
-def _statistics(
-    file: TFLiteFile, content: bytes, calibration: CalibrationDataset, cache: Path | None
-) -> tuple[Statistics, str]:
-    """Measure what the activations take on; with a cache, only if that was not done before."""
     activations = file.float_activations
-    if cache is None:
-        return measure(content, activations, calibration), "measured"
-    place = cache_file(cache, hashlib.sha256(content).hexdigest(), calibration.inputs_sha256)
-    if place.exists():
-        statistics = load_statistics(place)
-        if set(statistics) != set(activations.values()):
-            raise CalibrationError(f"{place} is of another model", next_step="delete it to measure again")
-        return statistics, "reused"
-    statistics = measure(content, activations, calibration)
-    store_statistics(place, statistics)
-    return statistics, "measured"
+    measuring = partial(measure, content, activations, request.calibration)
+    known = recalled(request.calibration_cache, content, activations.values(), request.calibration, measuring)
+    statistics, origin = known
+    ranges = {}
+    for name, (low, high) in choose_ranges(statistics, request.calibration_method, file.input_names).items():
+        shape = (1,) * file.ranks[name]
+        ranges[name] = {"min": np.full(shape, low, np.float32), "max": np.full(shape, high, np.float32)}
+    return ranges, origin
 
 
 def _set_scheme(quantizer: Any, request: Request) -> None:

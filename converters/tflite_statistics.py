@@ -1,23 +1,19 @@
-"""What values flow through a float ``.tflite``: the distribution of each activation on calibration images."""
+"""The activations of a float ``.tflite``, on calibration images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgevision.converters.histogram import Histogram
+from edgevision.converters.activation_statistics import Statistics, check_calibrated_input, gather
 from edgevision.converters.vendor import vendor_step
-from edgevision.errors import CalibrationError, ConversionError
 from edgevision.optional import require
 
 if TYPE_CHECKING:
     from edgevision.calibration import CalibrationDataset
     from edgevision.tensors import Array
-
-Statistics = Mapping[str, Histogram]
-"""Name of a tensor -> the distribution of its values."""
 
 
 def measure(content: bytes, activations: Mapping[int, str], calibration: CalibrationDataset) -> Statistics:
@@ -42,27 +38,13 @@ def measure(content: bytes, activations: Mapping[int, str], calibration: Calibra
         )
         interpreter.allocate_tensors()
         inputs = interpreter.get_input_details()
-        if len(inputs) != 1 or inputs[0]["dtype"] is not np.float32:
-            got = ", ".join(f"{entry['name']} {np.dtype(entry['dtype']).name}" for entry in inputs)
-            raise ConversionError("calibration with images takes a model with one float32 input", got=got)
+        check_calibrated_input([(entry["name"], np.dtype(entry["dtype"]).name) for entry in inputs])
         index, shape = inputs[0]["index"], tuple(int(length) for length in inputs[0]["shape"])
-        statistics = {name: Histogram() for name in activations.values()}
-        for sample in calibration:
-            if sample.shape[1:] != shape[1:]:
-                raise CalibrationError(
-                    "calibration samples of another shape than the input", got=sample.shape[1:], allowed=f"{shape[1:]}"
-                )
-            interpreter.set_tensor(index, np.repeat(sample, shape[0], axis=0))
+
+        def run(batch: Array) -> Iterator[tuple[str, Array]]:
+            interpreter.set_tensor(index, batch)
             interpreter.invoke()
             for tensor, name in activations.items():
-                _add(statistics[name], name, interpreter.get_tensor(tensor))
-    return statistics
+                yield name, interpreter.get_tensor(tensor)
 
-
-def _add(histogram: Histogram, name: str, values: Array) -> None:
-    try:
-        histogram.add(values)
-    except ValueError as exc:
-        raise CalibrationError(
-            f"the activation {name} is NaN on a calibration image", next_step="look at the model and at its input range"
-        ) from exc
+        return gather(activations.values(), shape, calibration, run)

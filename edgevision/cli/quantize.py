@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.convert import export_options, open_parts, show_conversions, to_option
+from edgevision.cli.convert import FORMATS, export_options, open_parts, show_conversions, to_option
 from edgevision.cli.fine_tuning import (
     FINE_TUNING,
     TEACHING,
@@ -64,7 +64,7 @@ SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
 @click.option(
     "--io-dtype",
     type=Choice(["int8", "uint8", "int16", "float32"]),
-    help="Type of inputs and outputs.  [default: int8 for TFLite, float32 for OpenVINO]",
+    help="Type of inputs and outputs.  [default: int8 for TFLite, else float32]",
 )
 @click.option(
     "--calibration-count", type=click.IntRange(min=1), default=500, show_default=True, help="Calibration images."
@@ -80,7 +80,7 @@ SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
     "--calibration-cache",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Keep what was measured for other methods and layers: TFLite, unless plainly min_max.",
+    help="Keep what was measured for other methods and layers: ONNX, and TFLite unless plainly min_max.",
 )
 @click.option(
     "--float-layers",
@@ -97,7 +97,7 @@ SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
 @click.option("--keep-sparsity", is_flag=True, help="qat: keep the zeros of a pruned model.")
 @click.option("--keep-clusters", is_flag=True, help="qat: keep the shared weights of a clustered model.")
 @fine_tuning_options(epochs=2, learning_rate=1e-4)
-@to_option(("tflite", "openvino"))
+@to_option(FORMATS)
 @export_options
 def quantize(
     model: Path,
@@ -180,8 +180,8 @@ def _check_options(method: str, scheme: str, to: tuple[str, ...], golden: str | 
         refuse_options(CALIBRATION, f"changes nothing with --scheme {scheme}")
         if golden in ("synthetic", "none"):
             refuse_options(("data",), f"changes nothing with --scheme {scheme} and --golden {golden}")
-    if "tflite" not in to:
-        refuse_options(("calibration_cache",), "changes nothing without --to tflite")
+    if set(to) <= {"openvino"}:
+        refuse_options(("calibration_cache",), "changes nothing without --to tflite or --to onnx")
 
 
 def _train(

@@ -14,7 +14,7 @@ from edgevision.compress.recipe import CompressionRecipe, naming_step
 from edgevision.compress.running import Progress, run_recipe
 from edgevision.compress.steps import QuantizeAware
 from edgevision.converters.base import check_conversion
-from edgevision.converters.formats import QUANTIZED_FORMATS
+from edgevision.converters.formats import COMPRESSED_FORMATS
 from edgevision.converters.keras_import import KERAS_TOOLS
 from edgevision.errors import check_choice
 from edgevision.files import atomic_directory, check_place
@@ -52,7 +52,7 @@ def apply_recipe(
     test: ImageDataset,
     out: str | Path,
     *,
-    to: Sequence[str] = QUANTIZED_FORMATS,
+    to: Sequence[str] = COMPRESSED_FORMATS,
     device: str = "cpu",
     threads: int | None = 1,
     min_duration_s: float = 1.0,
@@ -85,7 +85,7 @@ def apply_recipe(
         BackendUnavailableError: An extra or a runtime is not installed.
     """
     for name in to:
-        check_choice("format", name, QUANTIZED_FORMATS)
+        check_choice("format", name, COMPRESSED_FORMATS)
     check_place(out, overwrite)
     with Measurer(Setting(source, train, test, device, threads, min_duration_s, seed)) as measurer:
         return write_compressed(measurer, recipe, tuple(dict.fromkeys(to)), out, overwrite=overwrite, progress=progress)

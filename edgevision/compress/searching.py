@@ -14,7 +14,7 @@ from edgevision.compress.running import Progress
 from edgevision.compress.study import Study
 from edgevision.compress.workers import run_workers
 from edgevision.compress.working import MODELS, TRIALS, Bench, Plan, load_parts, open_bench, work
-from edgevision.converters.formats import QUANTIZED_FORMATS
+from edgevision.converters.formats import COMPRESSED_FORMATS
 from edgevision.errors import ConfigError, check_choice
 
 PARTS = (STUDY_FILE, STUDY_FILE + ".lock", STUDY_FILE + "-journal", FRONT_FILE, BEST, TRIALS, MODELS, SEARCH_FILE)
@@ -26,7 +26,7 @@ def search(
     data: str | Path,
     out: str | Path,
     *,
-    to: Sequence[str] = QUANTIZED_FORMATS,
+    to: Sequence[str] = COMPRESSED_FORMATS,
     max_drop: float | None = None,
     min_accuracy: float | None = None,
     max_bytes: int | None = None,
@@ -80,7 +80,7 @@ def search(
         BackendUnavailableError: An extra or a runtime is not installed.
     """
     for name in to:
-        check_choice("format", name, QUANTIZED_FORMATS)
+        check_choice("format", name, COMPRESSED_FORMATS)
     limits = Constraints(max_drop, min_accuracy, max_bytes, max_latency_ms)
     for name, value, least in (("trials", trials, 1), ("jobs", jobs, 1), ("epochs", epochs, 1)):
         if value is not None and (not isinstance(value, int) or value < least):

@@ -13,7 +13,7 @@ from edgevision.compress.sensitivity_judge import Judge, Treatment, Trial
 from edgevision.compress.sensitivity_report import LayerSensitivity, SensitivityReport
 from edgevision.compress.sensitivity_subject import Subject
 from edgevision.converters.fine_tuning import matching_layers
-from edgevision.converters.formats import FORMATS, QUANTIZED_FORMATS, SCHEMES
+from edgevision.converters.formats import COMPRESSED_FORMATS, FORMATS, SCHEMES
 from edgevision.errors import ConfigError, check_choice
 from edgevision.metrics.intervals import proportion
 
@@ -95,7 +95,7 @@ def sensitivity(
 
 def _check(treatment: Treatment) -> None:
     check_choice("what to try on each layer", treatment.what, ("quantize", "prune", "channels"))
-    check_choice("format", treatment.to, QUANTIZED_FORMATS)
+    check_choice("format", treatment.to, COMPRESSED_FORMATS)
     row = FORMATS[treatment.to]
     if treatment.what == "quantize":
         schemes = [name for name in row.schemes if name != "float32"]

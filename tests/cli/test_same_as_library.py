@@ -16,7 +16,7 @@ from edgevision.converters.channel_plan import SCOPES
 from edgevision.converters.channel_pruning import prune_channels
 from edgevision.converters.clustering import CENTROIDS, cluster
 from edgevision.converters.distillation import Distillation
-from edgevision.converters.formats import FORMATS, QUANTIZED_FORMATS, SCHEMES
+from edgevision.converters.formats import COMPRESSED_FORMATS, FORMATS, QUANTIZED_FORMATS, SCHEMES
 from edgevision.converters.golden_samples import POLICIES
 from edgevision.converters.pruning import SCHEDULES as PRUNING_SCHEDULES
 from edgevision.converters.pruning import prune
@@ -66,7 +66,8 @@ def options(command: str) -> dict[str, click.Option]:
         ("quantize", "calibration_method", METHODS),
         ("convert", "to", FORMATS),
         ("convert", "golden", POLICIES),
-        ("compress", "to", QUANTIZED_FORMATS),
+        ("compress", "to", COMPRESSED_FORMATS),
+        ("sensitivity", "to", COMPRESSED_FORMATS),
         ("evaluate", "split", SPLITS),
         ("adopt", "task", TASKS),
         ("adopt", "activation", ACTIVATIONS),

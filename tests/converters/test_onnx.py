@@ -6,11 +6,19 @@ import sys
 import numpy as np
 import pytest
 
+from edgevision.adopt import adopt
+from edgevision.calibration import CalibrationDataset
 from edgevision.converters import SourceModel, convert
+from edgevision.converters.base import check_conversion
+from edgevision.converters.file_source import open_source
+from edgevision.converters.keras_import import load_source
 from edgevision.converters.onnx_file import check_constants, name_tensors
+from edgevision.data.locate import open_dataset
 from edgevision.errors import BackendUnavailableError, ConfigError, ConversionError
+from edgevision.evaluate import evaluate
 from edgevision.export import export, make_golden
 from edgevision.runtimes import available_runtimes, load
+from edgevision.shipped import shipped_model
 from edgevision.verify import verify
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
@@ -114,7 +122,8 @@ def test_an_operation_that_the_format_does_not_have_is_named(tmp_path):
         ({"scheme": "float16"}, "scheme for onnx: got float16; allowed: float32"),
         ({"granularity": "per_tensor"}, "granularity"),
         ({"io_dtype": "int8"}, "io_dtype of float32 for onnx"),
-        ({"float_layers": ["stem"]}, "onnx has no float_layers"),
+        ({"int16_layers": ["stem"]}, "onnx has no int16_layers"),
+        ({"float_layers": ["stem"]}, "float_layers for onnx: scheme"),
         ({"sparse_encoding": True}, "scheme with sparse_encoding for onnx"),
     ],
 )
@@ -175,3 +184,125 @@ def test_weights_that_are_no_numbers_are_named(value, refused):
             check_constants(model, "odd")
     else:
         check_constants(model, "odd")
+
+
+@pytest.fixture(scope="module")
+def quantized(small, images, tmp_path_factory):
+    golden = make_golden(small, images, count=4)
+    out = tmp_path_factory.mktemp("onnx8")
+    options = {"to": ["onnx"], "scheme": "static_wi8_ai8", "calibration_data": images, "calibration_count": 40}
+    return export(small, out, golden=golden, **options)[0]
+
+
+def test_int8_is_as_close_to_float_as_the_other_formats_are(quantized, small, images, inputs, tmp_path):
+    assert {"onnxruntime", "openvino"} <= set(available_runtimes(quantized.artifact))
+    calibration = CalibrationDataset.from_dataset(images, small.preprocessing, 40)
+    tflite = convert(small, tmp_path, scheme="static_wi8_ai8", io_dtype="float32", calibration=calibration).artifact
+    yardstick = _mean_error(tflite, "tflite", small, inputs)
+    for runtime in available_runtimes(quantized.artifact):
+        assert _mean_error(quantized.artifact, runtime, small, inputs) < 2 * yardstick, runtime  # saturated: 20 times
+    assert verify(quantized.artifact).verdict == "holds"
+
+
+def _mean_error(artifact, runtime, source, inputs):
+    with load(artifact, runtime=runtime) as model:
+        given = np.concatenate([model.infer([picture[None]])[0] for picture in inputs])
+    return np.abs(given - source.model(inputs).numpy()).mean()
+
+
+def test_int8_of_a_trained_model_keeps_its_accuracy_in_a_third_of_the_bytes(tmp_path):
+    source, train = load_source(shipped_model()), open_dataset("sample", "train")
+    test = open_dataset("sample", "test").balanced(300)
+    made = {}
+    for scheme in ("float32", "static_wi8_ai8"):
+        calibration = CalibrationDataset.from_dataset(train, source.preprocessing, 100)
+        artifact = convert(source, tmp_path, to="onnx", scheme=scheme, calibration=calibration).artifact
+        made[scheme] = evaluate(artifact, test, runtime="onnxruntime").classification.accuracy.value, artifact.bytes
+    assert made["static_wi8_ai8"][0] > made["float32"][0] - 0.02
+    assert made["static_wi8_ai8"][1] < 0.36 * made["float32"][1]
+
+
+def test_int8_weights_and_activations_are_int8(quantized):
+    model = onnx.load(quantized.artifact.model_file)
+    onnx.checker.check_model(model, full_check=True)
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    made = {name: node for node in model.graph.node for name in node.output}
+    heavy = [node for node in model.graph.node if node.op_type in ("Conv", "Gemm", "MatMul")]
+    assert heavy and not quantized.report.skipped
+    for node in heavy:
+        for name, dtype in zip(node.input, (None, "int8", "int32"), strict=False):
+            assert made[name].op_type == "DequantizeLinear", node.name
+            if dtype:
+                assert onnx.numpy_helper.to_array(weights[made[name].input[0]]).dtype == dtype
+    assert [spec.dtype for spec in (*quantized.artifact.manifest.inputs, *quantized.artifact.manifest.outputs)] == [
+        "float32", "float32",
+    ]  # fmt: skip
+    assert quantized.report.statistics == "measured"
+    assert "onnxruntime" in quantized.artifact.manifest.lineage[-1].tools
+
+
+def test_scales_are_per_channel_or_per_tensor(small, images, tmp_path):
+    lengths = {}
+    for granularity in ("per_channel", "per_tensor"):
+        report = _int8(small, images, tmp_path / granularity, granularity=granularity)
+        model = onnx.load(report.artifact.model_file)
+        scales = {tensor.name: tensor for tensor in model.graph.initializer}
+        made = {name: node for node in model.graph.node for name in node.output}
+        conv = next(node for node in model.graph.node if node.op_type == "Conv")
+        lengths[granularity] = onnx.numpy_helper.to_array(scales[made[conv.input[1]].input[1]]).size
+    assert lengths["per_tensor"] == 1 < lengths["per_channel"]
+
+
+def test_layers_that_are_to_stay_in_float_do(small, images, tmp_path):
+    made = _int8(small, images, tmp_path, float_layers=["pointwise"])
+    assert made.report.skipped == (("small/pointwise/Conv2D", "stays in float, as asked"),)
+    model = onnx.load(made.artifact.model_file)
+    floats = {tensor.name for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT}
+    kernels = {node.name: node.input[1] for node in model.graph.node if node.op_type == "Conv"}
+    assert [name for name, kernel in kernels.items() if kernel in floats] == ["small/pointwise/Conv2D"]
+    with pytest.raises(ConfigError, match=r"float_layers.*pointwize.*pointwise"):
+        _int8(small, images, tmp_path / "typo", float_layers=["pointwize"])
+
+
+def test_statistics_are_kept_and_used_for_another_method(small, images, tmp_path):
+    cache = tmp_path / "cache"
+    first = _int8(small, images, tmp_path / "a", calibration_cache=cache)
+    second = _int8(small, images, tmp_path / "b", calibration_cache=cache, calibration_method="percentile")
+    fresh = _int8(small, images, tmp_path / "c", calibration_method="percentile")
+    assert (first.report.statistics, second.report.statistics) == ("measured", "reused")
+    assert second.artifact.model_file.read_bytes() == fresh.artifact.model_file.read_bytes()
+    assert second.artifact.model_file.read_bytes() != first.artifact.model_file.read_bytes()
+
+
+def test_quantizing_again_gives_the_same_bytes(quantized, small, images, tmp_path):
+    again = _int8(small, images, tmp_path)
+    assert again.artifact.model_file.read_bytes() == quantized.artifact.model_file.read_bytes()
+
+
+def test_an_onnx_file_of_somebody_elses_is_quantized(converted, quantized, small, images, inputs, tmp_path):
+    bare = onnx.load(converted.model_file)
+    for node in bare.graph.node:
+        node.name = ""  # a node need not have a name
+    for entry in (*bare.graph.input, *bare.graph.output):
+        entry.type.tensor_type.shape.dim[0].dim_param = "N"
+    del bare.graph.value_info[:]
+    file = tmp_path / "theirs.onnx"
+    onnx.save(bare, file)
+    known = adopt(file, tmp_path / "adopted", preprocessing=small.preprocessing, labels=small.labels, layout="NHWC")
+    made = _int8(open_source(known.path), images, tmp_path / "out")
+    assert _mean_error(made.artifact, "onnxruntime", small, inputs) < 1.1 * _mean_error(
+        quantized.artifact, "onnxruntime", small, inputs
+    )
+    again = adopt(made.artifact.model_file, tmp_path / "q", preprocessing=small.preprocessing, layout="NHWC")
+    with pytest.raises(ConfigError, match="quantized already"):
+        _int8(open_source(again.path), images, tmp_path / "twice")
+
+
+def test_a_model_of_quantization_aware_training_is_refused_before_any_work(small, tmp_path):
+    with pytest.raises(ConfigError, match=r"quantization-aware training.*got onnx.*tflite, openvino"):
+        check_conversion(small, tmp_path, "onnx", "static_wi8_ai8", trained=True)
+
+
+def _int8(source, images, out, **options):
+    calibration = CalibrationDataset.from_dataset(images, source.preprocessing, 40)
+    return convert(source, out, to="onnx", scheme="static_wi8_ai8", calibration=calibration, **options)
