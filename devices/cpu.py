@@ -16,6 +16,9 @@ FEATURES = (
 )  # fmt: skip
 """Instruction sets that decide how fast a model runs, or whether a package runs at all, as /proc/cpuinfo names them."""
 
+VNNI = ("avx_vnni", "avx512_vnni", "amx_int8")
+"""Those of x86 that sum products of int8 in 32 bits; without them pairs of products are added in 16, and saturate."""
+
 _ARM_PARTS = {
     "0xc07": "Cortex-A7", "0xc08": "Cortex-A8", "0xc09": "Cortex-A9", "0xc0f": "Cortex-A15", "0xd03": "Cortex-A53",
     "0xd04": "Cortex-A35", "0xd05": "Cortex-A55", "0xd07": "Cortex-A57", "0xd08": "Cortex-A72", "0xd09": "Cortex-A73",

@@ -59,7 +59,7 @@ RUNTIMES = (
         "edgevision.runtimes.openvino:OpenVINORuntime",
         ("openvino", "onnx"),
         ("cpu", "gpu", "npu"),
-        ("threads", "batch", "precision", "pinning"),
+        ("threads", "batch", "precision", "pinning", "low_precision"),
         "openvino",
     ),
     Row("keras", "edgevision.runtimes.keras:KerasRuntime", ("keras",), ("cpu",), extra="train"),

@@ -34,7 +34,8 @@ class OpenVINORuntime:
 
     Options: ``threads``, ``batch``; ``precision`` that float parts are computed in: "float32" (OpenVINO itself would
     take bfloat16 where the processor has it), "bfloat16", "float16"; ``pinning`` of threads to cores, off by default
-    because two models of one thread each would share a core.
+    because two models of one thread each would share a core; ``low_precision``, on by default: whether the integer
+    parts of a quantized model are computed in integers, or in float on the same integers (on the processor alone).
     """
 
     name = "openvino"
@@ -46,10 +47,9 @@ class OpenVINORuntime:
     def load(self, artifact: Artifact, device: str, options: Mapping[str, Any]) -> CompiledModel:
         """Read the model, fix its open dimensions, compile it."""
         threads, batch = threads_option(options), batch_option(options)
-        precision, pinning = options.get("precision", "float32"), options.get("pinning", False)
+        precision = options.get("precision", "float32")
         check_choice("option precision", precision, PRECISIONS)
-        if not isinstance(pinning, bool):
-            raise ConfigError("option pinning", got=repr(pinning), allowed=("True", "False"))
+        pinning, low_precision = _switch(options, "pinning", False), _switch(options, "low_precision", True)
         check_choice("format", artifact.manifest.format, ("openvino", "onnx"))
         check_format(artifact.model_file, artifact.manifest.format)
         vendor = require("openvino")
@@ -61,6 +61,8 @@ class OpenVINORuntime:
         if target == "CPU":
             # 0 threads means all of them; one stream, because calls come one after another.
             settings |= {"INFERENCE_NUM_THREADS": threads or 0, "ENABLE_CPU_PINNING": pinning, "NUM_STREAMS": 1}
+            if not low_precision:
+                settings["LP_TRANSFORMS_MODE"] = "NO"
             if _dense_layers_in_a_row(model):
                 settings["SNIPPETS_MODE"] = "DISABLE"
         refused = f"openvino refuses {artifact.model_file.name} on {device}"
@@ -72,6 +74,7 @@ class OpenVINORuntime:
             "threads": _property(compiled, "INFERENCE_NUM_THREADS", threads),
             "precision": _precision_used(vendor, compiled, precision),
             "pinning": _property(compiled, "ENABLE_CPU_PINNING", None),
+            "low_precision": low_precision or target != "CPU",
         }
         return attempt(refused, IncompatibleModelError, OpenVINOModel, vendor, compiled, inputs, outputs, facts)
 
@@ -106,6 +109,13 @@ class OpenVINOModel(CompiledModel):
 
     def _release(self) -> None:
         self.request = self._compiled = None
+
+
+def _switch(options: Mapping[str, Any], name: str, otherwise: bool) -> bool:
+    value = options.get(name, otherwise)
+    if not isinstance(value, bool):
+        raise ConfigError(f"option {name}", got=repr(value), allowed=("True", "False"))
+    return value
 
 
 def _target(core: Any, device: str) -> str:

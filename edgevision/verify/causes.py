@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edgevision.devices.cpu import VNNI, cpu_facts
 from edgevision.errors import EdgeVisionError
 
-SETTABLE = ("precision", "threads", "resolver", "package", "providers", "graph_optimization")
+SETTABLE = ("precision", "low_precision", "threads", "resolver", "package", "providers", "graph_optimization")
 """Conditions that are options of a runtime too."""
 
 Holds = Callable[[Mapping[str, Any]], bool]
@@ -55,16 +56,19 @@ class Findings:
         return "no cause found: there is nothing about the runtime that could be changed back"
 
 
-def find_causes(facts: Mapping[str, Any], sealed: Mapping[str, Any], holds: Holds) -> Findings:
+def find_causes(
+    facts: Mapping[str, Any], sealed: Mapping[str, Any], holds: Holds, *, integers: bool = False
+) -> Findings:
     """Change one condition after another, and see with which alone the answers are those that were sealed.
 
     Args:
         facts: What a compiled model says of itself, which answered otherwise.
         sealed: The conditions under which the expected answers were made; see `edgevision.verify.conditions`.
         holds: Runs the model with changed options. Options that do not work here count as no help.
+        integers: Whether the model computes in int8.
     """
     causes, tried = [], []
-    for experiment in _experiments(facts, sealed):
+    for experiment in _experiments(facts, sealed, integers):
         try:
             helped = holds(experiment.options)
         except EdgeVisionError:
@@ -75,7 +79,7 @@ def find_causes(facts: Mapping[str, Any], sealed: Mapping[str, Any], holds: Hold
     return Findings(tuple(causes), tuple(tried))
 
 
-def _experiments(facts: Mapping[str, Any], sealed: Mapping[str, Any]) -> Iterator[Experiment]:
+def _experiments(facts: Mapping[str, Any], sealed: Mapping[str, Any], integers: bool) -> Iterator[Experiment]:
     """Yield what differs from the sealing, put back; then the exact ways of computing that were not in use."""
     back = {name for name in SETTABLE if name in facts and name in sealed and facts[name] != sealed[name]}
     for name in sorted(back, key=SETTABLE.index):
@@ -87,13 +91,24 @@ def _experiments(facts: Mapping[str, Any], sealed: Mapping[str, Any]) -> Iterato
     if "resolver" not in back and facts.get("resolver") == "default":
         cause = "the optimized kernels here compute otherwise than the reference kernels"
         yield Experiment({"resolver": "reference"}, _words("resolver", "reference"), cause)
+    for name, exact in (("low_precision", False), ("graph_optimization", "none")):
+        if name not in back and facts.get(name, exact) != exact:
+            yield Experiment({name: exact}, _words(name, exact), _kernels(integers))
     if "threads" not in back and facts.get("threads", 1) != 1:
         yield Experiment({"threads": 1}, _words("threads", 1), f"it depends on the threads: {facts['threads']}")
+
+
+def _kernels(integers: bool) -> str:
+    cpu = cpu_facts()
+    saturates = integers and cpu.architecture == "x86_64" and not set(VNNI) & set(cpu.features)
+    why = ": the processor has no VNNI, and without it sums of products saturate in 16 bits" if saturates else ""
+    return f"the kernels here compute otherwise than float does with the same numbers{why}"
 
 
 def _words(name: str, value: Any) -> str:
     return {
         "precision": f"float parts computed in {value}",
+        "low_precision": f"integers computed in {'integers' if value else 'float'}",
         "threads": f"{value} thread{'' if value == 1 else 's'}",
         "resolver": f"{value} kernels",
         "package": f"{value}",

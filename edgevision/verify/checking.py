@@ -111,7 +111,8 @@ def _check(
                 again = run_images(artifact, golden.samples, runtime=runtime, device=device, options=changes)
                 return all(check.within for check in _compared(again, golden, sealed, parity)[0])
 
-            findings = find_causes(answers.facts, parity["conditions"], holds)
+            integers = (artifact.manifest.scheme or "").startswith("static_wi8")
+            findings = find_causes(answers.facts, parity["conditions"], holds, integers=integers)
         reasons = (*changed, *too_far)
         verdict = BROKEN if reasons else HOLDS
     return RuntimeCheck(

@@ -8,7 +8,10 @@ from typing import Any
 
 from edgevision.devices.cpu import cpu_facts
 
-_DECISIVE = ("package", "version", "threads", "precision", "resolver", "delegates", "providers", "graph_optimization")
+_DECISIVE = (
+    "package", "version", "threads", "precision", "low_precision", "resolver", "delegates", "providers",
+    "graph_optimization",
+)  # fmt: skip
 
 
 def conditions(facts: Mapping[str, Any], root: str | Path = "/") -> dict[str, Any]:

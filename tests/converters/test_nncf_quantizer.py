@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgevision.converters import convert
-from edgevision.converters.nncf_quantizer import WEIGHTED, weights_type
+from edgevision.converters.nncf_quantizer import WEIGHTED, weights_constant, weights_type
 from edgevision.errors import ConfigError
 from edgevision.runtimes import load
 
@@ -49,6 +49,12 @@ def test_layers_in_float_repair_a_planted_outlier(converted, planted, inputs):
     assert mixed.report.skipped == asked and mixed.report.statistics is None
     assert kinds_of_weights(converted()) == ["i8"] * 4
     assert kinds_of_weights(mixed) == ["f32", "f32", "i8", "i8"]
+
+
+def test_weights_leave_a_bit_so_that_no_processor_saturates(converted):
+    constants = [constant.get_data() for constant in map(weights_constant, operations(converted())) if constant]
+    assert len(constants) == 4
+    assert all(64 >= np.abs(values.astype(int)).max() >= 60 for values in constants)
 
 
 def test_weights_alone_can_leave_layers_out(converted):

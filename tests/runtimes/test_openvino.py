@@ -55,9 +55,47 @@ def test_another_precision_is_taken_when_asked_for_and_reported(product):
         assert model.infer([np.ones((1, 256), np.float32)])[0].dtype == np.float32
 
 
+@pytest.fixture(scope="module")
+def quantized(tmp_path_factory):
+    """The largest integers there are, in a convolution: its file, its weights (16, 32, 3, 3), and an image."""
+    from openvino import opset13 as ops
+
+    rng = np.random.default_rng(0)
+    weights = rng.choice([-127, 127], (16, 32, 3, 3)).astype(np.int8)
+    image = ops.parameter([1, 32, 8, 8], np.float32, name="image")
+    limits = [ops.constant(np.float32(end)) for end in (0, 255)]
+    rounded = ops.fake_quantize(image, *limits, *limits, 256)
+    scale = ops.constant(np.full((16, 1, 1, 1), 1e-3, np.float32))
+    kernel = ops.multiply(ops.convert(ops.constant(weights), "f32"), scale)
+    product = ops.convolution(rounded, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+    path = tmp_path_factory.mktemp("quantized") / "model.xml"
+    ov.save_model(ov.Model([product], [image]), path, False)
+    return path, weights, rng.integers(200, 256, (1, 32, 8, 8)).astype(np.float32)
+
+
+def test_low_precision_off_computes_what_float_does(quantized):
+    path, weights, image = quantized
+    windows = np.lib.stride_tricks.sliding_window_view(image[0].astype(np.float64), (3, 3), axis=(1, 2))
+    exact = np.einsum("chwij,ocij->ohw", windows, weights.astype(np.float64) * 1e-3)
+    kinds = {}
+    for low_precision in (True, False):
+        with load(Artifact.describe(path), options={"low_precision": low_precision}) as model:
+            assert model.facts["low_precision"] is low_precision
+            (given,) = model.infer([image])
+            graph = model.request.get_compiled_model().get_runtime_model()
+            notes = [operation.get_rt_info() for operation in graph.get_ops()]
+            kinds[low_precision] = {note["layerType"]: note["runtimePrecision"] for note in notes}["Convolution"]
+    assert kinds[True] in ("i8", "u8") and kinds[False] == "f32"
+    np.testing.assert_allclose(given[0], exact, rtol=1e-5, atol=1e-2)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"precision": "int8"}, "float32, bfloat16, float16"), ({"pinning": "yes"}, "True, False")],
+    [
+        ({"precision": "int8"}, "float32, bfloat16, float16"),
+        ({"pinning": "yes"}, "True, False"),
+        ({"low_precision": 0}, "True, False"),
+    ],
 )
 def test_option_values(product, options, said):
     with pytest.raises(ConfigError, match=said):
