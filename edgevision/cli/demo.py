@@ -13,6 +13,13 @@ from edgevision.cli.output import check_failed, note, show, working
 
 @command("demo", "edgevision demo", "edgevision demo --out runs/demo --overwrite --test-images 200")
 @click.option(
+    "--calibration-count",
+    type=click.IntRange(min=1, max=2000),
+    default=500,
+    show_default=True,
+    help="Shipped training images to calibrate on.",
+)
+@click.option(
     "--test-images",
     type=click.IntRange(min=10, max=1000),
     default=1000,
@@ -25,7 +32,9 @@ from edgevision.cli.output import check_failed, note, show, working
 @seed_option
 @out_option("runs/demo")
 @overwrite_option
-def demo(test_images: int, min_duration: float, seed: int, out: Path, overwrite: bool) -> None:
+def demo(
+    calibration_count: int, test_images: int, min_duration: float, seed: int, out: Path, overwrite: bool
+) -> None:
     """Take the shipped ResNet-8 and images the whole way: prune, quantize, export, verify, benchmark, report.
 
     It writes OUT/artifacts and OUT/report, and needs the extras compress, openvino and report. Exit status 3 when an
@@ -44,7 +53,13 @@ def demo(test_images: int, min_duration: float, seed: int, out: Path, overwrite:
             note(f"{time.monotonic() - started:4.0f} s  {step}")
 
         result = run_demo(
-            out, test_images=test_images, min_duration_s=min_duration, seed=seed, overwrite=overwrite, say=say
+            out,
+            calibration_count=calibration_count,
+            test_images=test_images,
+            min_duration_s=min_duration,
+            seed=seed,
+            overwrite=overwrite,
+            say=say,
         )
     listed = "\n".join(str(path) for path in result.files)
     show({"report": result.report.to_dict(), "files": [str(path) for path in result.files]},

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgevision.artifact import Artifact
 from edgevision.benchmark import BenchmarkReport, Candidate, benchmark
@@ -70,6 +70,7 @@ def _check_extras() -> None:
 def run_demo(
     out: str | Path,
     *,
+    calibration_count: int = 500,
     test_images: int = 1000,
     min_duration_s: float = 2.0,
     seed: int = 0,
@@ -80,6 +81,7 @@ def run_demo(
 
     Args:
         out: the folder that gets ``artifacts/`` and ``report/``.
+        calibration_count: how many of the 2,000 shipped training images calibrate.
         test_images: how many of the 1,000 shipped test images to evaluate on.
         min_duration_s: seconds of measured inference per artifact and runtime.
         seed: decides fine-tuning, calibration and the order of measurements.
@@ -99,7 +101,8 @@ def run_demo(
     source = load_source(shipped)
     golden = make_golden(source, test, seed=seed)
     variants = _variants(source, train, seed, say)
-    artifacts = _export(variants, train, golden, out / "artifacts", seed, overwrite, say)
+    calibration = {"calibration_data": train, "calibration_count": calibration_count}
+    artifacts = _export(variants, calibration, golden, out / "artifacts", seed, overwrite, say)
     say("evaluating the float model")
     measured = [Measured(reference, [evaluate(reference, test, runtime="keras")], name="float model (Keras)")]
     measured += [_measure(artifact, test, say) for artifact in artifacts]
@@ -136,7 +139,7 @@ def _variants(source: SourceModel, train: ImageDataset, seed: int, say: Say) -> 
 
 def _export(
     variants: Sequence[tuple[SourceModel, str]],
-    train: ImageDataset,
+    calibration: Mapping[str, Any],
     golden: Golden | None,
     out: Path,
     seed: int,
@@ -151,7 +154,7 @@ def _export(
             out,
             to=FORMATS,
             scheme=scheme,
-            calibration_data=train,
+            **calibration,
             golden=golden,
             seed=seed,
             overwrite=overwrite,

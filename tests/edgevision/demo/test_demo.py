@@ -10,7 +10,8 @@ from edgevision.errors import ConfigError
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     steps = []
-    made = run_demo(tmp_path_factory.mktemp("demo"), test_images=100, min_duration_s=0.1, say=steps.append)
+    few = {"calibration_count": 100, "test_images": 100, "min_duration_s": 0.1}
+    made = run_demo(tmp_path_factory.mktemp("demo"), **few, say=steps.append)
     assert len(steps) > 10
     return made
 
