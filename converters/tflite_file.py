@@ -21,6 +21,9 @@ WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "CONV_3D", "FULLY_
 NOT_COMPUTING = ("QUANTIZE", "DEQUANTIZE", "SHAPE", "RANK")
 """Operators that floats go in or out of, and that compute with none."""
 
+SHOWN = ("float32", "float16", "int8", "uint8", "int16", "int32")
+"""Types of activations that can be looked at."""
+
 
 @dataclass(frozen=True)
 class Operator:
@@ -91,6 +94,13 @@ class TFLiteFile:
         signature = self._model.signatureDefs[0]
         for entry in (*signature.inputs, *signature.outputs):
             entry.name = names[int(entry.tensorIndex)].encode()
+
+    def show_activations(self) -> None:
+        """Make the results of all operators the outputs, in their order; a signature no longer fits and goes."""
+        tensors = self._graph.tensors
+        made = [int(index) for operator in self._graph.operators for index in operator.outputs]
+        self._graph.outputs = [index for index in made if self._dtypes[tensors[index].type] in SHOWN]
+        self._model.signatureDefs = []
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -66,6 +66,17 @@ class Runtime(Protocol):
     def load(self, artifact: Artifact, device: str, options: Mapping[str, Any]) -> CompiledModel:
         """Load a model onto a device; ``options`` have known names (their values are checked here)."""
         ...
+
+
+@runtime_checkable
+class Variants(Protocol):
+    """A runtime that can compute a model in more than one way.
+
+    Attributes:
+        exact: Options under which it computes as plainly as it can: reference kernels, full precision.
+    """
+
+    exact: Mapping[str, Any]
 
 
 class CompiledModel(ABC):
@@ -211,6 +222,12 @@ def available_runtimes(model: Artifact | str | None = None, device: str = "cpu")
 def check_runtime(name: str, artifact: Artifact, device: str = "cpu") -> None:
     """Raise as `load` does for a runtime that is not known, or that does not have the format on the device."""
     _named_row(name, artifact, parse_device(device))
+
+
+def exact_options(name: str) -> Mapping[str, Any] | None:
+    """Return the options under which a runtime computes as plainly as it can; None where it has one way only."""
+    runtime = implementation_of(next(row for row in runtime_rows() if row.name == name))
+    return {"threads": 1, **runtime.exact} if isinstance(runtime, Variants) else None
 
 
 def implementation_of(row: Row) -> Runtime:

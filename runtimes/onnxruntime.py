@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from edgevision.artifact import Artifact
@@ -55,6 +56,7 @@ class ONNXRuntime:
     """
 
     name = "onnxruntime"
+    exact = MappingProxyType({"graph_optimization": "none"})
 
     def availability(self) -> Availability:
         """Say whether ONNX Runtime is here."""

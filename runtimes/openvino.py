@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class OpenVINORuntime:
     """
 
     name = "openvino"
+    exact = MappingProxyType({"precision": "float32", "low_precision": False})
 
     def availability(self) -> Availability:
         """Say whether OpenVINO is here."""

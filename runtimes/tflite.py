@@ -6,6 +6,7 @@ import ctypes
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ class TFLiteRuntime:
     """
 
     name = "tflite"
+    exact = MappingProxyType({"resolver": "reference"})
 
     def availability(self) -> Availability:
         """Say which of the packages would run."""

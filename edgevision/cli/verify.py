@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     "verify",
     "edgevision verify runs/resnet8-tflite-static_wi8_ai8",
     "edgevision verify runs/resnet8-openvino-float32 --precision bfloat16",
+    "edgevision verify runs/resnet8-tflite-static_wi8_ai8 --layers",
     "edgevision verify adopted --seal --data sample",
     "edgevision verify runs/resnet8-tflite-static_wi8_ai8 --data sample --reference runs/resnet8-tflite-float32",
 )
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="First measure expected outputs and tolerances here, and write them into it.",
 )
+@click.option("--layers", is_flag=True, help="Name the first layer that reference kernels compute otherwise.")
 @runtime_options(several=True)
 @seed_option
 def verify(
@@ -46,6 +48,7 @@ def verify(
     split: str | None,
     reference: Path | None,
     sealing: bool,
+    layers: bool,
     runtimes: tuple[str, ...],
     device: str,
     threads: int | None,
@@ -78,8 +81,9 @@ def verify(
             dataset=None if sealing and floats is None else dataset,
             reference=floats,
             options=options,
+            layers=layers,
         )
-    show(result.to_dict(), _text(result))
+    show(result.to_dict(), "\n\n".join([_text(result), *(_layers(check) for check in result.checks if layers)]))
     if not result.holds:
         reasons = [f"{check.runtime}: {reason}" for check in result.checks for reason in check.reasons]
         for check in result.checks:
@@ -116,6 +120,27 @@ def _text(result: Verification) -> str:
     headers = ["runtime", "verdict", "samples", "off sealed", "tolerance", "off float model", "SQNR dB", "same top-1"]
     files = f"{result.files} files have their hashes" if result.files else "a bare file: no hashes to check"
     return f"{result.artifact}: {result.verdict}; {files}\n\n{table(headers, rows)}"
+
+
+def _layers(check: RuntimeCheck) -> str:
+    """Each layer's distance to the runtime's plainest way, and the first that is too far off."""
+    if check.layers is None:
+        return f"{check.runtime}: its layers cannot be compared: it computes in one way, or was not run"
+    first, plain = check.layers.first, ", ".join(f"{name}: {value}" for name, value in check.layers.exact.items())
+    rows = [
+        [
+            layer.name.split(";")[0],
+            layer.dtype,
+            f"{layer.off.max_abs_error:.3g}",
+            f"{layer.tolerance.max_abs_error:.3g}",
+            "–" if layer.sqnr_db is None else f"{layer.sqnr_db:.1f}",
+            "diverges" if layer.diverges else "",
+        ]
+        for layer in check.layers.checks
+    ]
+    said = "no layer diverges" if first is None else f"the first layer that diverges is {first.name.split(';')[0]}"
+    shown = table(["layer", "type", "off", "tolerance", "SQNR dB", ""], rows)
+    return f"{check.runtime}, against {plain}: {said}\n\n{shown}"
 
 
 def _distances(check: RuntimeCheck) -> list[str]:

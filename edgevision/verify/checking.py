@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from edgevision.artifact import Artifact
 from edgevision.documents import check_fields
@@ -15,7 +14,16 @@ from edgevision.runtimes.base import available_runtimes, check_runtime
 from edgevision.verify.agreement import agreement
 from edgevision.verify.causes import find_causes
 from edgevision.verify.conditions import conditions
-from edgevision.verify.distance import Distance, real_distance, real_values, step_histogram, stored_distance
+from edgevision.verify.distance import (
+    Distance,
+    least,
+    real_distance,
+    real_values,
+    step_histogram,
+    stored_distance,
+    tolerated,
+)
+from edgevision.verify.layers import compare_layers
 from edgevision.verify.running import Answers, run_images
 from edgevision.verify.sealing import float_agreement, identity
 from edgevision.verify.verification import BROKEN, HOLDS, UNPROVEN, OutputCheck, RuntimeCheck, Verification
@@ -26,10 +34,6 @@ if TYPE_CHECKING:
     from edgevision.metrics.intervals import Proportion
     from edgevision.tensors import Array
 
-FLOAT_REPEAT = 2.0**-20
-"""What float outputs may differ under the same conditions, as a share of the largest expected value."""
-
-
 def verify(
     artifact: Artifact,
     *,
@@ -38,6 +42,7 @@ def verify(
     dataset: ImageDataset | None = None,
     reference: Artifact | None = None,
     options: Mapping[str, Any] | None = None,
+    layers: bool = False,
 ) -> Verification:
     """Check an artifact's files, then run its golden samples on each runtime and compare.
 
@@ -53,6 +58,8 @@ def verify(
         dataset: Images to count top-1 agreement with ``reference`` on; it does not change the verdict.
         reference: The float model for that.
         options: Options of the runtimes, ``{"threads": 4}``; others than when sealed are other conditions.
+        layers: Whether to look for the first layer that a runtime computes otherwise than in its plainest way (see
+            `edgevision.verify.layers`); it does not change the verdict.
 
     Raises:
         ArtifactError: A file is missing, damaged, or not the one that the manifest has the hash of.
@@ -77,7 +84,11 @@ def verify(
             images = (dataset.image(index) for index in range(len(dataset)))
             answers = run_images(artifact, images, runtime=name, device=device, options=options)
             same = agreement(answers.best(), wanted)
-        checks.append(_check(artifact, golden, name, device, options, same))
+        check = _check(artifact, golden, name, device, options, same)
+        if layers and golden is not None:
+            found = compare_layers(artifact, golden.samples, runtime=name, device=device, options=options)
+            check = replace(check, layers=found)
+        checks.append(check)
     here = set(available_runtimes(artifact, device)) | set(names)
     absent = tuple(name for name in sorted(artifact.manifest.runtimes) if name not in here)
     return Verification(artifact.manifest.name, 0 if artifact.bare else len(artifact.files), tuple(checks), absent)
@@ -165,15 +176,8 @@ def _tolerances(parity: Mapping[str, Any], sealed: Sequence[Array], answers: Ans
     tolerances = []
     for table, spec, expected in zip(parity["outputs"], answers.specs, sealed, strict=True):
         repeat, allowance = (_read_distance(table[key]) for key in ("repeat", "allowance"))
-        step = spec.quant.scale[0] if spec.quant is not None else float(spec.is_integer)
-        largest = float(np.abs(expected).max(initial=0)) if not spec.is_integer else 0.0
-        floor = Distance(FLOAT_REPEAT * largest, FLOAT_REPEAT * largest, 0 if spec.is_integer else None)
-        if same:
-            tolerances.append(repeat.widest(floor))
-            continue
-        twice = Distance(allowance.max_abs_error, 2 * allowance.mean_abs_error, allowance.max_lsb)
-        one_step = Distance(step, step, 1 if spec.is_integer else None)
-        tolerances.append(twice.widest(repeat).widest(floor).widest(one_step))
+        known = repeat.widest(least(expected, spec))
+        tolerances.append(known if same else known.widest(tolerated(allowance, expected, spec)))
     return tolerances
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -29,12 +30,38 @@ class Distance:
         """Return the JSON form."""
         return asdict(self)
 
+    def within(self, tolerance: Distance) -> bool:
+        """Whether it is no larger than this, in real units."""
+        return (
+            self.max_abs_error <= tolerance.max_abs_error and self.mean_abs_error <= tolerance.mean_abs_error
+        )
+
     def widest(self, other: Distance) -> Distance:
         """Return the larger of each figure."""
         lsb = None if self.max_lsb is None or other.max_lsb is None else max(self.max_lsb, other.max_lsb)
         return Distance(
             max(self.max_abs_error, other.max_abs_error), max(self.mean_abs_error, other.mean_abs_error), lsb
         )
+
+
+FLOAT_REPEAT = 2.0**-20
+"""What float values may differ under the same conditions, as a share of the largest expected one."""
+
+
+def least(expected: Array, spec: TensorSpec) -> Distance:
+    """Return what values may differ by under the same conditions: nothing in integers, `FLOAT_REPEAT` in floats."""
+    largest = 0.0 if spec.is_integer else float(np.abs(expected).max(initial=0))
+    return Distance(FLOAT_REPEAT * largest, FLOAT_REPEAT * largest, 0 if spec.is_integer else None)
+
+
+def tolerated(allowance: Distance, expected: Array, spec: TensorSpec) -> Distance:
+    """Return what values may differ by under other conditions, from what they moved by when the input trembled.
+
+    The mean over a few samples scatters, so twice of it is allowed; and one step at least.
+    """
+    step = spec.quant.scale[0] if spec.quant is not None else float(spec.is_integer)
+    twice = Distance(allowance.max_abs_error, 2 * allowance.mean_abs_error, allowance.max_lsb)
+    return twice.widest(least(expected, spec)).widest(Distance(step, step, 1 if spec.is_integer else None))
 
 
 def stored_distance(got: Array, expected: Array, spec: TensorSpec) -> Distance:
@@ -49,11 +76,17 @@ def stored_distance(got: Array, expected: Array, spec: TensorSpec) -> Distance:
             got=f"{expected.dtype} {list(expected.shape)}",
             allowed=f"{got.dtype} {list(got.shape)}",
         )
-    real = real_distance(_real(got, spec), _real(expected, spec))
+    real = real_distance(real_stored(got, spec), real_stored(expected, spec))
     if not spec.is_integer:
         return real
     steps = int(np.abs(got.astype(np.int64) - expected.astype(np.int64)).max(initial=0))
     return Distance(real.max_abs_error, real.mean_abs_error, steps)
+
+
+def finite(distance: Distance) -> dict[str, Any]:
+    """Return the JSON form; a figure that is not finite (NaN on one side) is null there."""
+    values = distance.to_dict()
+    return {name: value if value is None or math.isfinite(value) else None for name, value in values.items()}
 
 
 def step_histogram(got: Array, expected: Array) -> dict[int, int]:
@@ -76,7 +109,7 @@ def real_values(got: Array, reference: Array, spec: TensorSpec) -> Array | None:
     """Return stored values in real units and the shape of ``reference``; None where the shapes do not match."""
     if got.size != reference.size or got.shape[0] != reference.shape[0]:
         return None
-    return _real(got, spec).reshape(reference.shape)
+    return real_stored(got, spec).reshape(reference.shape)
 
 
 def real_distance(got: Array, expected: Array) -> Distance:
@@ -89,7 +122,8 @@ def real_distance(got: Array, expected: Array) -> Distance:
     return Distance(float(error.max(initial=0.0)), float(error.mean()) if error.size else 0.0)
 
 
-def _real(stored: Array, spec: TensorSpec) -> Array:
+def real_stored(stored: Array, spec: TensorSpec) -> Array:
+    """Return stored values in real units; integers without a scale stand for themselves."""
     if spec.is_integer and spec.quant is None:
         return stored.astype(np.float64)
     return dequantize(stored, spec)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 from edgevision.metrics.closeness import Closeness
 from edgevision.metrics.intervals import Proportion
 from edgevision.verify.causes import Findings
-from edgevision.verify.distance import Distance
+from edgevision.verify.distance import Distance, finite
+from edgevision.verify.layers import Layers
 
 SCHEMA = 1
 KIND = "edgevision-verification"
@@ -42,11 +42,7 @@ class OutputCheck:
         """Whether it was sealed and is within the tolerance."""
         if self.sealed is None or self.tolerance is None:
             return False
-        pairs = [
-            (self.sealed.max_abs_error, self.tolerance.max_abs_error),
-            (self.sealed.mean_abs_error, self.tolerance.mean_abs_error),
-        ]
-        return all(got <= allowed for got, allowed in pairs)
+        return self.sealed.within(self.tolerance)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -78,6 +74,7 @@ class RuntimeCheck:
         agreement: Same top-1 as the float model, over the golden samples; None when unknown.
         dataset_agreement: The same over a dataset, with the model that was given as reference; None without one.
         facts: What ran it.
+        layers: Where it parts from the runtime's plainest way; None where that was not asked for, or cannot be told.
     """
 
     runtime: str
@@ -91,6 +88,7 @@ class RuntimeCheck:
     agreement: Proportion | None = None
     dataset_agreement: Proportion | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    layers: Layers | None = None
 
     @property
     def float_distance(self) -> Distance | None:
@@ -113,6 +111,7 @@ class RuntimeCheck:
             "agreement": None if self.agreement is None else self.agreement.to_dict(),
             "dataset_agreement": None if self.dataset_agreement is None else self.dataset_agreement.to_dict(),
             "facts": dict(self.facts),
+            "layers": None if self.layers is None else self.layers.to_dict(),
         }
 
 
@@ -158,8 +157,4 @@ class Verification:
 
 
 def _distance(distance: Distance | None) -> dict[str, Any] | None:
-    """The JSON form; a distance that is not finite (NaN on one side) is null there."""
-    if distance is None:
-        return None
-    values = distance.to_dict()
-    return {name: value if value is None or math.isfinite(value) else None for name, value in values.items()}
+    return None if distance is None else finite(distance)
