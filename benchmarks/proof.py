@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from proof_compression import COMPRESSION
+from proof_matrix import MATRIX
 from proof_parts import BIN, ROOT, Section, edgevision, exported, run, says, table
 from proof_search import SEARCHES
 from proof_trust import TRUST
@@ -160,6 +161,7 @@ SECTIONS: dict[str, Callable[[Path], Section]] = {
     **COMPRESSION,
     **SEARCHES,
     **TRUST,
+    **MATRIX,
 }
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def collaborative(out: Path) -> Section:
 def imagenet(out: Path) -> Section:
     """MobileNetV2, a Keras 3 file: static int8, and 30% of its operations less."""
     folder = out / "imagenet"
-    images, labels = _imagenet_images(folder)
+    images, labels = imagenet_images(folder)
     model = folder / "model"
     file = shared("models", "imagenet", "mobilenet_v2_torchvision.keras")
     known = ("--task", "classification", "--labels", labels, *IMAGENET)
@@ -144,7 +144,7 @@ def _pruned(model: Path, folder: Path) -> dict[str, Any]:
     return dict(edgevision("prune", model, *options, "--out", folder / "model")["report"])
 
 
-def _imagenet_images(folder: Path) -> tuple[Path, Path]:
+def imagenet_images(folder: Path) -> tuple[Path, Path]:
     """Lay out the 500 photographs by class, every fifth for calibration, and write the names of the classes."""
     images, labels = folder / "images", folder / "labels.txt"
     folder.mkdir(parents=True, exist_ok=True)

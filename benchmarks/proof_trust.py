@@ -10,6 +10,8 @@ from pathlib import Path
 from proof_parts import ROOT, Section, exported, run, says, table
 
 COPIES = "300"
+REPETITIONS = "200"
+NAMES = {"itself": "itself", "slower": "itself, each inference a tenth longer"}
 
 
 def corrupt(out: Path) -> Section:
@@ -33,4 +35,24 @@ def corrupt(out: Path) -> Section:
     return table(["what", "measured", "bound", "holds"], rows), held
 
 
-TRUST: dict[str, Callable[[Path], Section]] = {"corrupt": corrupt}
+def comparing(out: Path) -> Section:
+    """A model against itself, and against itself slowed down by a tenth; see `compare_repetitions.py`."""
+    exported(out)
+    model = out / "resnet8-tflite-static_wi8_ai8"
+    command = (sys.executable, ROOT / "benchmarks" / "compare_repetitions.py", model, "--repetitions", REPETITIONS)
+    found = json.loads(run(*command))["verdicts"]
+    rows = []
+    for name, allowed, counts in (
+        ("itself", "≤ 5% claim a difference", ("faster", "slower")),
+        ("slower", "≥ 90% say slower", ("slower",)),
+    ):
+        verdicts = found[name]
+        share = sum(verdicts.get(verdict, 0) for verdict in counts) / sum(verdicts.values())
+        told = ", ".join(f"{count} × {verdict}" for verdict, count in sorted(verdicts.items()))
+        holds = share <= 0.05 if name == "itself" else share >= 0.9
+        rows.append((NAMES[name], f"{told}: {share:.1%}", allowed, says(holds)))
+    held = all(row[-1] == "yes" for row in rows)
+    return table(["int8 ResNet-8 on LiteRT against", "measured", "bound", "holds"], rows), held
+
+
+TRUST: dict[str, Callable[[Path], Section]] = {"corrupt": corrupt, "comparing": comparing}
