@@ -14,9 +14,14 @@ from typing import Any
 
 from edgevision.artifact import Artifact
 from edgevision.benchmark.child import FreshRun, run_fresh
+from edgevision.benchmark.conditions import Conditions, Watch
+from edgevision.benchmark.environment import fingerprint
 from edgevision.benchmark.inputs import batch_of, inputs_for
 from edgevision.benchmark.latency import LatencyStats
+from edgevision.benchmark.noise import judge
 from edgevision.benchmark.result import BenchmarkEntry, BenchmarkReport, Protocol
+from edgevision.devices.affinity import pinned
+from edgevision.devices.energy import EnergyMeter
 from edgevision.errors import ConfigError
 from edgevision.runtimes import CompiledModel, load
 from edgevision.tensors import Array, check_tensor
@@ -60,7 +65,7 @@ def timed_turn(model: CompiledModel, inputs: Iterator[Sequence[Array]], seconds:
 
 @dataclass
 class _Runner:
-    """A loaded candidate, its inputs, and the samples so far."""
+    """A loaded candidate, its inputs, and the samples so far; ``joules`` is None once a reading failed."""
 
     candidate: Candidate
     fresh: FreshRun
@@ -69,13 +74,25 @@ class _Runner:
     origin: str
     samples_ns: list[int] = field(default_factory=list)
     total_ns: int = 0
+    cpu_ns: int = 0
+    joules: float | None = 0.0
 
     def turn(self, seconds: float, keep: bool) -> None:
         """Infer for this long, at least once."""
+        cpu = time.process_time_ns()
         samples = timed_turn(self.model, self.inputs, seconds)
         if keep:
+            self.cpu_ns += time.process_time_ns() - cpu
             self.samples_ns += samples
             self.total_ns += sum(samples)
+
+    def metered_turn(self, seconds: float, meter: EnergyMeter) -> None:
+        """Infer for this long, at least once, keep the samples, and count the energy."""
+        meter.taken_j(0.0)
+        start = time.perf_counter()
+        self.turn(seconds, keep=True)
+        taken = meter.taken_j(time.perf_counter() - start)
+        self.joules = None if taken is None or self.joules is None else self.joules + taken
 
     def done(self, protocol: Protocol) -> float:
         """The share of its measurement that is behind it, 1.0 when it is complete."""
@@ -92,6 +109,7 @@ def benchmark(
     min_count: int = 100,
     inputs: Sequence[Sequence[Array]] | None = None,
     seed: int = 0,
+    pin: Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> BenchmarkReport:
     """Measure latency, loading and memory of each candidate.
@@ -107,10 +125,11 @@ def benchmark(
         inputs: Lists of tensors for `CompiledModel.infer`, for every candidate; None for the artifact's golden
             samples, or random tensors where it has none.
         seed: Seed of the order and of random tensors.
+        pin: Numbers of the cores that everything runs on; None for those that the process has anyway.
         progress: Called with (done, total).
 
     Raises:
-        ConfigError: No candidate, or a duration or count that makes no sense.
+        ConfigError: No candidate, a duration or count that makes no sense, or cores that this process may not use.
         InputError: Given inputs do not fit a candidate.
         EdgeVisionError: A candidate does not load or run.
     """
@@ -118,6 +137,7 @@ def benchmark(
     tell = progress or (lambda done, total: None)
     steps = len(candidates)
     with ExitStack() as stack:
+        stack.enter_context(pinned(pin))
         runners = []
         for index, candidate in enumerate(candidates):
             tell(index, 2 * steps)
@@ -125,8 +145,17 @@ def benchmark(
             runners.append(_prepare(stack, candidate, fresh, inputs, seed))
         for runner in runners:
             runner.turn(warmup_s, keep=False)
-        _take_turns(runners, protocol, lambda share: tell(steps + int(share * steps), 2 * steps))
-        return BenchmarkReport(tuple(_entry(runner) for runner in runners), protocol)
+        machine, meter = fingerprint(), EnergyMeter()
+        conditions = _take_turns(runners, protocol, meter, lambda share: tell(steps + int(share * steps), 2 * steps))
+        entries = tuple(_entry(runner) for runner in runners)
+    samples = {_title(index, entry): entry.latency.samples_ms for index, entry in enumerate(entries, 1)}
+    energy = str(meter.source or meter.absent)
+    return BenchmarkReport(entries, protocol, machine, conditions, judge(conditions, samples), energy)
+
+
+def _title(place: int, entry: BenchmarkEntry) -> str:
+    """What a candidate is called among others: its place keeps two of one name apart."""
+    return f"{place}. {entry.artifact} on {entry.runtime}"
 
 
 def _protocol(
@@ -143,7 +172,8 @@ def _protocol(
         f"Each candidate: load and first inference in a fresh process (peak memory is that process's); then, in one "
         f"process, {warmup_s:g} s of warm-up and at least {min_duration_s:g} s and {min_count} inferences, in turns of "
         f"{TURN_S * 1000:g} ms in random order (seed {seed}), garbage collection off. A sample is one call of infer. "
-        "p50 is the median of the samples, p90 to p99 are upper estimates by early stopping, 99% confidence."
+        "p50 is the median of the samples, p90 to p99 are upper estimates by early stopping, 99% confidence. CPU time "
+        "is that of all threads of the process, energy that of all that the sensor measures, over a candidate's turns."
     )
     return Protocol(float(warmup_s), float(min_duration_s), min_count, TURN_S, seed, text)
 
@@ -164,13 +194,18 @@ def _prepare(
     return _Runner(candidate, fresh, model, itertools.cycle(inputs), f"{len(inputs)} inputs that were given")
 
 
-def _take_turns(runners: Sequence[_Runner], protocol: Protocol, tell: Callable[[float], None]) -> None:
+def _take_turns(
+    runners: Sequence[_Runner], protocol: Protocol, meter: EnergyMeter, tell: Callable[[float], None]
+) -> Conditions:
     order = random.Random(protocol.seed)
     with no_garbage_collection():
+        watch = Watch()
         while waiting := [runner for runner in runners if runner.done(protocol) < 1.0]:
             for runner in order.sample(waiting, len(waiting)):
-                runner.turn(protocol.turn_s, keep=True)
+                runner.metered_turn(protocol.turn_s, meter)
+                watch.look()
             tell(sum(runner.done(protocol) for runner in runners) / len(runners))
+        return watch.conditions()
 
 
 @contextmanager
@@ -189,6 +224,7 @@ def no_garbage_collection() -> Iterator[None]:
 def _entry(runner: _Runner) -> BenchmarkEntry:
     candidate, fresh, model = runner.candidate, runner.fresh, runner.model
     manifest = candidate.artifact.manifest
+    count = len(runner.samples_ns)
     return BenchmarkEntry(
         artifact=manifest.name,
         format=manifest.format,
@@ -205,4 +241,6 @@ def _entry(runner: _Runner) -> BenchmarkEntry:
         peak_rss_bytes=fresh.peak_rss_bytes,
         idle_rss_bytes=fresh.idle_rss_bytes,
         latency=LatencyStats.from_samples([value / 1e6 for value in runner.samples_ns], fresh.first_ms),
+        cpu_ms=runner.cpu_ns / 1e6 / count,
+        energy_mj=None if runner.joules is None else runner.joules * 1e3 / count,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgevision.cli.command import command
+from edgevision.cli.measuring import batch_option, machine_text, pin_option
 from edgevision.cli.options import FloatRange, runtime_options, runtime_settings, seed_option
 from edgevision.cli.output import show, table, working
 from edgevision.metrics.percentiles import samples_needed
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     "--min-duration", type=FloatRange(min=0), default=2.0, show_default=True, help="Seconds of measurement each."
 )
 @click.option("--min-count", type=click.IntRange(min=1), default=100, show_default=True, help="Inferences each.")
+@batch_option
+@pin_option
 @seed_option
 def benchmark(
     models: tuple[Path, ...],
@@ -39,6 +42,8 @@ def benchmark(
     warmup: float,
     min_duration: float,
     min_count: int,
+    batch: int | None,
+    pin: tuple[int, ...] | None,
     seed: int,
 ) -> None:
     """Measure latency, load time and memory of MODELS, which take turns in random order.
@@ -46,17 +51,20 @@ def benchmark(
     Times are milliseconds. p50 is the median; p90 to p99 are what MLPerf's early stopping takes: the true percentile
     is no longer with 99% confidence, and inferences too few for that give none. Loading, the first inference and peak
     memory are those of a fresh process. Memory is the peak of that process; its own weight, Python and numpy, is in
-    the JSON as idle_rss_bytes.
+    the JSON as idle_rss_bytes. CPU time is that of all threads. The noise verdict says whether the machine was quiet
+    enough for the figures, and why not; the JSON has the machine itself too, and None for what it does not expose.
     """
     from edgevision.benchmark import benchmark as measure
 
-    settings = runtime_settings(threads, precision)
+    settings = runtime_settings(threads, precision, batch)
     candidates = [candidate for model in models for candidate in _candidates(model, runtimes, device, settings)]
     with working("measuring") as progress:
         report = measure(
-            candidates, warmup_s=warmup, min_duration_s=min_duration, min_count=min_count, seed=seed, progress=progress
-        )
-    show(report.to_dict(), f"{_table(report)}\n\n{report.protocol.text}{_too_few(report)}")
+            candidates, warmup_s=warmup, min_duration_s=min_duration, min_count=min_count, seed=seed, pin=pin,
+            progress=progress,
+        )  # fmt: skip
+    told = f"{machine_text(report.noise, report.energy)}\n\n{report.protocol.text}{_too_few(report)}"
+    show(report.to_dict(), f"{_table(report)}\n\n{told}")
 
 
 def _candidates(model: Path, runtimes: tuple[str, ...], device: str, settings: Mapping[str, Any]) -> list[Candidate]:
@@ -78,16 +86,22 @@ def _too_few(report: BenchmarkReport) -> str:
 
 def _table(report: BenchmarkReport) -> str:
     rows = []
+    energy = any(entry.energy_mj is not None for entry in report.entries)
     for entry in report.entries:
         latency = entry.latency
         package = f"{entry.facts.get('package', entry.runtime)} {entry.facts.get('version') or ''}".strip()
-        times = (latency.p50_ms, latency.p90_ms, latency.p95_ms, latency.p99_ms, entry.first_ms, entry.load_ms)
+        times = (latency.p50_ms, latency.p90_ms, latency.p95_ms, latency.p99_ms, entry.first_ms, entry.load_ms,
+                 entry.cpu_ms)  # fmt: skip
         memory = "–" if entry.peak_rss_bytes is None else f"{entry.peak_rss_bytes / 2**20:.0f}"
         rows.append(
             [entry.artifact, f"{entry.format} {entry.scheme or ''}".strip(), package]
-            + ["–" if value is None else f"{value:.3f}" for value in times]
-            + [memory, latency.count]
+            + [_shown(value) for value in times]
+            + [memory, *([_shown(entry.energy_mj)] if energy else []), latency.count]
         )
-    times_ms = [f"{name} ms" for name in ("p50", "p90", "p95", "p99", "first", "load")]
-    headers = ["model", "format", "runs on", *times_ms, "peak MiB", "count"]
+    times_ms = [f"{name} ms" for name in ("p50", "p90", "p95", "p99", "first", "load", "cpu")]
+    headers = ["model", "format", "runs on", *times_ms, "peak MiB", *(["mJ"] if energy else []), "count"]
     return table(headers, rows)
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
