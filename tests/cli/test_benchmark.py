@@ -33,9 +33,9 @@ def test_benchmark_as_json_keeps_every_sample(process, artifact):
         assert entry["load_ms"] > 0 and entry["latency"]["first_ms"] > 0 and entry["peak_rss_bytes"] > 1_000_000
 
 
-def test_cores_and_batch(run, keras_artifact):
+def test_cores_and_batch(run, keras_file):
     core = min(os.sched_getaffinity(0))
-    result = run("benchmark", keras_artifact.path, "--pin", core, "--batch", 3, *QUICK, "--json")
+    result = run("benchmark", keras_file, "--pin", core, "--batch", 3, *QUICK, "--json")
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
     assert document["environment"]["affinity"] == [core]
