@@ -38,8 +38,10 @@ def inputs_for(artifact: Artifact, specs: Sequence[TensorSpec], seed: int) -> tu
     return sets, f"{RANDOM_COUNT} random inputs (seed {seed}): the artifact has no samples, or not all that they need"
 
 
-def batch_of(specs: Sequence[TensorSpec]) -> int:
-    """How many images one inference takes: the length of N, or 1 where the layout is unknown."""
+def batch_of(specs: Sequence[TensorSpec], asked: int | None = None) -> int:
+    """How many images one inference takes: the length of N; where no layout is known, what was asked for, or 1."""
+    if specs and not specs[0].layout:
+        return asked or 1
     return (specs[0].length("N") or 1) if specs and "N" in specs[0].layout else 1
 
 

@@ -235,7 +235,7 @@ def _entry(runner: _Runner) -> BenchmarkEntry:
         device=candidate.device,
         options=dict(candidate.options),
         facts=dict(model.facts),
-        batch=batch_of(model.inputs),
+        batch=batch_of(model.inputs, candidate.options.get("batch")),
         inputs=runner.origin,
         load_ms=fresh.load_ms,
         peak_rss_bytes=fresh.peak_rss_bytes,
