@@ -24,9 +24,12 @@ from edgevision.devices.affinity import pinned
 from edgevision.devices.energy import EnergyMeter
 from edgevision.errors import ConfigError
 from edgevision.runtimes import CompiledModel, load
+from edgevision.runtimes.throughput import Throughput
 from edgevision.tensors import Array, check_tensor
 
 TURN_S = 0.05
+MANY = 64
+"""Inferences that are handed over at once where many are measured."""
 
 Progress = Callable[[int, int], None]
 
@@ -76,6 +79,8 @@ class _Runner:
     total_ns: int = 0
     cpu_ns: int = 0
     joules: float | None = 0.0
+    many_ns: int = 0
+    many_count: int = 0
 
     def turn(self, seconds: float, keep: bool) -> None:
         """Infer for this long, at least once."""
@@ -94,6 +99,15 @@ class _Runner:
         taken = meter.taken_j(time.perf_counter() - start)
         self.joules = None if taken is None or self.joules is None else self.joules + taken
 
+    def turn_of_many(self) -> None:
+        """Run `MANY` inferences at once; nothing where the runtime cannot."""
+        if isinstance(self.model, Throughput):
+            many = [next(self.inputs) for _ in range(MANY)]
+            start = time.perf_counter_ns()
+            self.model.infer_many(many)
+            self.many_ns += time.perf_counter_ns() - start
+            self.many_count += MANY
+
     def done(self, protocol: Protocol) -> float:
         """The share of its measurement that is behind it, 1.0 when it is complete."""
         by_count = len(self.samples_ns) / protocol.min_count
@@ -109,6 +123,7 @@ def benchmark(
     min_count: int = 100,
     inputs: Sequence[Sequence[Array]] | None = None,
     seed: int = 0,
+    throughput: bool = False,
     pin: Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> BenchmarkReport:
@@ -125,6 +140,7 @@ def benchmark(
         inputs: Lists of tensors for `CompiledModel.infer`, for every candidate; None for the artifact's golden
             samples, or random tensors where it has none.
         seed: Seed of the order and of random tensors.
+        throughput: Whether to measure many inferences at once too, for ``min_duration_s``, where the runtime has a way.
         pin: Numbers of the cores that everything runs on; None for those that the process has anyway.
         progress: Called with (done, total).
 
@@ -147,6 +163,8 @@ def benchmark(
             runner.turn(warmup_s, keep=False)
         machine, meter = fingerprint(), EnergyMeter()
         conditions = _take_turns(runners, protocol, meter, lambda share: tell(steps + int(share * steps), 2 * steps))
+        if throughput:
+            _many_in_turns(runners, protocol)
         entries = tuple(_entry(runner) for runner in runners)
     samples = {_title(index, entry): entry.latency.samples_ms for index, entry in enumerate(entries, 1)}
     energy = str(meter.source or meter.absent)
@@ -208,6 +226,19 @@ def _take_turns(
         return watch.conditions()
 
 
+def _many_in_turns(runners: Sequence[_Runner], protocol: Protocol) -> None:
+    for runner in runners:
+        runner.turn_of_many()  # finds the fastest way
+        runner.many_ns = runner.many_count = 0
+    order = random.Random(protocol.seed)
+    waiting = [runner for runner in runners if isinstance(runner.model, Throughput)]
+    with no_garbage_collection():
+        while waiting:
+            for runner in order.sample(waiting, len(waiting)):
+                runner.turn_of_many()
+            waiting = [runner for runner in waiting if runner.many_ns < protocol.min_duration_s * 1e9]
+
+
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
     """Collect garbage now, and none until the block ends."""
@@ -225,6 +256,7 @@ def _entry(runner: _Runner) -> BenchmarkEntry:
     candidate, fresh, model = runner.candidate, runner.fresh, runner.model
     manifest = candidate.artifact.manifest
     count = len(runner.samples_ns)
+    batch = batch_of(model.inputs, candidate.options.get("batch"))
     return BenchmarkEntry(
         artifact=manifest.name,
         format=manifest.format,
@@ -235,7 +267,7 @@ def _entry(runner: _Runner) -> BenchmarkEntry:
         device=candidate.device,
         options=dict(candidate.options),
         facts=dict(model.facts),
-        batch=batch_of(model.inputs, candidate.options.get("batch")),
+        batch=batch,
         inputs=runner.origin,
         load_ms=fresh.load_ms,
         peak_rss_bytes=fresh.peak_rss_bytes,
@@ -243,4 +275,5 @@ def _entry(runner: _Runner) -> BenchmarkEntry:
         latency=LatencyStats.from_samples([value / 1e6 for value in runner.samples_ns], fresh.first_ms),
         cpu_ms=runner.cpu_ns / 1e6 / count,
         energy_mj=None if runner.joules is None else runner.joules * 1e3 / count,
+        many_ips=batch * runner.many_count / (runner.many_ns / 1e9) if runner.many_count else None,
     )

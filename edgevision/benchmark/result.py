@@ -60,6 +60,8 @@ class BenchmarkEntry:
         cpu_ms: CPU time of one steady inference, of all threads of the process; None where it was not measured.
         energy_mj: Millijoules of one steady inference, of all that `BenchmarkReport.energy` says; None where the
             machine does not tell.
+        many_ips: Images per second of many inferences at once (`edgevision.runtimes.throughput`), in the way that
+            ``facts["concurrency"]`` names; None where it was not measured, or the runtime has no such way.
     """
 
     artifact: str
@@ -79,6 +81,7 @@ class BenchmarkEntry:
     latency: LatencyStats
     cpu_ms: float | None = None
     energy_mj: float | None = None
+    many_ips: float | None = None
 
     @property
     def first_ms(self) -> float | None:
@@ -166,6 +169,6 @@ def _migrated(data: Mapping[str, Any], schema: int) -> Mapping[str, Any]:
     """Return a document of the newest schema: the first one told nothing of the machine, of CPU time and of energy."""
     if schema == SCHEMA or not isinstance(data.get("entries"), list):
         return data
-    unknown = {"cpu_ms": None, "energy_mj": None}
+    unknown = {"cpu_ms": None, "energy_mj": None, "many_ips": None}
     entries = [{**unknown, **entry} if isinstance(entry, Mapping) else entry for entry in data["entries"]]
     return {**_SINCE_2, **data, "entries": entries}

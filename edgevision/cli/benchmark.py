@@ -15,7 +15,7 @@ from edgevision.cli.output import show, table, working
 from edgevision.metrics.percentiles import samples_needed
 
 if TYPE_CHECKING:
-    from edgevision.benchmark import BenchmarkReport, Candidate
+    from edgevision.benchmark import BenchmarkEntry, BenchmarkReport, Candidate
 
 
 @command(
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     "--min-duration", type=FloatRange(min=0), default=2.0, show_default=True, help="Seconds of measurement each."
 )
 @click.option("--min-count", type=click.IntRange(min=1), default=100, show_default=True, help="Inferences each.")
+@click.option("--throughput", is_flag=True, help="Measure many inferences at once too, where the runtime has a way.")
 @batch_option
 @pin_option
 @seed_option
@@ -42,6 +43,7 @@ def benchmark(
     warmup: float,
     min_duration: float,
     min_count: int,
+    throughput: bool,
     batch: int | None,
     pin: tuple[int, ...] | None,
     seed: int,
@@ -60,7 +62,8 @@ def benchmark(
     candidates = [candidate for model in models for candidate in _candidates(model, runtimes, device, settings)]
     with working("measuring") as progress:
         report = measure(
-            candidates, warmup_s=warmup, min_duration_s=min_duration, min_count=min_count, seed=seed, pin=pin,
+            candidates, warmup_s=warmup, min_duration_s=min_duration, min_count=min_count, seed=seed,
+            throughput=throughput, pin=pin,
             progress=progress,
         )  # fmt: skip
     told = f"{machine_text(report.noise, report.energy)}\n\n{report.protocol.text}{_too_few(report)}"
@@ -86,6 +89,7 @@ def _too_few(report: BenchmarkReport) -> str:
 
 def _table(report: BenchmarkReport) -> str:
     rows = []
+    many = any(entry.many_ips is not None for entry in report.entries)
     energy = any(entry.energy_mj is not None for entry in report.entries)
     for entry in report.entries:
         latency = entry.latency
@@ -97,10 +101,24 @@ def _table(report: BenchmarkReport) -> str:
             [entry.artifact, f"{entry.format} {entry.scheme or ''}".strip(), package]
             + [_shown(value) for value in times]
             + [memory, *([_shown(entry.energy_mj)] if energy else []), latency.count]
+            + ([_images(entry)] if many else [])
         )
     times_ms = [f"{name} ms" for name in ("p50", "p90", "p95", "p99", "first", "load", "cpu")]
-    headers = ["model", "format", "runs on", *times_ms, "peak MiB", *(["mJ"] if energy else []), "count"]
+    headers = [
+        "model",
+        "format",
+        "runs on",
+        *times_ms,
+        "peak MiB",
+        *(["mJ"] if energy else []),
+        "count",
+        *(["images/s"] if many else []),
+    ]
     return table(headers, rows)
+
+
+def _images(entry: BenchmarkEntry) -> str:
+    return "–" if entry.many_ips is None else f"{entry.many_ips:.0f} ({entry.facts['concurrency']})"
 
 
 def _shown(value: float | None) -> str:

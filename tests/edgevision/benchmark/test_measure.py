@@ -200,11 +200,21 @@ def test_a_document_of_the_first_schema_is_read(artifact):
     document = {**report.to_dict(), "schema": 1}
     for name in ("environment", "conditions", "noise", "energy"):
         del document[name]
-    for name in ("cpu_ms", "energy_mj"):
+    for name in ("cpu_ms", "energy_mj", "many_ips"):
         del document["entries"][0][name]
     old = BenchmarkReport.from_dict(document)
     assert old.entries[0].latency == report.entries[0].latency
     assert (old.environment, old.noise, old.energy, old.entries[0].cpu_ms) == (None, None, "not measured", None)
+
+
+def test_many_inferences_at_once(artifact):
+    report = benchmark(
+        [Candidate(artifact, options={"threads": 2}), Candidate(artifact, "null")], throughput=True, **QUICK
+    )
+    real, null = report.entries
+    assert real.many_ips > 100 and "concurrency" in real.facts
+    assert null.many_ips is None
+    assert BenchmarkReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
 
 
 def test_energy_is_counted_per_inference(artifact, tmp_path, monkeypatch):
