@@ -28,6 +28,7 @@ class Conditions:
         throttled_s: For how long the container's quota stopped it.
         frequency_low_mhz: The lowest clock rate of the fastest core, of all looks.
         frequency_high_mhz: The highest.
+        frequency_end_mhz: The one when it ended.
         temperatures_start_c: Each thermal zone when it began.
         temperatures_end_c: Each thermal zone when it ended.
     """
@@ -41,6 +42,7 @@ class Conditions:
     throttled_s: float | None
     frequency_low_mhz: float | None
     frequency_high_mhz: float | None
+    frequency_end_mhz: float | None
     temperatures_start_c: Mapping[str, float]
     temperatures_end_c: Mapping[str, float]
 
@@ -99,6 +101,7 @@ class Watch:
             throttled_s=_grown(first.throttled_s, last.throttled_s),
             frequency_low_mhz=min(frequencies, default=None),
             frequency_high_mhz=max(frequencies, default=None),
+            frequency_end_mhz=last.frequency_mhz,
             temperatures_start_c=first.temperatures_c,
             temperatures_end_c=last.temperatures_c,
         )

@@ -11,7 +11,7 @@ from edgevision.benchmark.noise import Noise, judge
 from edgevision.devices.sensors import MachineState
 from edgevision.report.environment import environment
 
-CALM = Conditions(10.0, 0.5, 0.6, 0.01, 0.0, 0.001, 0.0, 2390.0, 2400.0, {"cpu": 50.0}, {"cpu": 51.0})
+CALM = Conditions(10.0, 0.5, 0.6, 0.01, 0.0, 0.001, 0.0, 2390.0, 2400.0, 2395.0, {"cpu": 50.0}, {"cpu": 51.0})
 
 
 def steady(count=2000, seed=0):
@@ -68,7 +68,7 @@ def test_few_samples_are_not_called_quiet():
 
 
 def test_what_is_not_exposed_is_said():
-    blind = Conditions(1.0, None, None, None, None, None, None, None, None, {}, {})
+    blind = Conditions(1.0, *[None] * 9, {}, {})
     noise = judge(blind, {"a": steady()})
     assert noise.verdict == "quiet"
     assert noise.not_exposed == (
