@@ -9,7 +9,7 @@ def test_a_model_against_itself(run, keras_artifact, tmp_path):
     result = run("compare", keras_artifact.path, keras_artifact.path, "--runtime", "null", "--budget", 1, "--json")
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
-    assert (document["schema"], document["kind"]) == (1, "edgevision-comparison")
+    assert (document["schema"], document["kind"]) == (2, "edgevision-comparison")
     assert document["others"][0]["verdict"] in ("equivalent", "faster", "slower", "insufficient evidence")
 
 
