@@ -22,8 +22,8 @@ from edgevision.tensors import Array, TensorSpec
 
 TRIAL_S = 0.04
 ROUNDS = 3
-FEWEST = 32
-"""Inferences of one trial, at least: fewer would not show what running side by side brings."""
+MOST, FEWEST = 32, 8
+"""Inferences of one trial: as many as fit into a few `TRIAL_S`, within these bounds."""
 
 Answers = list[tuple[Array, ...]]
 
@@ -62,7 +62,8 @@ class ManyAtOnce(CompiledModel):
     def infer_many(self, many: Sequence[Sequence[Array]]) -> Answers:
         """Run the model once for each element, several at a time where that is faster.
 
-        The first call with any elements also finds out how, which takes part of a second; ``facts["concurrency"]``
+        The first call with any elements also finds out how, which takes part of a second,
+        or some dozens of inferences of a slow model; ``facts["concurrency"]``
         says then what was found. No more threads compute than ``facts["threads"]``.
 
         Args:
@@ -97,7 +98,10 @@ class ManyAtOnce(CompiledModel):
         """Yield what makes each way that is worth a trial."""
 
     def _fastest(self, many: Sequence[Sequence[Array]]) -> Way:
-        tried = list(itertools.islice(itertools.cycle(many[:FEWEST]), FEWEST))
+        start = time.perf_counter()
+        self._run(many[0])
+        count = max(FEWEST, min(MOST, int(4 * TRIAL_S / (time.perf_counter() - start + 1e-9))))
+        tried = list(itertools.islice(itertools.cycle(many[:count]), count))
         expected = [self._run(inputs) for inputs in tried]
         ways: list[Way] = [OneByOne(self._run)]
         best: Way | None = None

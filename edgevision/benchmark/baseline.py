@@ -15,7 +15,7 @@ import numpy as np
 from edgevision.benchmark.comparing import SITTINGS, check_effort, known_of, measure, name_of
 from edgevision.benchmark.comparison import FEWEST_SITTINGS, INSUFFICIENT, KIND, MOST, SCHEMA, Ratio
 from edgevision.benchmark.measure import Candidate, Progress
-from edgevision.benchmark.noise import Noise
+from edgevision.benchmark.noise import NOISY, Noise
 from edgevision.benchmark.result import KIND as BENCHMARK_KIND
 from edgevision.benchmark.result import BenchmarkReport
 from edgevision.documents import check_schema
@@ -58,10 +58,12 @@ class Baseline:
     Attributes:
         entries: Its models.
         environment: Its machine; None where it does not say.
+        noise: Whether the machine was quiet; None where it does not say.
     """
 
     entries: tuple[BaselineEntry, ...]
     environment: Mapping[str, Any] | None
+    noise: Noise | None
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ def read_baseline(path: str | Path) -> Baseline:
                 for e in report.entries
             ),
             report.environment,
+            report.noise,
         )
     if kind not in (KIND, REGRESSION_KIND):
         raise ConfigError(f"{path} is no baseline", got=kind, allowed=(BENCHMARK_KIND, KIND, REGRESSION_KIND))
@@ -150,7 +153,8 @@ def read_baseline(path: str | Path) -> Baseline:
             (row["artifact"], row["runtime"], row["device"], row["options"], tuple(map(float, column)), False)
             for row, column in zip(data["candidates"], columns, strict=True)
         ]
-        return Baseline(tuple(BaselineEntry(*row) for row in rows), data["environment"])
+        noise = None if data["noise"] is None else Noise.from_dict(data["noise"])
+        return Baseline(tuple(BaselineEntry(*row) for row in rows), data["environment"], noise)
     except (KeyError, TypeError, ValueError) as exc:
         raise ConfigError(
             f"the baseline {path} is damaged, or older than candidates in documents: {exc}",
@@ -171,8 +175,9 @@ def against_baseline(
 ) -> Regression:
     """Measure candidates, and compare each with the entry of its name, runtime and device in a baseline.
 
-    What was measured at another time is evidence only on the same machine in the same state: on another processor,
-    with other limits, governor, affinity or thread settings the verdict is "insufficient evidence".
+    What was measured at another time is evidence only on the same machine in the same state, and no control tells how
+    that changed meanwhile: on another processor, with other limits, governor, affinity or thread settings, and where
+    the machine was noisy now or then, the verdict is "insufficient evidence".
 
     Args:
         candidates: What to measure, one or more; a single one goes with a baseline's single entry whatever its name.
@@ -197,12 +202,12 @@ def against_baseline(
     known = known_of(candidates)
     entries = [_entry_for(one, baseline, single=len(candidates) == 1) for one in known]
     measured = measure(candidates, known, budget_s=budget_s, seed=seed, pin=pin, progress=progress)
-    other = _other_machine(baseline.environment, measured.environment)
+    doubt = _other_machine(baseline.environment, measured.environment) or _noise(baseline.noise, measured.noise)
     results = []
     for place, (candidate, entry) in enumerate(zip(candidates, entries, strict=True)):
         now = [sitting.p50_ms[place] for sitting in measured.sittings]
         ratio = _ratio(now, entry.p50s_ms, confidence, seed)
-        verdict, reason = _verdict(ratio, other, max_regression)
+        verdict, reason = _verdict(ratio, doubt, max_regression)
         middle = statistics.median(entry.p50s_ms)
         results.append(Held(name_of(candidate), middle, statistics.median(now), ratio, verdict, reason))
     once = " The baseline is of one loading: how much loadings differ is not in it." if entries[0].one_loading else ""
@@ -252,6 +257,13 @@ def _other_machine(then: Mapping[str, Any] | None, now: Mapping[str, Any]) -> st
     return f"the baseline is of another machine or state ({'; '.join(differing)})" if differing else None
 
 
+def _noise(then: Noise | None, now: Noise) -> str | None:
+    for when, noise in (("now", now), ("when the baseline was measured", then)):
+        if noise is not None and noise.verdict == NOISY:
+            return f"the machine was noisy {when}: {'; '.join(noise.reasons)}"
+    return None
+
+
 def _ratio(now: Sequence[float], then: Sequence[float], confidence: float, seed: int) -> Ratio | None:
     if min(len(now), len(then)) < FEWEST_SITTINGS:
         return None
@@ -261,9 +273,9 @@ def _ratio(now: Sequence[float], then: Sequence[float], confidence: float, seed:
     return Ratio(*(math.exp(max(-MOST, min(MOST, value))) for value in (middle, *ends)))
 
 
-def _verdict(ratio: Ratio | None, other_machine: str | None, most: float) -> tuple[str, str | None]:
-    if other_machine is not None:
-        return INSUFFICIENT, other_machine
+def _verdict(ratio: Ratio | None, doubt: str | None, most: float) -> tuple[str, str | None]:
+    if doubt is not None:
+        return INSUFFICIENT, doubt
     if ratio is None:
         return INSUFFICIENT, f"fewer than {FEWEST_SITTINGS} sittings, now or in the baseline"
     if ratio.low > 1 + most:

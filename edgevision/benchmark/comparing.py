@@ -222,5 +222,6 @@ def _summary(rounds: Sequence[Round]) -> Sitting:
 
 def name_of(candidate: Candidate) -> str:
     """What people call a candidate: its place, and its runtime where one was named."""
-    place = str(candidate.artifact.path)
+    artifact = candidate.artifact
+    place = str(artifact.model_file if artifact.bare else artifact.path)
     return f"{place} on {candidate.runtime}" if candidate.runtime else place

@@ -14,6 +14,7 @@ from edgevision.benchmark.conditions import Watch
 from edgevision.benchmark.environment import fingerprint
 from edgevision.benchmark.inputs import inputs_for
 from edgevision.benchmark.measure import Candidate, Progress, no_garbage_collection, timed_turn
+from edgevision.benchmark.noise import MOST_OTHERS
 from edgevision.devices.affinity import pinned
 from edgevision.devices.energy import EnergyMeter
 from edgevision.errors import ConfigError
@@ -186,12 +187,13 @@ def judge_windows(windows: Sequence[Window]) -> tuple[str, float | None, str]:
     late = windows[-(len(windows) // 3) :]
     slowdown = _median(early, late, "p50_ms")[1] / _median(early, late, "p50_ms")[0] - 1
     speed = f"the median latency of the last third is {slowdown:+.1%} against the beginning"
+    others = _median(early, late, "others_share")
     if slowdown <= SLOWER:
-        return STEADY, slowdown, speed
+        busy = others[1] is not None and others[1] > MOST_OTHERS
+        return STEADY, slowdown, speed + (f", though other processes took {others[1]:.0%} of the cores" if busy else "")
     clock, warmth = _median(early, late, "frequency_mhz"), _heat(early, late)
     if None not in clock and clock[1] < clock[0] * (1 - CLOCK_FELL):
         return THROTTLED, slowdown, f"{speed}, and the clock went from {clock[0]:.0f} to {clock[1]:.0f} MHz{warmth}"
-    others = _median(early, late, "others_share")
     if None not in others and others[1] > others[0] + OTHERS_GREW:
         return (
             SLOWED,
