@@ -62,9 +62,9 @@ class ManyAtOnce(CompiledModel):
     def infer_many(self, many: Sequence[Sequence[Array]]) -> Answers:
         """Run the model once for each element, several at a time where that is faster.
 
-        The first call with any elements also finds out how, which takes part of a second,
-        or some dozens of inferences of a slow model; ``facts["concurrency"]``
-        says then what was found. No more threads compute than ``facts["threads"]``.
+        The first call with any elements also finds out how, which takes part of a second, or some dozens of
+        inferences of a slow model; ``facts["concurrency"]`` says then what was found. No more threads compute than
+        ``facts["threads"]``.
 
         Args:
             many: Lists of arrays as `infer` takes them.

@@ -66,6 +66,81 @@ def test_benchmark_of_nothing(run):
     assert result.exit_code == 2 and "missing argument 'MODELS" in result.stderr
 
 
+def test_a_scenario_keeps_loadgens_files(run, keras_artifact, tmp_path):
+    pytest.importorskip("mlperf_loadgen", reason="the extra loadgen is not installed")
+    arguments = ("--runtime", "null", "--scenario", "single-stream", "--min-duration", 0.2)
+    result = run("benchmark", keras_artifact.path, *arguments, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    assert re.search("^result +valid$", result.stdout, re.MULTILINE) and "p99.9 ms" in result.stdout
+    assert (tmp_path / "out/mlperf_log_detail.txt").stat().st_size > 1000
+    again = run("benchmark", keras_artifact.path, *arguments, "--out", tmp_path / "out", "--json")
+    assert again.exit_code == 2 and "--overwrite" in again.stderr
+    again = run("benchmark", keras_artifact.path, *arguments, "--out", tmp_path / "out", "--overwrite", "--json")
+    document = json.loads(again.stdout)
+    assert (document["kind"], document["result"]["valid"]) == ("edgevision-scenario", True)
+
+
+def test_a_result_that_loadgen_calls_invalid_ends_with_status_3(run, keras_artifact, tmp_path):
+    pytest.importorskip("mlperf_loadgen", reason="the extra loadgen is not installed")
+    result = run(
+        "benchmark", keras_artifact.path, "--runtime", "null", "--scenario", "server", "--target-qps", 3000,
+        "--target-latency-ms", 0.0001, "--min-duration", 0.2, "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert result.exit_code == 3, result.stderr
+    assert "check failed: LoadGen calls the result invalid: more queries were late" in result.stderr
+
+
+def test_sustained_shows_windows_and_writes_a_table_and_a_page(run, keras_artifact, tmp_path):
+    table, page = tmp_path / "minutes.csv", tmp_path / "minutes.html"
+    result = run(
+        "benchmark", keras_artifact.path, "--runtime", "null", "--sustained", 0.01, "--window", 0.1,
+        "--csv", table, "--html", page,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("from s  count  p50 ms")
+    assert re.search(": (steady|slowed|throttled): the median latency of the last third", result.stdout)
+    assert len(table.read_text().splitlines()) == 7
+    assert "<svg" in page.read_text(encoding="utf-8")
+
+
+def test_a_table_and_a_page_are_not_replaced_unasked(run, artifact, tmp_path):
+    page = tmp_path / "times.html"
+    page.write_text("mine")
+    result = run("benchmark", artifact.path, "--html", page, *QUICK)
+    assert result.exit_code == 2 and "--overwrite" in result.stderr and page.read_text() == "mine"
+    result = run("benchmark", artifact.path, "--runtime", "null", "--html", page, "--overwrite", *QUICK)
+    assert result.exit_code == 0 and "Distribution of latencies" in page.read_text(encoding="utf-8")
+
+
+def test_throughput_names_the_way(run, artifact):
+    result = run("benchmark", artifact.path, "--runtime", "tflite", "--threads", 2, "--throughput", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    assert re.search(r"images/s$", result.stdout.splitlines()[0])
+    assert re.search(r"\d+ \((one at a time|2 interpreters, 1 thread each)\)$", result.stdout.splitlines()[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--scenario", "offline"), "needs a folder for LoadGen's files"),
+        (("--scenario", "offlin", "--out", "o"), "did you mean offline?"),
+        (("--scenario", "offline", "--out", "o", "--warmup", 1), "--warmup is not for --scenario"),
+        (("--scenario", "offline", "--out", "o", "--csv", "x.csv"), "--csv is not for --scenario"),
+        (
+            ("--scenario", "offline", "--out", "o", "--runtime", "null", "--runtime", "tflite"),
+            "one model on one runtime",
+        ),
+        (("--target-qps", 3), "--target-qps is for --scenario"),
+        (("--sustained", 1, "--min-count", 3), "--min-count is not for --sustained"),
+        (("--window", 3), "--window is for --sustained"),
+        (("--sustained", 0), "--sustained"),
+    ],
+)
+def test_options_that_do_not_go_together(run, keras_artifact, arguments, said):
+    result = run("benchmark", keras_artifact.path, *arguments)
+    assert result.exit_code == 2 and said in result.stderr, result.stderr
+
+
 def test_devices(run):
     text = run("devices").stdout
     assert text.startswith("device ") and "usable cores" in text
