@@ -3,6 +3,7 @@
 from edgevision.benchmark.baseline import Regression, against_baseline, read_baseline
 from edgevision.benchmark.comparing import compare
 from edgevision.benchmark.comparison import Compared, Comparison, Ratio
+from edgevision.benchmark.inputs import images_of
 from edgevision.benchmark.latency import LatencyStats
 from edgevision.benchmark.loadgen import run_scenario
 from edgevision.benchmark.measure import Candidate, benchmark
@@ -27,6 +28,7 @@ __all__ = [
     "against_baseline",
     "benchmark",
     "compare",
+    "images_of",
     "read_baseline",
     "run_scenario",
     "sustained",

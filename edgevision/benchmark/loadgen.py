@@ -58,6 +58,7 @@ def run_scenario(
     target_latency_ms: float | None = None,
     min_duration_s: float = 2.0,
     min_count: int = 100,
+    images: Sequence[Array] | None = None,
     seed: int = 0,
     pin: Sequence[int] | None = None,
     overwrite: bool = False,
@@ -74,6 +75,7 @@ def run_scenario(
         target_latency_ms: Bound that 99 in 100 of the server's queries must keep; needed by server alone.
         min_duration_s: Seconds for which queries are sent, at least. MLPerf's own rules ask for 600.
         min_count: Queries that are sent, at least; never fewer than early stopping needs.
+        images: uint8 RGB images (height, width, 3) to run on instead; None for those.
         seed: Of random inputs, and of LoadGen's order and times.
         pin: Numbers of the cores to run on.
         overwrite: Whether the result of an earlier run there may be replaced.
@@ -86,7 +88,7 @@ def run_scenario(
     _check(scenario, target_qps, target_latency_ms, min_duration_s, min_count)
     library = require("mlperf_loadgen")  # "import mlcommons_loadgen" first would hide StartTest
     with atomic_directory(out_dir, overwrite) as folder, pinned(pin), _load(candidate) as model:
-        inputs, origin = inputs_for(candidate.artifact, model.inputs, seed)
+        inputs, origin = inputs_for(candidate.artifact, model.inputs, seed, images)
         system = SystemUnderTest(library, model, inputs, scenario)
         expected_s = system.seconds_each()
         settings = _settings(library, scenario, expected_s, target_qps, target_latency_ms, min_duration_s, seed)

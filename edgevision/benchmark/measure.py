@@ -122,6 +122,7 @@ def benchmark(
     min_duration_s: float = 2.0,
     min_count: int = 100,
     inputs: Sequence[Sequence[Array]] | None = None,
+    images: Sequence[Array] | None = None,
     seed: int = 0,
     throughput: bool = False,
     pin: Sequence[int] | None = None,
@@ -139,6 +140,7 @@ def benchmark(
         min_count: Samples per candidate.
         inputs: Lists of tensors for `CompiledModel.infer`, for every candidate; None for the artifact's golden
             samples, or random tensors where it has none.
+        images: uint8 RGB images (height, width, 3), which each candidate's own preprocessing makes inputs of.
         seed: Seed of the order and of random tensors.
         throughput: Whether to measure many inferences at once too, for ``min_duration_s``, where the runtime has a way.
         pin: Numbers of the cores that everything runs on; None for those that the process has anyway.
@@ -158,7 +160,7 @@ def benchmark(
         for index, candidate in enumerate(candidates):
             tell(index, 2 * steps)
             fresh = run_fresh(candidate.artifact, candidate.runtime, candidate.device, candidate.options, seed=seed)
-            runners.append(_prepare(stack, candidate, fresh, inputs, seed))
+            runners.append(_prepare(stack, candidate, fresh, inputs, images, seed))
         for runner in runners:
             runner.turn(warmup_s, keep=False)
         machine, meter = fingerprint(), EnergyMeter()
@@ -197,12 +199,17 @@ def _protocol(
 
 
 def _prepare(
-    stack: ExitStack, candidate: Candidate, fresh: FreshRun, inputs: Sequence[Sequence[Array]] | None, seed: int
+    stack: ExitStack,
+    candidate: Candidate,
+    fresh: FreshRun,
+    inputs: Sequence[Sequence[Array]] | None,
+    images: Sequence[Array] | None,
+    seed: int,
 ) -> _Runner:
     loaded = load(candidate.artifact, candidate.device, runtime=candidate.runtime, options=candidate.options)
     model = stack.enter_context(loaded)
     if inputs is None:
-        sets, origin = inputs_for(candidate.artifact, model.inputs, seed)
+        sets, origin = inputs_for(candidate.artifact, model.inputs, seed, images)
         return _Runner(candidate, fresh, model, itertools.cycle(sets), origin)
     if not inputs:
         raise ConfigError("benchmark: inputs", got="an empty list")

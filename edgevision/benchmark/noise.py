@@ -16,6 +16,7 @@ QUIET, NOISY, UNKNOWN = "quiet", "noisy", "unknown"
 MOST_OTHERS = 0.10
 MOST_STEAL = 0.01
 MOST_WAITED = 0.02
+MOST_THROTTLED = 0.001
 MOST_FREQUENCY_CHANGE = 0.05
 MOST_DRIFT = 0.05
 MOST_SPREAD = 0.10
@@ -84,7 +85,7 @@ def _of_machine(seen: Conditions) -> Iterator[str]:
         yield f"the hypervisor took {seen.steal_share:.1%} of the cores' time (steal)"
     if seen.waited_share is not None and seen.waited_share > MOST_WAITED:
         yield f"the measuring thread waited for a core {seen.waited_share:.1%} of the time"
-    if seen.throttled_s:
+    if seen.throttled_s is not None and seen.throttled_s > MOST_THROTTLED * seen.duration_s:
         yield f"the container's quota stopped it for {seen.throttled_s:.2f} s"
     low, high = seen.frequency_low_mhz, seen.frequency_high_mhz
     if low is not None and high and (high - low) / high > MOST_FREQUENCY_CHANGE:
@@ -104,7 +105,7 @@ def _of_samples(samples_ms: Sequence[float]) -> Iterator[str]:
     drift = float(np.median(medians[-third:]) / np.median(medians[:third])) - 1
     if abs(drift) > MOST_DRIFT:
         yield f"latency drifted by {drift:+.0%} from the first third to the last"
-    correlation = autocorrelation(medians)
+    correlation = autocorrelation(medians.tolist())
     if correlation > 2 / BLOCKS**0.5 and _quartile_distance(medians) / middle > WANDERING:
         yield f"latency wandered: the medians of neighbouring parts hang together (r = {correlation:.2f})"
 

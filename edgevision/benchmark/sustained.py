@@ -19,6 +19,7 @@ from edgevision.devices.affinity import pinned
 from edgevision.devices.energy import EnergyMeter
 from edgevision.errors import ConfigError
 from edgevision.runtimes import load
+from edgevision.tensors import Array
 
 SCHEMA = 1
 KIND = "edgevision-sustained"
@@ -99,8 +100,9 @@ class SustainedReport:
 def sustained(
     candidate: Candidate,
     *,
-    minutes: float = 10.0,
+    minutes: float,
     window_s: float = 10.0,
+    images: Sequence[Array] | None = None,
     seed: int = 0,
     pin: Sequence[int] | None = None,
     progress: Progress | None = None,
@@ -111,8 +113,9 @@ def sustained(
 
     Args:
         candidate: What to run, on the artifact's golden samples or random inputs.
-        minutes: For how long.
+        minutes: For how long; ten and more show what heat does.
         window_s: Length of a window in seconds.
+        images: uint8 RGB images (height, width, 3) to run on instead; None for those.
         seed: Of random inputs.
         pin: Numbers of the cores to run on.
         progress: Called with (done, total) windows.
@@ -129,7 +132,7 @@ def sustained(
         pinned(pin),
         load(candidate.artifact, candidate.device, runtime=candidate.runtime, options=candidate.options) as model,
     ):
-        sets, origin = inputs_for(candidate.artifact, model.inputs, seed)
+        sets, origin = inputs_for(candidate.artifact, model.inputs, seed, images)
         machine, meter, inputs = fingerprint(), EnergyMeter(), itertools.cycle(sets)
         model.infer(next(inputs))
         with no_garbage_collection():

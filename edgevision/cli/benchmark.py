@@ -13,6 +13,7 @@ from edgevision.cli.measuring import ResultFiles, batch_option, file_options, pi
 from edgevision.cli.options import (
     Choice,
     FloatRange,
+    data_options,
     refuse_options,
     runtime_options,
     runtime_settings,
@@ -23,6 +24,7 @@ from edgevision.errors import ConfigError
 
 if TYPE_CHECKING:
     from edgevision.benchmark import Candidate
+    from edgevision.tensors import Array
 
 _LOADGEN = ("out", "target_qps", "target_latency")
 _PROTOCOL = ("warmup", "throughput")
@@ -38,6 +40,7 @@ _POSITIVE = FloatRange(min=0, min_open=True)
     "edgevision benchmark runs/resnet8-tflite-static_wi8_ai8 --sustained 10 --csv minutes.csv",
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
+@data_options()
 @runtime_options(several=True, isolated=True)
 @click.option("--warmup", type=FloatRange(min=0), default=0.5, show_default=True, help="Seconds before measuring.")
 @click.option(
@@ -72,6 +75,8 @@ _POSITIVE = FloatRange(min=0, min_open=True)
 @seed_option
 def benchmark(
     models: tuple[Path, ...],
+    data: str | None,
+    split: str | None,
     runtimes: tuple[str, ...],
     device: str,
     threads: int | None,
@@ -101,16 +106,19 @@ def benchmark(
     the JSON as idle_rss_bytes. CPU time is that of all threads. The noise verdict says whether the machine was quiet
     enough for the figures, and why not; the JSON has the machine itself too, and None for what it does not expose.
 
+    Inputs are the golden samples of each model, images of --data, or random where there are neither.
+
     With --scenario the figures and the verdict are LoadGen's own, and the exit status is 3 where it calls the result
     invalid.
     """
     settings = runtime_settings(threads, precision, batch)
     result_files = ResultFiles(csv_file, html_file, overwrite)
+    common: dict[str, Any] = {"images": _images(data, split, seed), "seed": seed, "pin": pin}
     if scenario is not None:
         refuse_options((*_PROTOCOL, *_FILES, "minutes", "window"), "is not for --scenario")
         candidate = _single(models, runtimes, device, settings, "--scenario")
         effort = {"min_duration_s": min_duration, "min_count": min_count, "target_qps": target_qps}
-        _scenario(candidate, scenario, out, overwrite, target_latency_ms=target_latency, seed=seed, pin=pin, **effort)
+        _scenario(candidate, scenario, out, overwrite, target_latency_ms=target_latency, **effort, **common)
         return
     refuse_options(_LOADGEN, "is for --scenario")
     result_files.check()
@@ -118,15 +126,22 @@ def benchmark(
         refuse_options((*_PROTOCOL, "min_duration", "min_count"), "is not for --sustained")
         _sustained(
             _single(models, runtimes, device, settings, "--sustained"),
-            result_files, minutes=minutes, window_s=window, seed=seed, pin=pin,
+            result_files, minutes=minutes, window_s=window, **common,
         )  # fmt: skip
         return
     refuse_options(("window",), "is for --sustained")
     candidates = [candidate for model in models for candidate in _candidates(model, runtimes, device, settings)]
     _benchmark(
-        candidates, result_files, warmup_s=warmup, min_duration_s=min_duration, min_count=min_count, seed=seed,
-        throughput=throughput, pin=pin,
+        candidates, result_files, warmup_s=warmup, min_duration_s=min_duration, min_count=min_count,
+        throughput=throughput, **common,
     )  # fmt: skip
+
+
+def _images(data: str | None, split: str | None, seed: int) -> list[Array] | None:
+    from edgevision.benchmark import images_of
+    from edgevision.data.locate import open_dataset
+
+    return images_of(open_dataset(data, split), seed=seed) if data else None
 
 
 def _benchmark(candidates: list[Candidate], result_files: ResultFiles, **settings: Any) -> None:

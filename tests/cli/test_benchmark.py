@@ -44,6 +44,12 @@ def test_cores_and_batch(run, keras_file):
     assert entry["cpu_ms"] > 0
 
 
+def test_images_of_a_folder(run, artifact, images):
+    result = run("benchmark", artifact.path, "--runtime", "tflite", "--data", images, *QUICK, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["entries"][0]["inputs"] == "36 images that were given"
+
+
 def test_a_batch_that_the_model_does_not_leave_open(run, artifact):
     result = run("benchmark", artifact.path, "--batch", 3, *QUICK)
     assert result.exit_code == 1

@@ -99,7 +99,8 @@ def _label(ax: Any, place: float, name: str, median: float) -> None:
 def _distributions(figure: Any, series: Sequence[Series]) -> None:
     shown = [np.percentile(values, (HIDDEN, 100 - HIDDEN)) for _, values in series]
     ax = _rows(figure, series, [float(end) for ends in shown for end in ends], 0.95)
-    edges = np.linspace(*ax.get_xlim(), BINS + 1)
+    left, right = ax.get_xlim()
+    edges = np.linspace(float(left), float(right), BINS + 1)
     for place, (name, values) in enumerate(series):
         counts, _ = np.histogram(values, edges)
         heights = 0.6 * counts / max(1, counts.max())

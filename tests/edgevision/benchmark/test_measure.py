@@ -122,6 +122,19 @@ def test_given_inputs_are_used_and_checked(artifact):
         benchmark([Candidate(artifact)], inputs=[tensors * 2], **QUICK)
 
 
+def test_images_go_through_each_candidates_preprocessing(artifact, model_file):
+    images = list(synthetic_images(5, 20, 30, seed=2))
+    with load(artifact, options={"batch": 2}) as model:
+        sets, origin = inputs_for(artifact, model.inputs, 0, images)
+        bound = artifact.manifest.preprocessing.bind(model.inputs[0])
+        np.testing.assert_array_equal(sets[2][0], bound.batch([images[4], images[0]])[0])
+        assert (len(sets), origin) == (3, "5 images that were given")
+    (entry,) = benchmark([Candidate(artifact)], images=images, **QUICK).entries
+    assert entry.inputs == "5 images that were given"
+    with pytest.raises(ConfigError, match="how images become its inputs is not known; adopt it"):
+        benchmark([Candidate(Artifact.describe(model_file))], images=images, **QUICK)
+
+
 def test_candidates_take_turns_in_random_order(artifact, monkeypatch):
     from edgevision.benchmark import measure
 

@@ -72,7 +72,7 @@ def test_a_real_model(shipped):
 @pytest.mark.parametrize("change", [{"minutes": 0}, {"minutes": float("nan")}, {"window_s": -1}])
 def test_times_that_make_no_sense(shipped, change):
     with pytest.raises(ConfigError, match=f"sustained: {next(iter(change))}"):
-        sustained(Candidate(shipped, "null"), **change)
+        sustained(Candidate(shipped, "null"), **{"minutes": 1.0, **change})
 
 
 @pytest.fixture
