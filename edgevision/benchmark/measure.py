@@ -151,7 +151,7 @@ def benchmark(
         InputError: Given inputs do not fit a candidate.
         EdgeVisionError: A candidate does not load or run.
     """
-    protocol = _protocol(candidates, warmup_s, min_duration_s, min_count, seed)
+    protocol = _protocol(candidates, warmup_s, min_duration_s, min_count, seed, throughput=throughput)
     tell = progress or (lambda done, total: None)
     steps = len(candidates)
     with ExitStack() as stack:
@@ -179,7 +179,13 @@ def _title(place: int, entry: BenchmarkEntry) -> str:
 
 
 def _protocol(
-    candidates: Sequence[Candidate], warmup_s: float, min_duration_s: float, min_count: int, seed: int
+    candidates: Sequence[Candidate],
+    warmup_s: float,
+    min_duration_s: float,
+    min_count: int,
+    seed: int,
+    *,
+    throughput: bool,
 ) -> Protocol:
     if not candidates:
         raise ConfigError("benchmark: nothing to time", got="no candidate")
@@ -195,6 +201,8 @@ def _protocol(
         "p50 is the median of the samples, p90 to p99 are upper estimates by early stopping, 99% confidence. CPU time "
         "is that of all threads of the process, energy that of all that the sensor measures, over a candidate's turns."
     )
+    if throughput:
+        text += f" Then, in turns, {MANY} inferences handed over at once, again and again for as long."
     return Protocol(float(warmup_s), float(min_duration_s), min_count, TURN_S, seed, text)
 
 

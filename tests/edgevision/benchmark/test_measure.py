@@ -227,6 +227,7 @@ def test_many_inferences_at_once(artifact):
     real, null = report.entries
     assert real.many_ips > 100 and "concurrency" in real.facts
     assert null.many_ips is None
+    assert "64 inferences handed over at once" in report.protocol.text
     assert BenchmarkReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
 
 
