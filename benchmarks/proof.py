@@ -30,6 +30,7 @@ from proof_trust import TRUST
 RESULTS = ROOT / "docs" / "results.md"
 HEAVY = ("tensorflow", "openvino", "cv2", "scipy")
 
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", help="which to measure: " + ", ".join(SECTIONS) + " (default: all)")

@@ -195,9 +195,7 @@ def enough(graph: ChannelGraph, chunks: Sequence[Chunk], what: str, wanted: floa
     return chosen
 
 
-def first_that_fit(
-    chunks: list[Chunk], size: Callable[[list[Chunk]], float], what: str, wanted: float
-) -> list[Chunk]:
+def first_that_fit(chunks: list[Chunk], size: Callable[[list[Chunk]], float], what: str, wanted: float) -> list[Chunk]:
     """Return the shortest beginning of ``chunks`` without which ``size`` is at most ``wanted``, found by bisection.
 
     Raises:

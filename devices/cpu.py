@@ -74,7 +74,7 @@ def cpu_facts(root: str | Path = "/") -> CpuFacts:
     """
     root = Path(root)
     here = root == Path("/")
-    cores = list(_cores(_text(root / "proc/cpuinfo")))
+    cores = list(_cores(read_text(root / "proc/cpuinfo")))
     first = cores[0] if cores else {}
     flags = set((first.get("flags") or first.get("Features") or "").split())
     logical = len(cores) or (os.cpu_count() or 1 if here else 1)
@@ -82,7 +82,7 @@ def cpu_facts(root: str | Path = "/") -> CpuFacts:
     allowed = len(os.sched_getaffinity(0)) if here and hasattr(os, "sched_getaffinity") else logical
     return CpuFacts(
         name=_name(first),
-        board=_text(root / "proc/device-tree/model").strip("\0\n ") or None,
+        board=read_text(root / "proc/device-tree/model").strip("\0\n ") or None,
         architecture=platform.machine() if here else _architecture(first, flags),
         logical_cores=logical,
         physical_cores=_physical(cores) or logical,
@@ -91,11 +91,12 @@ def cpu_facts(root: str | Path = "/") -> CpuFacts:
         memory_bytes=_memory(root),
         cpu_limit_cores=quota,
         memory_limit_bytes=_memory_limit(root),
-        governor=_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or None,
+        governor=read_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or None,
     )
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return what a file says; nothing when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -133,16 +134,16 @@ def _physical(cores: list[dict[str, str]]) -> int:
 
 
 def _memory(root: Path) -> int | None:
-    for line in _text(root / "proc/meminfo").splitlines():
+    for line in read_text(root / "proc/meminfo").splitlines():
         key, _, value = line.partition(":")
         if key == "MemTotal" and value.split()[:1] and value.split()[0].isdigit():
             return int(value.split()[0]) * 1024
     return None
 
 
-def _cgroup_folders(root: Path, controller: str) -> Iterator[tuple[int, Path]]:
+def cgroup_folders(root: Path, controller: str) -> Iterator[tuple[int, Path]]:
     """The cgroup of this process and those above it, as (version, folder): each may have a limit."""
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    for line in read_text(root / "proc/self/cgroup").splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if not controllers:
             version, base = 2, root / "sys/fs/cgroup"
@@ -157,11 +158,11 @@ def _cgroup_folders(root: Path, controller: str) -> Iterator[tuple[int, Path]]:
 
 def _cpu_limit(root: Path) -> float | None:
     limits = []
-    for version, folder in _cgroup_folders(root, "cpu"):
+    for version, folder in cgroup_folders(root, "cpu"):
         if version == 2:
-            words = _text(folder / "cpu.max").split()
+            words = read_text(folder / "cpu.max").split()
         else:
-            words = [_text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
+            words = [read_text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
         if len(words) == 2 and all(word.isdigit() for word in words) and int(words[1]):
             limits.append(int(words[0]) / int(words[1]))
     return min(limits, default=None)
@@ -169,8 +170,8 @@ def _cpu_limit(root: Path) -> float | None:
 
 def _memory_limit(root: Path) -> int | None:
     limits = []
-    for version, folder in _cgroup_folders(root, "memory"):
-        word = _text(folder / ("memory.max" if version == 2 else "memory.limit_in_bytes")).strip()
+    for version, folder in cgroup_folders(root, "memory"):
+        word = read_text(folder / ("memory.max" if version == 2 else "memory.limit_in_bytes")).strip()
         if word.isdigit() and int(word) < _NO_LIMIT_BYTES:
             limits.append(int(word))
     return min(limits, default=None)

@@ -119,11 +119,11 @@ class CompiledModel(ABC):
             if self._closed:
                 raise InferenceError("the model is closed", next_step="load it again")
             if not isinstance(inputs, (list, tuple)) or len(inputs) != self._count:
-                self._refuse(inputs)
+                self._check(inputs)
             for index, dtype, shape in self._expected:
                 array = inputs[index]
                 if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape:
-                    self._refuse(inputs)
+                    self._check(inputs)
             try:
                 return self._run(inputs)
             except EdgeVisionError:
@@ -146,7 +146,8 @@ class CompiledModel(ABC):
     ) -> None:
         self.close()
 
-    def _refuse(self, inputs: Any) -> None:
+    def _check(self, inputs: Any) -> None:
+        """Raise InputError unless they are what `infer` takes."""
         if not isinstance(inputs, (list, tuple)):
             kind = type(inputs).__name__
             raise InputError("infer takes a list or tuple of tensors, one for each input", got=kind)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +14,7 @@ from edgevision.errors import ArtifactError, ConfigError, DeviceNotFoundError, I
 from edgevision.magic import check_format
 from edgevision.optional import require, version
 from edgevision.runtimes.base import Availability, CompiledModel
+from edgevision.runtimes.openvino_ring import ring_ways
 from edgevision.runtimes.settle import (
     FileTensor,
     Settled,
@@ -23,6 +25,7 @@ from edgevision.runtimes.settle import (
     settle,
     threads_option,
 )
+from edgevision.runtimes.throughput import ManyAtOnce, Way
 from edgevision.tensors import Array
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -68,7 +71,11 @@ class OpenVINORuntime:
             if _dense_layers_in_a_row(model):
                 settings["SNIPPETS_MODE"] = "DISABLE"
         refused = f"openvino refuses {artifact.model_file.name} on {device}"
-        compiled = attempt(refused, IncompatibleModelError, core.compile_model, model, target, settings)
+
+        def compiled_for(changes: Mapping[str, Any]) -> Any:
+            return attempt(refused, IncompatibleModelError, core.compile_model, model, target, {**settings, **changes})
+
+        compiled = compiled_for({})
         facts = {
             "package": "openvino",
             "version": version("openvino"),
@@ -78,14 +85,28 @@ class OpenVINORuntime:
             "pinning": _property(compiled, "ENABLE_CPU_PINNING", None),
             "low_precision": low_precision or target != "CPU",
         }
-        return attempt(refused, IncompatibleModelError, OpenVINOModel, vendor, compiled, inputs, outputs, facts)
+
+        def bound(compiled: Any) -> OpenVINOModel:
+            return OpenVINOModel(vendor, compiled, inputs, outputs, facts, ways)
+
+        ways = functools.partial(ring_ways, compiled_for, bound)
+        return attempt(refused, IncompatibleModelError, bound, compiled)
 
 
-class OpenVINOModel(CompiledModel):
+class OpenVINOModel(ManyAtOnce):
     """An infer request whose inputs and outputs are arrays of ours, bound once."""
 
-    def __init__(self, vendor: Any, compiled: Any, inputs: Settled, outputs: Settled, facts: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        vendor: Any,
+        compiled: Any,
+        inputs: Settled,
+        outputs: Settled,
+        facts: Mapping[str, Any],
+        ways: Callable[[Any], Iterator[Callable[[], Way]]],
+    ) -> None:
         super().__init__(inputs.specs, outputs.specs, facts)
+        self._make_ways = ways
         self.request = compiled.create_infer_request()
         self._compiled = compiled
         self.input_arrays = tuple(np.zeros(spec.shape, spec.dtype) for spec in self.inputs)  # type: ignore[arg-type]
@@ -102,14 +123,26 @@ class OpenVINOModel(CompiledModel):
                 self.request.set_output_tensor(position, vendor.Tensor(array, shared_memory=True))
 
     def _run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        self.put(inputs)
+        self.request.infer(share_outputs=True)
+        return self.take()
+
+    def put(self, inputs: Sequence[Array]) -> None:
+        """Copy checked inputs to where the request reads them."""
         for place, bound in self._bound_inputs:
             np.copyto(bound, inputs[place])
-        self.request.infer(share_outputs=True)
+
+    def take(self) -> tuple[Array, ...]:
+        """Return copies of what the request, which is done, has written."""
         if self._bound:
             return tuple([array.copy() for array in self.output_arrays])
         return tuple([self.request.get_output_tensor(position).data.copy() for position in self._order])
 
+    def _ways(self) -> Iterator[Callable[[], Way]]:
+        return self._make_ways(self._compiled)
+
     def _release(self) -> None:
+        super()._release()
         self.request = self._compiled = None
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -34,6 +35,7 @@ from edgevision.runtimes.settle import (
     threads_option,
 )
 from edgevision.runtimes.tflite_file import check_tflite
+from edgevision.runtimes.throughput import ManyAtOnce, Pool, Way
 from edgevision.tensors import Array, QuantParams
 
 PACKAGES = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
@@ -64,36 +66,47 @@ class TFLiteRuntime:
         check_choice("option resolver", options.get("resolver", "default"), RESOLVERS)
         check_tflite(artifact.model_file)
         library = _library(package)
-        delegates = _delegates(library, options.get("delegate"), options.get("delegate_options"))
-        build = {
-            "model_path": str(artifact.model_file),
-            "num_threads": all_cores() if threads is None else threads,
-            "experimental_delegates": delegates,
-            "experimental_op_resolver_type": getattr(
-                library.OpResolverType, RESOLVERS[options.get("resolver", "default")]
-            ),
-        }
+        resolver = options.get("resolver", "default")
         refused = f"{package} refuses {artifact.model_file.name}"
-        interpreter = attempt(refused, IncompatibleModelError, lambda: library.Interpreter(**build))
-        inputs, outputs = _settle_batch(artifact, interpreter, batch, refused)
-        facts = {
-            "package": package,
-            "version": version(package),
-            "device": device,
-            "threads": build["num_threads"],
-            "precision": "as stored",
-            "resolver": options.get("resolver", "default"),
-            "delegates": [str(options["delegate"])] if delegates else [],
-        }
-        return TFLiteModel(interpreter, inputs, outputs, facts)
+
+        def build(threads: int) -> TFLiteModel:
+            delegates = _delegates(library, options.get("delegate"), options.get("delegate_options"))
+            settings = {
+                "model_path": str(artifact.model_file),
+                "num_threads": threads,
+                "experimental_delegates": delegates,
+                "experimental_op_resolver_type": getattr(library.OpResolverType, RESOLVERS[resolver]),
+            }
+            interpreter = attempt(refused, IncompatibleModelError, lambda: library.Interpreter(**settings))
+            inputs, outputs = _settle_batch(artifact, interpreter, batch, refused)
+            facts = {
+                "package": package,
+                "version": version(package),
+                "device": device,
+                "threads": threads,
+                "precision": "as stored",
+                "resolver": resolver,
+                "delegates": [str(options["delegate"])] if delegates else [],
+            }
+            return TFLiteModel(interpreter, inputs, outputs, facts, build)
+
+        return build(all_cores() if threads is None else threads)
 
 
-class TFLiteModel(CompiledModel):
-    """A TFLite interpreter with its tensors allocated."""
+class TFLiteModel(ManyAtOnce):
+    """A TFLite interpreter with its tensors allocated; ``again`` makes another one with so many threads."""
 
-    def __init__(self, interpreter: Any, inputs: Settled, outputs: Settled, facts: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        interpreter: Any,
+        inputs: Settled,
+        outputs: Settled,
+        facts: Mapping[str, Any],
+        again: Callable[[int], TFLiteModel],
+    ) -> None:
         super().__init__(inputs.specs, outputs.specs, facts)
         self.interpreter = interpreter
+        self._again = again
         ins, outs = interpreter.get_input_details(), interpreter.get_output_details()
         self._inputs = tuple((i, int(ins[position]["index"])) for i, position in enumerate(inputs.order))
         self._outputs = tuple(int(outs[position]["index"]) for position in outputs.order)
@@ -105,7 +118,20 @@ class TFLiteModel(CompiledModel):
         interpreter.invoke()
         return tuple([interpreter.get_tensor(index) for index in self._outputs])
 
+    def _ways(self) -> Iterator[Callable[[], Way]]:
+        """Pools of interpreters that share the threads: as many as there are threads, half of that, and so on."""
+        threads = int(self.facts["threads"])
+        count = threads
+        while count > 1:
+            yield functools.partial(self._pool, count, threads // count)
+            count //= 2
+
+    def _pool(self, count: int, threads: int) -> Pool:
+        name = f"{count} interpreters, {threads} thread{'s' if threads > 1 else ''} each"
+        return Pool(name, [self._again(threads) for _ in range(count)])
+
     def _release(self) -> None:
+        super()._release()
         self.interpreter = None
 
 

@@ -15,10 +15,16 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
 
 from edgevision.benchmark.comparison import Comparison, Sitting, concluded
+from edgevision.benchmark.conditions import Watch
+from edgevision.benchmark.environment import fingerprint
 from edgevision.benchmark.inputs import inputs_for
 from edgevision.benchmark.measure import Candidate, Progress, no_garbage_collection, timed_turn
+from edgevision.benchmark.noise import Noise, judge
+from edgevision.devices.affinity import pinned
 from edgevision.errors import ConfigError
 from edgevision.runtimes import CompiledModel, load
 from edgevision.tensors import Array
@@ -36,6 +42,7 @@ def compare(
     confidence: float = 0.95,
     budget_s: float = 20.0,
     seed: int = 0,
+    pin: Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare the median latency of each candidate with that of the first.
@@ -47,6 +54,7 @@ def compare(
         budget_s: Seconds that all of it may take, once every candidate was loaded for the first time; a sitting that
             has begun is finished.
         seed: Of the order and of random inputs.
+        pin: Numbers of the cores to run on.
         progress: Called with (done, total).
 
     Raises:
@@ -54,27 +62,91 @@ def compare(
         EdgeVisionError: A candidate does not load or run.
     """
     _check(candidates, margin, confidence, budget_s)
+    measured = measure(candidates, known_of(candidates), budget_s=budget_s, seed=seed, pin=pin, progress=progress)
+    protocol = f"{measured.protocol} Intervals: bootstrap-t over the sittings, {confidence:.4g} confidence."
+    names = [name_of(candidate) for candidate in candidates]
+    result = concluded(names, measured.sittings, margin=margin, confidence=confidence, seed=seed, protocol=protocol)
+    return replace(result, candidates=measured.candidates, environment=measured.environment, noise=measured.noise)
+
+
+@dataclass(frozen=True)
+class Sittings:
+    """What was measured of some candidates.
+
+    Attributes:
+        sittings: One or more.
+        candidates: Artifact, SHA-256, runtime, device and options of each candidate.
+        environment: The machine.
+        noise: Whether it was quiet.
+        protocol: How it was measured, in words.
+    """
+
+    sittings: tuple[Sitting, ...]
+    candidates: tuple[dict[str, Any], ...]
+    environment: dict[str, Any]
+    noise: Noise
+    protocol: str
+
+
+def measure(
+    candidates: Sequence[Candidate],
+    known: tuple[dict[str, Any], ...],
+    *,
+    budget_s: float,
+    seed: int,
+    pin: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> Sittings:
+    """Measure candidates in up to `SITTINGS` sittings.
+
+    Args:
+        candidates: What to measure.
+        known: What `known_of` says of them, which loads each of them for the first time.
+        budget_s: As `compare`, and so are the other arguments.
+        seed: Likewise.
+        pin: Likewise.
+        progress: Likewise.
+    """
     order = random.Random(seed)
-    for candidate in candidates:
-        _load(candidate).close()  # imports a runtime's package, and shows what does not load before anything is timed
     sittings: list[Sitting] = []
-    start = time.perf_counter()
-    while len(sittings) < SITTINGS:
-        passed = time.perf_counter() - start
-        longest = passed / len(sittings) if sittings else 0.0
-        if passed + longest > budget_s and sittings:
-            break
-        if progress is not None:
-            progress(len(sittings), SITTINGS)
-        share = max(0.0, budget_s - passed) / (SITTINGS - len(sittings))
-        sittings.append(_sitting(candidates, share, order, seed))
+    with pinned(pin):
+        machine, watch = fingerprint(), Watch()
+        start = time.perf_counter()
+        while len(sittings) < SITTINGS:
+            passed = time.perf_counter() - start
+            longest = passed / len(sittings) if sittings else 0.0
+            if passed + longest > budget_s and sittings:
+                break
+            if progress is not None:
+                progress(len(sittings), SITTINGS)
+            share = max(0.0, budget_s - passed) / (SITTINGS - len(sittings))
+            sittings.append(_sitting(candidates, share, order, seed))
+            watch.look()
+        conditions = watch.conditions()
     protocol = (
         f"{len(sittings)} sittings within {budget_s:g} s, each with all candidates loaded anew; in a sitting, rounds "
-        f"of turns of {TURN_S * 1000:g} ms, forwards and backwards, in random order (seed {seed}). Intervals: "
-        f"bootstrap-t over the sittings, {confidence:.4g} confidence."
+        f"of turns of {TURN_S * 1000:g} ms, forwards and backwards, in random order (seed {seed})."
     )
-    names = [_name(candidate) for candidate in candidates]
-    return concluded(names, sittings, margin=margin, confidence=confidence, seed=seed, protocol=protocol)
+    return Sittings(tuple(sittings), known, machine, judge(conditions, {}), protocol)
+
+
+def known_of(candidates: Sequence[Candidate]) -> tuple[dict[str, Any], ...]:
+    """Return artifact, SHA-256, runtime, device and options of each candidate.
+
+    Each is loaded: that imports a runtime's package, and shows what does not load before anything is timed.
+    """
+    return tuple(_known(candidate) for candidate in candidates)
+
+
+def _known(candidate: Candidate) -> dict[str, Any]:
+    with _load(candidate) as model:
+        return {
+            "artifact": candidate.artifact.manifest.name,
+            "sha256": candidate.artifact.sha256,
+            "runtime": str(model.facts["runtime"]),
+            "device": candidate.device,
+            "options": dict(candidate.options),
+        }
 
 
 def _check(candidates: Sequence[Candidate], margin: float, confidence: float, budget_s: float) -> None:
@@ -82,6 +154,11 @@ def _check(candidates: Sequence[Candidate], margin: float, confidence: float, bu
         raise ConfigError("compare: candidates", got=len(candidates), allowed="two or more")
     if not 0 < margin < 1:
         raise ConfigError("compare: margin", got=margin, allowed="between 0 and 1")
+    check_effort(confidence, budget_s)
+
+
+def check_effort(confidence: float, budget_s: float) -> None:
+    """Raise ConfigError for a confidence or a time that makes no sense."""
     if not 0 < confidence < 1:
         raise ConfigError("compare: confidence", got=confidence, allowed="between 0 and 1")
     if not (math.isfinite(budget_s) and budget_s > 0):
@@ -143,6 +220,8 @@ def _summary(rounds: Sequence[Round]) -> Sitting:
     )
 
 
-def _name(candidate: Candidate) -> str:
-    place = str(candidate.artifact.path)
+def name_of(candidate: Candidate) -> str:
+    """What people call a candidate: its place, and its runtime where one was named."""
+    artifact = candidate.artifact
+    place = str(artifact.model_file if artifact.bare else artifact.path)
     return f"{place} on {candidate.runtime}" if candidate.runtime else place

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edgevision.benchmark.noise import Noise
 from edgevision.metrics.bootstrap import mean_interval
 
-SCHEMA = 1
+SCHEMA = 2
 KIND = "edgevision-comparison"
 FEWEST_SITTINGS = 5
 """With fewer, nothing is said of how far apart they lie."""
@@ -90,6 +91,9 @@ class Comparison:
         confidence: Of the intervals.
         sittings_ms: For each sitting the median latency of each candidate, in their order.
         protocol: How it was measured, in words.
+        candidates: What was compared: artifact, SHA-256, runtime, device and options of each.
+        environment: The machine, as `edgevision.benchmark.environment.fingerprint` says it.
+        noise: Whether the machine was quiet; the samples' own unrest is in ``control``.
     """
 
     base: str
@@ -100,10 +104,14 @@ class Comparison:
     confidence: float
     sittings_ms: tuple[tuple[float, ...], ...]
     protocol: str
+    candidates: tuple[Mapping[str, Any], ...] = ()
+    environment: Mapping[str, Any] | None = None
+    noise: Noise | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {"schema": SCHEMA, "kind": KIND, **asdict(self)}
+        noise = None if self.noise is None else self.noise.to_dict()
+        return {"schema": SCHEMA, "kind": KIND, **asdict(self), "noise": noise}
 
     def failing(self, expected: str) -> tuple[Compared, ...]:
         """Return the candidates of which something of `HELD_BY` was expected in vain."""

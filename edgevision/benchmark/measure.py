@@ -14,14 +14,22 @@ from typing import Any
 
 from edgevision.artifact import Artifact
 from edgevision.benchmark.child import FreshRun, run_fresh
+from edgevision.benchmark.conditions import Conditions, Watch
+from edgevision.benchmark.environment import fingerprint
 from edgevision.benchmark.inputs import batch_of, inputs_for
 from edgevision.benchmark.latency import LatencyStats
+from edgevision.benchmark.noise import judge
 from edgevision.benchmark.result import BenchmarkEntry, BenchmarkReport, Protocol
+from edgevision.devices.affinity import pinned
+from edgevision.devices.energy import EnergyMeter
 from edgevision.errors import ConfigError
 from edgevision.runtimes import CompiledModel, load
+from edgevision.runtimes.throughput import Throughput
 from edgevision.tensors import Array, check_tensor
 
 TURN_S = 0.05
+MANY = 64
+"""Inferences that are handed over at once where many are measured."""
 
 Progress = Callable[[int, int], None]
 
@@ -60,7 +68,7 @@ def timed_turn(model: CompiledModel, inputs: Iterator[Sequence[Array]], seconds:
 
 @dataclass
 class _Runner:
-    """A loaded candidate, its inputs, and the samples so far."""
+    """A loaded candidate, its inputs, and the samples so far; ``joules`` is None once a reading failed."""
 
     candidate: Candidate
     fresh: FreshRun
@@ -69,13 +77,36 @@ class _Runner:
     origin: str
     samples_ns: list[int] = field(default_factory=list)
     total_ns: int = 0
+    cpu_ns: int = 0
+    joules: float | None = 0.0
+    many_ns: int = 0
+    many_count: int = 0
 
     def turn(self, seconds: float, keep: bool) -> None:
         """Infer for this long, at least once."""
+        cpu = time.process_time_ns()
         samples = timed_turn(self.model, self.inputs, seconds)
         if keep:
+            self.cpu_ns += time.process_time_ns() - cpu
             self.samples_ns += samples
             self.total_ns += sum(samples)
+
+    def metered_turn(self, seconds: float, meter: EnergyMeter) -> None:
+        """Infer for this long, at least once, keep the samples, and count the energy."""
+        meter.taken_j(0.0)
+        start = time.perf_counter()
+        self.turn(seconds, keep=True)
+        taken = meter.taken_j(time.perf_counter() - start)
+        self.joules = None if taken is None or self.joules is None else self.joules + taken
+
+    def turn_of_many(self) -> None:
+        """Run `MANY` inferences at once; nothing where the runtime cannot."""
+        if isinstance(self.model, Throughput):
+            many = [next(self.inputs) for _ in range(MANY)]
+            start = time.perf_counter_ns()
+            self.model.infer_many(many)
+            self.many_ns += time.perf_counter_ns() - start
+            self.many_count += MANY
 
     def done(self, protocol: Protocol) -> float:
         """The share of its measurement that is behind it, 1.0 when it is complete."""
@@ -91,7 +122,10 @@ def benchmark(
     min_duration_s: float = 2.0,
     min_count: int = 100,
     inputs: Sequence[Sequence[Array]] | None = None,
+    images: Sequence[Array] | None = None,
     seed: int = 0,
+    throughput: bool = False,
+    pin: Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> BenchmarkReport:
     """Measure latency, loading and memory of each candidate.
@@ -106,31 +140,52 @@ def benchmark(
         min_count: Samples per candidate.
         inputs: Lists of tensors for `CompiledModel.infer`, for every candidate; None for the artifact's golden
             samples, or random tensors where it has none.
+        images: uint8 RGB images (height, width, 3), which each candidate's own preprocessing makes inputs of.
         seed: Seed of the order and of random tensors.
+        throughput: Whether to measure many inferences at once too, for ``min_duration_s``, where the runtime has a way.
+        pin: Numbers of the cores that everything runs on; None for those that the process has anyway.
         progress: Called with (done, total).
 
     Raises:
-        ConfigError: No candidate, or a duration or count that makes no sense.
+        ConfigError: No candidate, a duration or count that makes no sense, or cores that this process may not use.
         InputError: Given inputs do not fit a candidate.
         EdgeVisionError: A candidate does not load or run.
     """
-    protocol = _protocol(candidates, warmup_s, min_duration_s, min_count, seed)
+    protocol = _protocol(candidates, warmup_s, min_duration_s, min_count, seed, throughput=throughput)
     tell = progress or (lambda done, total: None)
     steps = len(candidates)
     with ExitStack() as stack:
+        stack.enter_context(pinned(pin))
         runners = []
         for index, candidate in enumerate(candidates):
             tell(index, 2 * steps)
             fresh = run_fresh(candidate.artifact, candidate.runtime, candidate.device, candidate.options, seed=seed)
-            runners.append(_prepare(stack, candidate, fresh, inputs, seed))
+            runners.append(_prepare(stack, candidate, fresh, inputs, images, seed))
         for runner in runners:
             runner.turn(warmup_s, keep=False)
-        _take_turns(runners, protocol, lambda share: tell(steps + int(share * steps), 2 * steps))
-        return BenchmarkReport(tuple(_entry(runner) for runner in runners), protocol)
+        machine, meter = fingerprint(), EnergyMeter()
+        conditions = _take_turns(runners, protocol, meter, lambda share: tell(steps + int(share * steps), 2 * steps))
+        if throughput:
+            _many_in_turns(runners, protocol)
+        entries = tuple(_entry(runner) for runner in runners)
+    samples = {_title(index, entry): entry.latency.samples_ms for index, entry in enumerate(entries, 1)}
+    energy = str(meter.source or meter.absent)
+    return BenchmarkReport(entries, protocol, machine, conditions, judge(conditions, samples), energy)
+
+
+def _title(place: int, entry: BenchmarkEntry) -> str:
+    """What a candidate is called among others: its place keeps two of one name apart."""
+    return f"{place}. {entry.artifact} on {entry.runtime}"
 
 
 def _protocol(
-    candidates: Sequence[Candidate], warmup_s: float, min_duration_s: float, min_count: int, seed: int
+    candidates: Sequence[Candidate],
+    warmup_s: float,
+    min_duration_s: float,
+    min_count: int,
+    seed: int,
+    *,
+    throughput: bool,
 ) -> Protocol:
     if not candidates:
         raise ConfigError("benchmark: nothing to time", got="no candidate")
@@ -143,18 +198,26 @@ def _protocol(
         f"Each candidate: load and first inference in a fresh process (peak memory is that process's); then, in one "
         f"process, {warmup_s:g} s of warm-up and at least {min_duration_s:g} s and {min_count} inferences, in turns of "
         f"{TURN_S * 1000:g} ms in random order (seed {seed}), garbage collection off. A sample is one call of infer. "
-        "p50 is the median of the samples, p90 to p99 are upper estimates by early stopping, 99% confidence."
+        "p50 is the median of the samples, p90 to p99 are upper estimates by early stopping, 99% confidence. CPU time "
+        "is that of all threads of the process, energy that of all that the sensor measures, over a candidate's turns."
     )
+    if throughput:
+        text += f" Then, in turns, {MANY} inferences handed over at once, again and again for as long."
     return Protocol(float(warmup_s), float(min_duration_s), min_count, TURN_S, seed, text)
 
 
 def _prepare(
-    stack: ExitStack, candidate: Candidate, fresh: FreshRun, inputs: Sequence[Sequence[Array]] | None, seed: int
+    stack: ExitStack,
+    candidate: Candidate,
+    fresh: FreshRun,
+    inputs: Sequence[Sequence[Array]] | None,
+    images: Sequence[Array] | None,
+    seed: int,
 ) -> _Runner:
     loaded = load(candidate.artifact, candidate.device, runtime=candidate.runtime, options=candidate.options)
     model = stack.enter_context(loaded)
     if inputs is None:
-        sets, origin = inputs_for(candidate.artifact, model.inputs, seed)
+        sets, origin = inputs_for(candidate.artifact, model.inputs, seed, images)
         return _Runner(candidate, fresh, model, itertools.cycle(sets), origin)
     if not inputs:
         raise ConfigError("benchmark: inputs", got="an empty list")
@@ -164,13 +227,31 @@ def _prepare(
     return _Runner(candidate, fresh, model, itertools.cycle(inputs), f"{len(inputs)} inputs that were given")
 
 
-def _take_turns(runners: Sequence[_Runner], protocol: Protocol, tell: Callable[[float], None]) -> None:
+def _take_turns(
+    runners: Sequence[_Runner], protocol: Protocol, meter: EnergyMeter, tell: Callable[[float], None]
+) -> Conditions:
     order = random.Random(protocol.seed)
     with no_garbage_collection():
+        watch = Watch()
         while waiting := [runner for runner in runners if runner.done(protocol) < 1.0]:
             for runner in order.sample(waiting, len(waiting)):
-                runner.turn(protocol.turn_s, keep=True)
+                runner.metered_turn(protocol.turn_s, meter)
+                watch.look()
             tell(sum(runner.done(protocol) for runner in runners) / len(runners))
+        return watch.conditions()
+
+
+def _many_in_turns(runners: Sequence[_Runner], protocol: Protocol) -> None:
+    for runner in runners:
+        runner.turn_of_many()  # finds the fastest way
+        runner.many_ns = runner.many_count = 0
+    order = random.Random(protocol.seed)
+    waiting = [runner for runner in runners if isinstance(runner.model, Throughput)]
+    with no_garbage_collection():
+        while waiting:
+            for runner in order.sample(waiting, len(waiting)):
+                runner.turn_of_many()
+            waiting = [runner for runner in waiting if runner.many_ns < protocol.min_duration_s * 1e9]
 
 
 @contextmanager
@@ -189,6 +270,8 @@ def no_garbage_collection() -> Iterator[None]:
 def _entry(runner: _Runner) -> BenchmarkEntry:
     candidate, fresh, model = runner.candidate, runner.fresh, runner.model
     manifest = candidate.artifact.manifest
+    count = len(runner.samples_ns)
+    batch = batch_of(model.inputs, candidate.options.get("batch"))
     return BenchmarkEntry(
         artifact=manifest.name,
         format=manifest.format,
@@ -199,10 +282,13 @@ def _entry(runner: _Runner) -> BenchmarkEntry:
         device=candidate.device,
         options=dict(candidate.options),
         facts=dict(model.facts),
-        batch=batch_of(model.inputs),
+        batch=batch,
         inputs=runner.origin,
         load_ms=fresh.load_ms,
         peak_rss_bytes=fresh.peak_rss_bytes,
         idle_rss_bytes=fresh.idle_rss_bytes,
         latency=LatencyStats.from_samples([value / 1e6 for value in runner.samples_ns], fresh.first_ms),
+        cpu_ms=runner.cpu_ns / 1e6 / count,
+        energy_mj=None if runner.joules is None else runner.joules * 1e3 / count,
+        many_ips=batch * runner.many_count / (runner.many_ns / 1e9) if runner.many_count else None,
     )

@@ -9,29 +9,74 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import FloatRange, runtime_options, runtime_settings, seed_option
-from edgevision.cli.output import show, table, working
-from edgevision.metrics.percentiles import samples_needed
+from edgevision.cli.measuring import ResultFiles, batch_option, file_options, pin_option
+from edgevision.cli.options import (
+    Choice,
+    FloatRange,
+    data_options,
+    refuse_options,
+    runtime_options,
+    runtime_settings,
+    seed_option,
+)
+from edgevision.cli.output import check_failed, show, working
+from edgevision.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edgevision.benchmark import BenchmarkReport, Candidate
+    from edgevision.benchmark import Candidate
+    from edgevision.tensors import Array
+
+_LOADGEN = ("out", "target_qps", "target_latency")
+_PROTOCOL = ("warmup", "throughput")
+_FILES = ("csv_file", "html_file")
+_POSITIVE = FloatRange(min=0, min_open=True)
 
 
 @command(
     "benchmark",
     "edgevision benchmark runs/resnet8-tflite-static_wi8_ai8",
-    "edgevision benchmark runs/resnet8-* --min-duration 10 --json",
+    "edgevision benchmark runs/resnet8-* --min-duration 10 --threads all --throughput --html times.html",
+    "edgevision benchmark runs/resnet8-tflite-static_wi8_ai8 --scenario single-stream --out loadgen",
+    "edgevision benchmark runs/resnet8-tflite-static_wi8_ai8 --sustained 10 --csv minutes.csv",
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
+@data_options()
 @runtime_options(several=True, isolated=True)
 @click.option("--warmup", type=FloatRange(min=0), default=0.5, show_default=True, help="Seconds before measuring.")
 @click.option(
     "--min-duration", type=FloatRange(min=0), default=2.0, show_default=True, help="Seconds of measurement each."
 )
 @click.option("--min-count", type=click.IntRange(min=1), default=100, show_default=True, help="Inferences each.")
+@click.option("--throughput", is_flag=True, help="Measure many inferences at once too, where the runtime has a way.")
+@click.option(
+    "--scenario",
+    type=Choice(["single-stream", "multi-stream", "offline", "server"]),
+    help="Run one of MLPerf's scenarios on one model, through LoadGen; its files go to --out.",
+)
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder for LoadGen's files.")
+@click.option("--target-qps", type=_POSITIVE, help="Queries per second of the server scenario.")
+@click.option(
+    "--target-latency-ms",
+    "target_latency",
+    type=_POSITIVE,
+    help="Milliseconds within which 99 in 100 of the server's queries are answered.",
+)
+@click.option(
+    "--sustained",
+    "minutes",
+    type=_POSITIVE,
+    metavar="MINUTES",
+    help="Run one model for so long, and show latency, temperature and frequency over time.",
+)
+@click.option("--window", type=_POSITIVE, default=10.0, show_default=True, help="Seconds of a window of --sustained.")
+@batch_option
+@pin_option
+@file_options
 @seed_option
 def benchmark(
     models: tuple[Path, ...],
+    data: str | None,
+    split: str | None,
     runtimes: tuple[str, ...],
     device: str,
     threads: int | None,
@@ -39,6 +84,18 @@ def benchmark(
     warmup: float,
     min_duration: float,
     min_count: int,
+    throughput: bool,
+    scenario: str | None,
+    out: Path | None,
+    target_qps: float | None,
+    target_latency: float | None,
+    minutes: float | None,
+    window: float,
+    batch: int | None,
+    pin: tuple[int, ...] | None,
+    csv_file: Path | None,
+    html_file: Path | None,
+    overwrite: bool,
     seed: int,
 ) -> None:
     """Measure latency, load time and memory of MODELS, which take turns in random order.
@@ -46,17 +103,90 @@ def benchmark(
     Times are milliseconds. p50 is the median; p90 to p99 are what MLPerf's early stopping takes: the true percentile
     is no longer with 99% confidence, and inferences too few for that give none. Loading, the first inference and peak
     memory are those of a fresh process. Memory is the peak of that process; its own weight, Python and numpy, is in
-    the JSON as idle_rss_bytes.
-    """
-    from edgevision.benchmark import benchmark as measure
+    the JSON as idle_rss_bytes. CPU time is that of all threads. The noise verdict says whether the machine was quiet
+    enough for the figures, and why not; the JSON has the machine itself too, and None for what it does not expose.
 
-    settings = runtime_settings(threads, precision)
+    Inputs are the golden samples of each model, images of --data, or random where there are neither.
+
+    With --scenario the figures and the verdict are LoadGen's own, and the exit status is 3 where it calls the result
+    invalid.
+    """
+    settings = runtime_settings(threads, precision, batch)
+    result_files = ResultFiles(csv_file, html_file, overwrite)
+    common: dict[str, Any] = {"images": _images(data, split, seed), "seed": seed, "pin": pin}
+    if scenario is not None:
+        refuse_options((*_PROTOCOL, *_FILES, "minutes", "window"), "is not for --scenario")
+        candidate = _single(models, runtimes, device, settings, "--scenario")
+        effort = {"min_duration_s": min_duration, "min_count": min_count, "target_qps": target_qps}
+        _scenario(candidate, scenario, out, overwrite, target_latency_ms=target_latency, **effort, **common)
+        return
+    refuse_options(_LOADGEN, "is for --scenario")
+    result_files.check()
+    if minutes is not None:
+        refuse_options((*_PROTOCOL, "min_duration", "min_count"), "is not for --sustained")
+        _sustained(
+            _single(models, runtimes, device, settings, "--sustained"),
+            result_files, minutes=minutes, window_s=window, **common,
+        )  # fmt: skip
+        return
+    refuse_options(("window",), "is for --sustained")
     candidates = [candidate for model in models for candidate in _candidates(model, runtimes, device, settings)]
+    _benchmark(
+        candidates, result_files, warmup_s=warmup, min_duration_s=min_duration, min_count=min_count,
+        throughput=throughput, **common,
+    )  # fmt: skip
+
+
+def _images(data: str | None, split: str | None, seed: int) -> list[Array] | None:
+    from edgevision.benchmark import images_of
+    from edgevision.data.locate import open_dataset
+
+    return images_of(open_dataset(data, split), seed=seed) if data else None
+
+
+def _benchmark(candidates: list[Candidate], result_files: ResultFiles, **settings: Any) -> None:
+    from edgevision.benchmark import benchmark as measure
+    from edgevision.cli.timing import benchmark_text
+
     with working("measuring") as progress:
-        report = measure(
-            candidates, warmup_s=warmup, min_duration_s=min_duration, min_count=min_count, seed=seed, progress=progress
-        )
-    show(report.to_dict(), f"{_table(report)}\n\n{report.protocol.text}{_too_few(report)}")
+        report = measure(candidates, progress=progress, **settings)
+    result_files.write(report)
+    show(report.to_dict(), benchmark_text(report))
+
+
+def _scenario(candidate: Candidate, scenario: str, out: Path | None, overwrite: bool, **settings: Any) -> None:
+    from edgevision.benchmark import run_scenario
+    from edgevision.cli.timing import scenario_text
+
+    if out is None:
+        raise ConfigError("--scenario needs a folder for LoadGen's files", next_step="name it: --out DIR")
+    with working(f"scenario {scenario}"):
+        report = run_scenario(candidate, scenario, out, overwrite=overwrite, **settings)
+    show({**report.to_dict(), "path": str(out)}, f"{scenario_text(report)}\n\nLoadGen's files: {out}")
+    if not report.result.valid:
+        check_failed(f"LoadGen calls the result invalid: {'; '.join(report.result.reasons)}")
+
+
+def _sustained(candidate: Candidate, result_files: ResultFiles, **settings: Any) -> None:
+    from edgevision.benchmark import sustained
+    from edgevision.cli.timing import sustained_text
+
+    with working("running") as progress:
+        report = sustained(candidate, progress=progress, **settings)
+    result_files.write(report)
+    show(report.to_dict(), sustained_text(report))
+
+
+def _single(
+    models: tuple[Path, ...], runtimes: tuple[str, ...], device: str, settings: Mapping[str, Any], option: str
+) -> Candidate:
+    from edgevision.benchmark import Candidate
+    from edgevision.cli.models import open_to_run
+
+    if len(models) > 1 or len(runtimes) > 1:
+        raise ConfigError(f"{option} is for one model on one runtime", got=f"{len(models)} on {len(runtimes) or 'any'}")
+    artifact = open_to_run(models[0], runtimes, device, settings, None)
+    return Candidate(artifact, runtimes[0] if runtimes else None, device, settings)
 
 
 def _candidates(model: Path, runtimes: tuple[str, ...], device: str, settings: Mapping[str, Any]) -> list[Candidate]:
@@ -67,27 +197,3 @@ def _candidates(model: Path, runtimes: tuple[str, ...], device: str, settings: M
     artifact = open_model(model)
     names: tuple[str | None, ...] = runtimes or available_runtimes(artifact, device) or (None,)
     return [Candidate(artifact, name, device, settings) for name in names]
-
-
-def _too_few(report: BenchmarkReport) -> str:
-    if all(entry.latency.p99_ms is not None for entry in report.entries):
-        return ""
-    needed = ", ".join(f"a p{percent} needs {samples_needed(percent)}" for percent in (90, 95, 99))
-    return f"\n\n–: too few inferences: {needed}. Name --min-count or a longer --min-duration."
-
-
-def _table(report: BenchmarkReport) -> str:
-    rows = []
-    for entry in report.entries:
-        latency = entry.latency
-        package = f"{entry.facts.get('package', entry.runtime)} {entry.facts.get('version') or ''}".strip()
-        times = (latency.p50_ms, latency.p90_ms, latency.p95_ms, latency.p99_ms, entry.first_ms, entry.load_ms)
-        memory = "–" if entry.peak_rss_bytes is None else f"{entry.peak_rss_bytes / 2**20:.0f}"
-        rows.append(
-            [entry.artifact, f"{entry.format} {entry.scheme or ''}".strip(), package]
-            + ["–" if value is None else f"{value:.3f}" for value in times]
-            + [memory, latency.count]
-        )
-    times_ms = [f"{name} ms" for name in ("p50", "p90", "p95", "p99", "first", "load")]
-    headers = ["model", "format", "runs on", *times_ms, "peak MiB", "count"]
-    return table(headers, rows)

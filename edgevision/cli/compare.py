@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import Choice, FloatRange, confidence_option, runtime_options, runtime_settings, seed_option
-from edgevision.cli.output import check_failed, note, show, table, working
+from edgevision.cli.measuring import ResultFiles, Share, batch_option, file_options, pin_option
+from edgevision.cli.options import (
+    Choice,
+    FloatRange,
+    confidence_option,
+    refuse_options,
+    runtime_options,
+    runtime_settings,
+    seed_option,
+)
+from edgevision.cli.output import check_failed, note, show, working
 from edgevision.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edgevision.benchmark import Comparison
+    from edgevision.benchmark import Candidate, Compared
+    from edgevision.benchmark.baseline import Held
 
 
 @command(
@@ -21,6 +32,7 @@ if TYPE_CHECKING:
     "edgevision compare runs/resnet8-tflite-static_wi8_ai8 runs/half-tflite-static_wi8_ai8",
     "edgevision compare old new --expect not-slower --margin 0.05 --budget 60",
     "edgevision compare runs/resnet8-tflite-float32 --runtime tflite --runtime openvino",
+    "edgevision compare runs/resnet8-tflite-static_wi8_ai8 --baseline report.json --max-regression 5%",
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @runtime_options(several=True)
@@ -44,6 +56,22 @@ if TYPE_CHECKING:
     type=Choice(["faster", "not-slower", "equivalent"]),
     help="Exit with status 3 unless that is so of every other one.",
 )
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="JSON of an earlier benchmark or comparison on this machine: compare each of MODELS with that.",
+)
+@click.option(
+    "--max-regression",
+    type=Share(),
+    default=0.05,
+    show_default="5%",
+    help="With --baseline: exit with status 3 unless each is shown to be slower by no more.",
+)
+@batch_option
+@pin_option
+@file_options
 @seed_option
 def compare(
     models: tuple[Path, ...],
@@ -56,41 +84,74 @@ def compare(
     confidence: float,
     budget: float,
     expect: str | None,
+    baseline: Path | None,
+    max_regression: float,
+    batch: int | None,
+    pin: tuple[int, ...] | None,
+    csv_file: Path | None,
+    html_file: Path | None,
+    overwrite: bool,
     seed: int,
 ) -> None:
     """Compare the latency of MODELS with that of the first, on the first runtime of each or on those named.
 
     The verdict is faster, slower, equivalent within the margin, or insufficient evidence. With --expect the exit
     status is 0 where it holds and 3 where it does not, insufficient evidence included; without, it is 0.
+
+    With --baseline each of MODELS, of which there may be one, is compared with what the file says of it. The verdict
+    is held, regressed or insufficient evidence, which another machine or other settings are too; the exit status is 0
+    where all held, and else 3.
     """
     from edgevision.benchmark import Candidate
-    from edgevision.benchmark import compare as compare_candidates
     from edgevision.cli.models import open_to_run
 
-    options = runtime_settings(threads, precision)
+    result_files = ResultFiles(csv_file, html_file, overwrite)
+    result_files.check()
+    options = runtime_settings(threads, precision, batch)
     opened = [open_to_run(model, runtimes, device, options, isolate) for model in models]
     candidates = [Candidate(artifact, name, device, options) for artifact in opened for name in runtimes or (None,)]
+    settings: dict[str, Any] = {"confidence": confidence, "budget_s": budget, "seed": seed, "pin": pin}
+    if baseline is not None:
+        refuse_options(("margin", "expect"), "is not for --baseline")
+        _against(candidates, baseline, result_files, max_regression=max_regression, **settings)
+        return
+    refuse_options(("max_regression",), "is for --baseline")
     if len(candidates) < 2:
         raise ConfigError(
             "nothing to compare with", got=str(models[0]), next_step="name another model, or several with --runtime"
         )
+    _compare(candidates, expect, result_files, margin=margin, **settings)
+
+
+def _compare(candidates: list[Candidate], expect: str | None, result_files: ResultFiles, **settings: Any) -> None:
+    from edgevision.benchmark import compare as compare_candidates
+    from edgevision.cli.timing import comparison_text
+
     with working("measuring") as progress:
-        result = compare_candidates(
-            candidates, margin=margin, confidence=confidence, budget_s=budget, seed=seed, progress=progress
-        )
-    show(result.to_dict(), f"{_table(result)}\n\n{result.protocol}")
-    for other in result.others:
-        if other.reason:
-            note(f"edgevision: {other.name}: {other.reason}")
+        result = compare_candidates(candidates, progress=progress, **settings)
+    result_files.write(result)
+    show(result.to_dict(), comparison_text(result))
+    _explain(result.others)
     if expect and (failing := result.failing(expect)):
         told = "; ".join(f"{other.name}: {other.verdict}" for other in failing)
         check_failed(f"expected {expect}, against {result.base}: {told}")
 
 
-def _table(result: Comparison) -> str:
-    rows = [[result.base, f"{result.base_p50_ms:.4g}", "1", "what the others are compared with"]]
-    for other in result.others:
-        rows.append([other.name, f"{other.p50_ms:.4g}", str(other.ratio or "–"), other.verdict])
-    if result.control is not None:
-        rows.append([f"{result.base}, again", "", str(result.control), "control: against itself"])
-    return table(["model", "p50 ms", "ratio", "verdict"], rows)
+def _against(candidates: list[Candidate], baseline: Path, result_files: ResultFiles, **settings: Any) -> None:
+    from edgevision.benchmark import against_baseline, read_baseline
+    from edgevision.cli.timing import regression_text
+
+    with working("measuring") as progress:
+        result = against_baseline(candidates, read_baseline(baseline), progress=progress, **settings)
+    result_files.write(result)
+    show(result.to_dict(), regression_text(result))
+    _explain(result.results)
+    if result.failing:
+        told = "; ".join(f"{one.name}: {one.verdict}" for one in result.failing)
+        check_failed(f"expected no regression over {result.max_regression:g} against {baseline}: {told}")
+
+
+def _explain(judged: Sequence[Compared | Held]) -> None:
+    for one in judged:
+        if one.reason:
+            note(f"edgevision: {one.name}: {one.reason}")

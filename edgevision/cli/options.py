@@ -147,9 +147,10 @@ def runtime_options(*, several: bool = False, isolated: bool = False) -> Decorat
     return decorate
 
 
-def runtime_settings(threads: int | None, precision: str | None) -> dict[str, Any]:
+def runtime_settings(threads: int | None, precision: str | None, batch: int | None = None) -> dict[str, Any]:
     """Return what `runtime_options` said as options of a runtime; one that has no such option refuses it."""
-    return {"threads": threads} | ({} if precision is None else {"precision": precision})
+    named = {"precision": precision, "batch": batch}
+    return {"threads": threads} | {name: value for name, value in named.items() if value is not None}
 
 
 def confidence_option(what: str) -> Decorator:

@@ -25,21 +25,62 @@ def mean_interval(values: Sequence[float], *, confidence: float = 0.95, seed: in
     Raises:
         ConfigError: Fewer than two values, one that is not finite, or a confidence outside 0 to 1.
     """
+    found = _checked(values, confidence)
+    mean, error = _mean_and_error(found[None])
+    if not error[0]:
+        return float(mean[0]), float(mean[0])
+    means, errors = _mean_and_error(_drawn(found, np.random.default_rng(seed)))
+    low, high = _ends(means - mean, errors, confidence)
+    return float(mean[0] - high * error[0]), float(mean[0] - low * error[0])
+
+
+def difference_interval(
+    values: Sequence[float], others: Sequence[float], *, confidence: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Return a bootstrap-t interval of the mean of ``values`` less that of ``others``, two independent samples.
+
+    Args:
+        values: Independent measurements, two at least.
+        others: Others, whose spread may differ.
+        confidence: Confidence of the interval, between 0 and 1.
+        seed: Of the resampling.
+
+    Raises:
+        ConfigError: As `mean_interval`.
+    """
+    samples = [_checked(values, confidence), _checked(others, confidence)]
+    generator = np.random.default_rng(seed)
+    (mean, other), (error, other_error) = zip(*(_mean_and_error(one[None]) for one in samples), strict=True)
+    difference, whole = mean - other, np.hypot(error, other_error)
+    if not whole[0]:
+        return float(difference[0]), float(difference[0])
+    (means, others_means), (errors, others_errors) = zip(
+        *(_mean_and_error(_drawn(one, generator)) for one in samples), strict=True
+    )
+    low, high = _ends(means - others_means - difference, np.hypot(errors, others_errors), confidence)
+    return float(difference[0] - high * whole[0]), float(difference[0] - low * whole[0])
+
+
+def _checked(values: Sequence[float], confidence: float) -> Array:
     found = np.asarray(values, np.float64)
     if found.ndim != 1 or len(found) < 2 or not np.isfinite(found).all():
         raise ConfigError("mean_interval: values", got=found.shape, allowed="two finite numbers at least")
     if not 0 < confidence < 1:
         raise ConfigError("mean_interval: confidence", got=confidence, allowed="between 0 and 1")
-    mean, error = _mean_and_error(found[None])
-    if not error[0]:
-        return float(mean[0]), float(mean[0])
-    drawn = np.random.default_rng(seed).choice(found, (RESAMPLES, len(found)))
-    means, errors = _mean_and_error(drawn)
+    return found
+
+
+def _drawn(found: Array, generator: np.random.Generator) -> Array:
+    return generator.choice(found, (RESAMPLES, len(found)))
+
+
+def _ends(distances: Array, errors: Array, confidence: float) -> tuple[float, float]:
+    """The quantiles of the t statistics of what was drawn."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistics = (means - mean) / errors  # infinite where all that was drawn is one value: the far end of the tail
+        statistics = distances / errors  # infinite where all that was drawn is one value: the far end of the tail
     statistics = statistics[~np.isnan(statistics)]
     low, high = np.quantile(statistics, [0.5 - confidence / 2, 0.5 + confidence / 2], method="closest_observation")
-    return float(mean[0] - high * error[0]), float(mean[0] - low * error[0])
+    return low, high
 
 
 def _mean_and_error(rows: Array) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgevision.metrics.intervals import Proportion
-from edgevision.report.environment import environment as environment_here
+from edgevision.report.environment import environment as environment_of
 from edgevision.report.model import Entry, History, Report, Step
 from edgevision.report.run import Latency, Run
 from edgevision.verify.agreement import agreement
@@ -70,7 +70,7 @@ def build_report(
         benchmark: Latencies of any of them.
         histories: Name of a training -> a record per epoch, as `edgevision.train` writes them.
         dataset: What the evaluations were made on, in words.
-        environment: The machine and its software; None for this machine, now.
+        environment: The machine and its software; None for what the benchmark says of it, or this machine, now.
         protocol: More facts about how it was measured; the benchmark's protocol is there already.
         created: When, ISO 8601 in UTC; None for now.
         notes: What a reader must know beside what follows from the figures.
@@ -79,6 +79,8 @@ def build_report(
         ConfigError: Two artifacts of one name, or measurements that do not belong together.
     """
     entries = tuple(_entry(item, reference, benchmark) for item in (reference, *others))
+    if environment is None:
+        environment = environment_of(benchmark.environment if benchmark else None)
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Report(
         title=title,
@@ -87,7 +89,9 @@ def build_report(
         labels=reference.artifact.manifest.labels or (),
         dataset=dataset,
         created=now if created is None else created,
-        environment=dict(environment_here() if environment is None else environment),
+        environment=dict(
+            environment_of(benchmark.environment if benchmark else None) if environment is None else environment
+        ),
         protocol={**_protocol(benchmark), **(protocol or {})},
         histories=tuple(history_of(name, records) for name, records in (histories or {}).items()),
         notes=tuple(notes),
@@ -190,4 +194,6 @@ def _protocol(benchmark: BenchmarkReport | None) -> dict[str, Any]:
         "inputs": ", ".join(inputs),
         "intervals": "95%, Wilson",
         "seed": stated.seed,
+        "noise": "not judged" if benchmark.noise is None else str(benchmark.noise),
+        "energy": benchmark.energy,
     }

@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
-import os
-import platform
+from collections.abc import Mapping
 from typing import Any
 
-from edgevision.devices.cpu import cpu_facts
-from edgevision.optional import versions
+from edgevision.benchmark.environment import fingerprint
 
-_PACKAGES = (
-    "edgevision", "numpy", "ai-edge-litert", "tflite-runtime", "openvino", "onnxruntime", "nncf", "tensorflow",
-    "tf-keras",
-)  # fmt: skip
+ABSENT = "not exposed"
 
 
-def environment() -> dict[str, Any]:
-    """Return facts about this machine now: processor, memory, system, load, and versions of what is installed."""
-    cpu = cpu_facts()
-    memory = None if cpu.memory_bytes is None else f"{cpu.memory_bytes / 2**30:.1f} GiB"
-    cores = f"{cpu.usable_cores} of {cpu.logical_cores}"
+def environment(known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return facts about a machine: processor, limits, memory, system, load, and versions of what is installed.
+
+    Args:
+        known: What `edgevision.benchmark.environment.fingerprint` said; None for this machine, now.
+    """
+    found = fingerprint() if known is None else known
+    cpu = found["processor"]
+    affinity = found["affinity"]
+    warm = ", ".join(f"{name} {value:.1f} °C" for name, value in found["temperatures_c"].items())
     facts: dict[str, Any] = {
-        "processor": cpu.name,
-        "board": cpu.board,
-        "architecture": cpu.architecture,
-        "instruction sets": " ".join(cpu.features),
-        "usable cores": cores,
-        "frequency governor": cpu.governor,
-        "memory": memory,
-        "system": platform.platform(terse=True),
-        "load average, 1 min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        "Python": platform.python_version(),
+        "processor": cpu["name"],
+        "board": cpu["board"],
+        "architecture": cpu["architecture"],
+        "instruction sets": " ".join(cpu["features"]),
+        "usable cores": f"{cpu['usable_cores']} of {cpu['logical_cores']}",
+        "cores of this process": None if affinity is None else ", ".join(map(str, affinity)),
+        "container's limit of cores": cpu["cpu_limit_cores"],
+        "container's limit of memory": _gib(cpu["memory_limit_bytes"]),
+        "frequency governor": cpu["governor"] or ABSENT,
+        "frequency": _shown(found["frequency_mhz"], "MHz"),
+        "maximum frequency": _shown(found["maximum_frequency_mhz"], "MHz"),
+        "temperatures": warm or ABSENT,
+        "memory": _gib(cpu["memory_bytes"]),
+        "system": found["system"],
+        "load average, 1 min": found["load_average"],
+        "thread settings": " ".join(f"{name}={value}" for name, value in found["thread_variables"].items()),
+        "Python": found["python"],
     }
-    facts |= versions(*_PACKAGES)
+    facts |= found["versions"]
     return {name: value for name, value in facts.items() if value not in (None, "")}
+
+
+def _gib(value: int | None) -> str | None:
+    return None if value is None else f"{value / 2**30:.1f} GiB"
+
+
+def _shown(value: float | None, unit: str) -> str:
+    return ABSENT if value is None else f"{value:.0f} {unit}"

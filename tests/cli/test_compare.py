@@ -9,7 +9,7 @@ def test_a_model_against_itself(run, keras_artifact, tmp_path):
     result = run("compare", keras_artifact.path, keras_artifact.path, "--runtime", "null", "--budget", 1, "--json")
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
-    assert (document["schema"], document["kind"]) == (1, "edgevision-comparison")
+    assert (document["schema"], document["kind"]) == (2, "edgevision-comparison")
     assert document["others"][0]["verdict"] in ("equivalent", "faster", "slower", "insufficient evidence")
 
 
@@ -26,6 +26,24 @@ def test_what_is_expected_and_cannot_be_shown_ends_with_status_3(run, keras_arti
     assert "check failed: expected not-slower" in result.stderr and "insufficient evidence" in result.stderr
 
 
+def test_a_baseline(run, keras_artifact, tmp_path):
+    """A model cannot be shown to be a hundred times slower than itself; on a noisy machine nothing is shown."""
+    first = run("benchmark", keras_artifact.path, "--runtime", "null", "--min-duration", 0.3, "--json")
+    report, page = tmp_path / "report.json", tmp_path / "page.html"
+    report.write_text(first.stdout)
+    result = run(
+        "compare", keras_artifact.path, "--runtime", "null", "--baseline", report, "--max-regression", "800%",
+        "--budget", 2, "--json", "--html", page,
+    )  # fmt: skip
+    document = json.loads(result.stdout)
+    assert (document["kind"], document["max_regression"]) == ("edgevision-regression", 8.0)
+    (found,) = document["results"]
+    assert found["verdict"] in ("held", "insufficient evidence")
+    assert result.exit_code == {"held": 0, "insufficient evidence": 3}[found["verdict"]]
+    assert found["reason"] is None or found["reason"] in result.stderr
+    assert "Comparison with a baseline" in page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -33,6 +51,10 @@ def test_what_is_expected_and_cannot_be_shown_ends_with_status_3(run, keras_arti
         (("no-such-model",), "no-such-model"),
         (("--margin", 0), "--margin"),
         (("--expect", "fastr"), "--expect"),
+        (("--max-regression", "5%"), "--max-regression is for --baseline"),
+        (("--baseline", "nowhere.json"), "cannot be read"),
+        (("--baseline", "nowhere.json", "--margin", 0.1), "--margin is not for --baseline"),
+        (("--max-regression", "five"), "allowed: a share, such as 5% or 0.05"),
     ],
 )
 def test_what_makes_no_sense_is_refused(run, keras_artifact, arguments, message):

@@ -7,7 +7,8 @@ import click
 import pytest
 
 from edgevision.adopt import LAYOUTS, TASKS
-from edgevision.benchmark import benchmark
+from edgevision.benchmark import against_baseline, benchmark, compare, run_scenario, sustained
+from edgevision.benchmark.scenario import SCENARIOS
 from edgevision.cli import main
 from edgevision.compress import apply_recipe, search
 from edgevision.compress.channel_target import channel_target
@@ -38,7 +39,10 @@ from edgevision.train.run import train_artifact
 from edgevision.train.schedules import SCHEDULES
 
 IO_DTYPES = {dtype for row in FORMATS.values() for dtypes in row.io_dtypes.values() for dtype in dtypes}
-OTHER_NAMES = {"warmup": "warmup_s", "min_duration": "min_duration_s", "top": "top_k", "distillation_weight": "weight"}
+OTHER_NAMES = {
+    "warmup": "warmup_s", "min_duration": "min_duration_s", "window": "window_s", "budget": "budget_s", "top": "top_k",
+    "distillation_weight": "weight",
+}  # fmt: skip
 
 
 def options(command: str) -> dict[str, click.Option]:
@@ -68,6 +72,7 @@ def options(command: str) -> dict[str, click.Option]:
         ("convert", "golden", POLICIES),
         ("compress", "to", COMPRESSED_FORMATS),
         ("sensitivity", "to", COMPRESSED_FORMATS),
+        ("benchmark", "scenario", SCENARIOS),
         ("evaluate", "split", SPLITS),
         ("adopt", "task", TASKS),
         ("adopt", "activation", ACTIVATIONS),
@@ -100,6 +105,10 @@ def test_quantize_and_convert_offer_every_scheme_between_them():
         ("compress", search),
         ("compress", apply_recipe),
         ("benchmark", benchmark),
+        ("benchmark", run_scenario),
+        ("benchmark", sustained),
+        ("compare", compare),
+        ("compare", against_baseline),
         ("predict", predict),
         ("demo", run_demo),
     ],

@@ -1,5 +1,6 @@
 """What every runtime promises, whichever it is. A new runtime adds a line to conftest's MODELS and passes this."""
 
+import itertools
 import threading
 import time
 from dataclasses import replace
@@ -18,6 +19,7 @@ from edgevision.errors import (
 from edgevision.registry import RUNTIMES, runtime_rows
 from edgevision.runtimes import CompiledModel, available_runtimes, load
 from edgevision.runtimes.base import implementation_of
+from edgevision.runtimes.throughput import ManyAtOnce, Throughput
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +214,51 @@ def test_threads_change_nothing_in_the_answers(artifact, runtime, threads, tenso
         inputs = tensors(11)
         for answer, want in zip(model.infer(inputs), expected(*inputs), strict=True):
             np.testing.assert_allclose(answer, want, atol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_many_inferences_answer_as_each_alone_bit_for_bit_and_in_order(artifact, runtime, tensors, threads):
+    with load(artifact, runtime=runtime, options={"threads": threads}) as model:
+        if not isinstance(model, Throughput):
+            assert runtime not in ("tflite", "openvino")
+            pytest.skip(f"runtime {runtime} does not run many inferences at once")
+        many = [tensors(seed) for seed in range(300, 341)]
+        kept = [[array.copy() for array in inputs] for inputs in many]
+        want = [model.infer(inputs) for inputs in many]
+        assert model.infer_many([]) == [] and "concurrency" not in model.facts
+        for count in (41, 1, 3):
+            answers = model.infer_many(many[:count])
+            assert len(answers) == count and "concurrency" in model.facts
+            for answer, right in zip(answers, want, strict=False):
+                assert [a.tobytes() for a in answer] == [b.tobytes() for b in right]
+                assert [(a.dtype, a.shape) for a in answer] == [(b.dtype, b.shape) for b in right]
+        arrays = [array for answer in model.infer_many(many) for array in answer]
+        assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(arrays, 2))
+        assert all(
+            a.tobytes() == b.tobytes() for x, y in zip(many, kept, strict=True) for a, b in zip(x, y, strict=True)
+        )
+        with pytest.raises(InputError, match="wrong number of inputs"):
+            model.infer_many([many[0], many[1][:1]])
+    with pytest.raises(InferenceError, match="closed"):
+        model.infer_many(many)
+
+
+def test_every_way_of_many_inferences_is_right(artifact, runtime, tensors):
+    """Whichever way a machine finds the fastest: each of them alone."""
+    with load(artifact, runtime=runtime, options={"threads": 2}) as model:
+        if not isinstance(model, ManyAtOnce):
+            pytest.skip(f"runtime {runtime} does not run many inferences at once")
+        many = [tensors(seed) for seed in range(400, 423)]
+        want = [model.infer(inputs) for inputs in many]
+        names = []
+        for make in model._ways():
+            way = make()
+            names.append(way.name)
+            for count in (23, 1, 22):
+                for answer, right in zip(way.run(many[:count]), want[:count], strict=True):
+                    assert [a.tobytes() for a in answer] == [b.tobytes() for b in right], way.name
+            way.close()
+        assert names and len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("device", ["cpus", "", "gpu:-1", "coral", "cpu:0", "CPU"])

@@ -71,6 +71,8 @@ def test_a_benchmark_keeps_everything(artifact):
         assert entry.first_ms > 0
         assert entry.load_ms > 0
         assert entry.peak_rss_bytes >= entry.idle_rss_bytes > 1 << 20
+        assert entry.cpu_ms > 0
+        assert entry.energy_mj is None or entry.energy_mj > 0
         assert entry.throughput_ips == pytest.approx(entry.batch * 1000 / stats.mean_ms)
     assert real.peak_rss_bytes > null.peak_rss_bytes  # the interpreter's library
     assert (real.sha256, real.bytes) == (artifact.sha256, artifact.bytes)
@@ -118,6 +120,19 @@ def test_given_inputs_are_used_and_checked(artifact):
         benchmark([Candidate(artifact)], inputs=[[tensors[0].astype(float)]], **QUICK)
     with pytest.raises(InputError, match="wrong number"):
         benchmark([Candidate(artifact)], inputs=[tensors * 2], **QUICK)
+
+
+def test_images_go_through_each_candidates_preprocessing(artifact, model_file):
+    images = list(synthetic_images(5, 20, 30, seed=2))
+    with load(artifact, options={"batch": 2}) as model:
+        sets, origin = inputs_for(artifact, model.inputs, 0, images)
+        bound = artifact.manifest.preprocessing.bind(model.inputs[0])
+        np.testing.assert_array_equal(sets[2][0], bound.batch([images[4], images[0]])[0])
+        assert (len(sets), origin) == (3, "5 images that were given")
+    (entry,) = benchmark([Candidate(artifact)], images=images, **QUICK).entries
+    assert entry.inputs == "5 images that were given"
+    with pytest.raises(ConfigError, match="how images become its inputs is not known; adopt it"):
+        benchmark([Candidate(Artifact.describe(model_file))], images=images, **QUICK)
 
 
 def test_candidates_take_turns_in_random_order(artifact, monkeypatch):
@@ -191,6 +206,45 @@ def test_peak_memory_grows_with_what_is_held():
     held = np.ones(64 << 20, np.uint8)
     assert peak_rss_bytes() >= before
     assert peak_rss_bytes() >= held.nbytes
+
+
+def test_a_document_of_the_first_schema_is_read(artifact):
+    report = benchmark([Candidate(artifact, "null")], **QUICK)
+    document = {**report.to_dict(), "schema": 1}
+    for name in ("environment", "conditions", "noise", "energy"):
+        del document[name]
+    for name in ("cpu_ms", "energy_mj", "many_ips"):
+        del document["entries"][0][name]
+    old = BenchmarkReport.from_dict(document)
+    assert old.entries[0].latency == report.entries[0].latency
+    assert (old.environment, old.noise, old.energy, old.entries[0].cpu_ms) == (None, None, "not measured", None)
+
+
+def test_many_inferences_at_once(artifact):
+    report = benchmark(
+        [Candidate(artifact, options={"threads": 2}), Candidate(artifact, "null")], throughput=True, **QUICK
+    )
+    real, null = report.entries
+    assert real.many_ips > 100 and "concurrency" in real.facts
+    assert null.many_ips is None
+    assert "64 inferences handed over at once" in report.protocol.text
+    assert BenchmarkReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
+
+
+def test_energy_is_counted_per_inference(artifact, tmp_path, monkeypatch):
+    """A rail of 6 W, in the kernel's files: a model takes six joules for each second of its turns, loop included."""
+    from edgevision.benchmark import measure
+    from edgevision.devices.energy import EnergyMeter
+
+    chip = tmp_path / "sys/class/hwmon/hwmon0"
+    chip.mkdir(parents=True)
+    for name, text in {"name": "ina226", "power1_input": "6000000"}.items():
+        (chip / name).write_text(text)
+    monkeypatch.setattr(measure, "EnergyMeter", lambda: EnergyMeter(tmp_path))
+    report = benchmark([Candidate(artifact)], warmup_s=0.0, min_duration_s=0.2, min_count=1)
+    (entry,) = report.entries
+    assert report.energy == "rail ina226 power1"
+    assert 6 * entry.latency.mean_ms <= entry.energy_mj < 60 * entry.latency.mean_ms
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgevision.errors import ConfigError
-from edgevision.metrics.bootstrap import mean_interval
+from edgevision.metrics.bootstrap import difference_interval, mean_interval
 
 
 @pytest.mark.parametrize(("count", "least"), [(6, 0.88), (12, 0.90)])
@@ -18,6 +18,21 @@ def test_they_cover_the_mean(shape, count, least):
         low, high = mean_interval(drawn, seed=trial)
         covered += low <= mean <= high
     assert least < covered / 300 < 0.99
+
+
+def test_they_cover_a_difference_of_samples_of_other_sizes_and_spreads():
+    generator = np.random.default_rng(8)
+    covered = 0
+    for trial in range(300):
+        low, high = difference_interval(generator.normal(1.5, 1, 12), generator.normal(1, 3, 8), seed=trial)
+        covered += low <= 0.5 <= high
+    assert 0.90 < covered / 300 < 0.99
+
+
+def test_a_difference_without_any_spread():
+    assert difference_interval([3.0] * 4, [1.0] * 5) == (2.0, 2.0)
+    low, high = difference_interval([3.0] * 4, [1.0, 1.1, 0.9])
+    assert low < 2.0 < high
 
 
 def test_more_confidence_and_fewer_values_make_them_wider():

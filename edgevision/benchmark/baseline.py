@@ -1,0 +1,285 @@
+"""Has it become slower than it was? Candidates against what an earlier document says of them, on the same machine."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevision.benchmark.comparing import SITTINGS, check_effort, known_of, measure, name_of
+from edgevision.benchmark.comparison import FEWEST_SITTINGS, INSUFFICIENT, KIND, MOST, SCHEMA, Ratio
+from edgevision.benchmark.measure import Candidate, Progress
+from edgevision.benchmark.noise import NOISY, Noise
+from edgevision.benchmark.result import KIND as BENCHMARK_KIND
+from edgevision.benchmark.result import BenchmarkReport
+from edgevision.documents import check_schema
+from edgevision.errors import ConfigError
+from edgevision.metrics.bootstrap import difference_interval
+
+REGRESSION_SCHEMA = 1
+REGRESSION_KIND = "edgevision-regression"
+HELD, REGRESSED = "held", "regressed"
+
+SAME_MACHINE = ("name", "architecture", "features", "usable_cores", "cpu_limit_cores", "governor")
+"""What must be as it was in the processor's facts; so must the affinity and the thread settings."""
+
+
+@dataclass(frozen=True)
+class BaselineEntry:
+    """One model of an earlier document.
+
+    Attributes:
+        artifact: Its name.
+        runtime: What ran it.
+        device: Where.
+        options: With which options.
+        p50s_ms: Its median latency in each sitting; of a benchmark, which has one loading, in each part of it.
+        one_loading: Whether it was loaded only once: by how much another loading would differ is then not in it.
+    """
+
+    artifact: str
+    runtime: str
+    device: str
+    options: Mapping[str, Any]
+    p50s_ms: tuple[float, ...]
+    one_loading: bool
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """An earlier document.
+
+    Attributes:
+        entries: Its models.
+        environment: Its machine; None where it does not say.
+        noise: Whether the machine was quiet; None where it does not say.
+    """
+
+    entries: tuple[BaselineEntry, ...]
+    environment: Mapping[str, Any] | None
+    noise: Noise | None
+
+
+@dataclass(frozen=True)
+class Held:
+    """One candidate against its baseline.
+
+    Attributes:
+        name: What people call it.
+        baseline_p50_ms: Median of the baseline.
+        p50_ms: Median now.
+        ratio: Latency now over that of the baseline; None with too few sittings.
+        verdict: "held", "regressed" or "insufficient evidence".
+        reason: Why the evidence is insufficient; None where it is not.
+    """
+
+    name: str
+    baseline_p50_ms: float
+    p50_ms: float
+    ratio: Ratio | None
+    verdict: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Regression:
+    """All candidates against their baselines. Its JSON form can be the next baseline.
+
+    Attributes:
+        results: One for each candidate.
+        max_regression: By how much it may be slower: 0.05 are five percent.
+        confidence: Of the intervals.
+        candidates: Artifact, SHA-256, runtime, device and options of each.
+        sittings_ms: For each sitting the median latency of each candidate.
+        environment: The machine.
+        noise: Whether it was quiet now.
+        protocol: How it was measured, in words.
+    """
+
+    results: tuple[Held, ...]
+    max_regression: float
+    confidence: float
+    candidates: tuple[Mapping[str, Any], ...]
+    sittings_ms: tuple[tuple[float, ...], ...]
+    environment: Mapping[str, Any]
+    noise: Noise
+    protocol: str
+
+    @property
+    def failing(self) -> tuple[Held, ...]:
+        """Those of which it is not shown that they held."""
+        return tuple(result for result in self.results if result.verdict != HELD)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        document = {"schema": REGRESSION_SCHEMA, "kind": REGRESSION_KIND, **asdict(self)}
+        return {**document, "noise": self.noise.to_dict()}
+
+
+def read_baseline(path: str | Path) -> Baseline:
+    """Read what `edgevision benchmark --json` or `edgevision compare --json` wrote.
+
+    Raises:
+        ConfigError: It cannot be read, is another document, or is one from before candidates were named in it.
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"the baseline {path} cannot be read: {exc}") from exc
+    kind = data.get("kind") if isinstance(data, Mapping) else None
+    if kind == BENCHMARK_KIND:
+        data = {name: value for name, value in data.items() if name != "command"}  # the command line's own word
+        report = BenchmarkReport.from_dict(data)
+        return Baseline(
+            tuple(
+                BaselineEntry(e.artifact, e.runtime, e.device, e.options, _parts(e.latency.samples_ms), True)
+                for e in report.entries
+            ),
+            report.environment,
+            report.noise,
+        )
+    if kind not in (KIND, REGRESSION_KIND):
+        raise ConfigError(f"{path} is no baseline", got=kind, allowed=(BENCHMARK_KIND, KIND, REGRESSION_KIND))
+    check_schema("baseline", data, SCHEMA if kind == KIND else REGRESSION_SCHEMA)
+    try:
+        columns = list(zip(*data["sittings_ms"], strict=True))
+        rows = [
+            (row["artifact"], row["runtime"], row["device"], row["options"], tuple(map(float, column)), False)
+            for row, column in zip(data["candidates"], columns, strict=True)
+        ]
+        noise = None if data["noise"] is None else Noise.from_dict(data["noise"])
+        return Baseline(tuple(BaselineEntry(*row) for row in rows), data["environment"], noise)
+    except (KeyError, TypeError, ValueError) as exc:
+        raise ConfigError(
+            f"the baseline {path} is damaged, or older than candidates in documents: {exc}",
+            next_step="measure it again: edgevision benchmark MODEL --json",
+        ) from exc
+
+
+def against_baseline(
+    candidates: Sequence[Candidate],
+    baseline: Baseline,
+    *,
+    max_regression: float = 0.05,
+    confidence: float = 0.95,
+    budget_s: float = 20.0,
+    seed: int = 0,
+    pin: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> Regression:
+    """Measure candidates, and compare each with the entry of its name, runtime and device in a baseline.
+
+    What was measured at another time is evidence only on the same machine in the same state, and no control tells how
+    that changed meanwhile: on another processor, with other limits, governor, affinity or thread settings, and where
+    the machine was noisy now or then, the verdict is "insufficient evidence".
+
+    Args:
+        candidates: What to measure, one or more; a single one goes with a baseline's single entry whatever its name.
+        baseline: What they are compared with.
+        max_regression: By how much they may be slower, as a share.
+        confidence: Of each interval.
+        budget_s: Seconds that all of it may take.
+        seed: Of the order, of random inputs and of the resampling.
+        pin: Numbers of the cores to run on.
+        progress: Called with (done, total).
+
+    Raises:
+        ConfigError: No candidate, one that the baseline does not have or had with other options, or a value that
+            makes no sense.
+        EdgeVisionError: A candidate does not load or run.
+    """
+    if not candidates:
+        raise ConfigError("compare: candidates", got=0, allowed="one or more")
+    if not 0 <= max_regression < 10:
+        raise ConfigError("compare: max_regression", got=max_regression, allowed="a share of 0 or more")
+    check_effort(confidence, budget_s)
+    known = known_of(candidates)
+    entries = [_entry_for(one, baseline, single=len(candidates) == 1) for one in known]
+    measured = measure(candidates, known, budget_s=budget_s, seed=seed, pin=pin, progress=progress)
+    doubt = _other_machine(baseline.environment, measured.environment) or _noise(baseline.noise, measured.noise)
+    results = []
+    for place, (candidate, entry) in enumerate(zip(candidates, entries, strict=True)):
+        now = [sitting.p50_ms[place] for sitting in measured.sittings]
+        ratio = _ratio(now, entry.p50s_ms, confidence, seed)
+        verdict, reason = _verdict(ratio, doubt, max_regression)
+        middle = statistics.median(entry.p50s_ms)
+        results.append(Held(name_of(candidate), middle, statistics.median(now), ratio, verdict, reason))
+    once = " The baseline is of one loading: how much loadings differ is not in it." if entries[0].one_loading else ""
+    return Regression(
+        results=tuple(results),
+        max_regression=max_regression,
+        confidence=confidence,
+        candidates=measured.candidates,
+        sittings_ms=tuple(sitting.p50_ms for sitting in measured.sittings),
+        environment=measured.environment,
+        noise=measured.noise,
+        protocol=f"{measured.protocol} Intervals: two-sample bootstrap-t, {confidence:.4g} confidence.{once}",
+    )
+
+
+def _parts(samples_ms: Sequence[float]) -> tuple[float, ...]:
+    parts = np.array_split(np.asarray(samples_ms), min(SITTINGS, len(samples_ms)))
+    return tuple(float(np.median(part)) for part in parts)
+
+
+def _entry_for(known: Mapping[str, Any], baseline: Baseline, *, single: bool) -> BaselineEntry:
+    place = ("artifact", "runtime", "device")
+    wanted = tuple(known[name] for name in place)
+    fitting = [entry for entry in baseline.entries if tuple(getattr(entry, name) for name in place) == wanted]
+    if not fitting and single and len(baseline.entries) == 1:
+        fitting = [entry for entry in baseline.entries if (entry.runtime, entry.device) == wanted[1:]]
+    if not fitting:
+        names = [f"{entry.artifact} on {entry.runtime} ({entry.device})" for entry in baseline.entries]
+        raise ConfigError("the baseline has no such entry", got="{} on {} ({})".format(*wanted), allowed=names)
+    same = [entry for entry in fitting if dict(entry.options) == dict(known["options"])]
+    if not same:
+        raise ConfigError(
+            f"the baseline of {known['artifact']} was measured with other options",
+            got=dict(known["options"]),
+            allowed=[str(dict(entry.options)) for entry in fitting],
+        )
+    return same[0]
+
+
+def _other_machine(then: Mapping[str, Any] | None, now: Mapping[str, Any]) -> str | None:
+    """What differs between two machines, in words; None where nothing that matters does."""
+    if then is None:
+        return "the baseline does not say which machine it is of"
+    pairs = {name: (then["processor"].get(name), now["processor"].get(name)) for name in SAME_MACHINE}
+    pairs |= {name: (then.get(name), now.get(name)) for name in ("affinity", "thread_variables")}
+    differing = [f"{name}: {old} then, {new} now" for name, (old, new) in pairs.items() if old != new]
+    return f"the baseline is of another machine or state ({'; '.join(differing)})" if differing else None
+
+
+def _noise(then: Noise | None, now: Noise) -> str | None:
+    for when, noise in (("now", now), ("when the baseline was measured", then)):
+        if noise is not None and noise.verdict == NOISY:
+            return f"the machine was noisy {when}: {'; '.join(noise.reasons)}"
+    return None
+
+
+def _ratio(now: Sequence[float], then: Sequence[float], confidence: float, seed: int) -> Ratio | None:
+    if min(len(now), len(then)) < FEWEST_SITTINGS:
+        return None
+    logarithms = [[math.log(value) for value in values] for values in (now, then)]
+    middle = statistics.fmean(logarithms[0]) - statistics.fmean(logarithms[1])
+    ends = difference_interval(*logarithms, confidence=confidence, seed=seed)
+    return Ratio(*(math.exp(max(-MOST, min(MOST, value))) for value in (middle, *ends)))
+
+
+def _verdict(ratio: Ratio | None, doubt: str | None, most: float) -> tuple[str, str | None]:
+    if doubt is not None:
+        return INSUFFICIENT, doubt
+    if ratio is None:
+        return INSUFFICIENT, f"fewer than {FEWEST_SITTINGS} sittings, now or in the baseline"
+    if ratio.low > 1 + most:
+        return REGRESSED, None
+    if ratio.high <= 1 + most:
+        return HELD, None
+    return INSUFFICIENT, f"the interval reaches over {1 + most:g}: measure for longer, or on a quieter machine"
