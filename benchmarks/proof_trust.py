@@ -13,6 +13,15 @@ COPIES = "300"
 REPETITIONS = "200"
 NAMES = {"itself": "itself", "slower": "itself, each inference a tenth longer"}
 
+BESIDE = {
+    "offline": ("int8 ResNet-8, IR: throughput, benchmark_app -hint throughput", "/s", 0.95),
+    "single_small": ("int8 ResNet-8, IR: p50, benchmark_app -api sync", "ms", 1.05),
+    "single_large": ("int8 MobileNetV2, IR: p50, benchmark_app -api sync", "ms", 1.05),
+    "single_litert": ("int8 MobileNetV2, TFLite: p50, litert-benchmark", "ms", 1.05),
+    "image_to_class": ("int8 ResNet-8, IR: image to class, Model API", "µs", 0.5),
+}
+"""Key of `against_vendors.py` -> what is compared, in what, and the bound of the ratio."""
+
 
 def corrupt(out: Path) -> Section:
     """Corrupted copies of int8 models through inspect, verify and benchmark; see `corrupt.py`."""
@@ -55,4 +64,23 @@ def comparing(out: Path) -> Section:
     return table(["int8 ResNet-8 on LiteRT against", "measured", "bound", "holds"], rows), held
 
 
-TRUST: dict[str, Callable[[Path], Section]] = {"corrupt": corrupt, "comparing": comparing}
+def vendors(out: Path) -> Section:
+    """The runtime layer beside the vendors' own tools; see `against_vendors.py`. Needs what `imagenet` made."""
+    exported(out)
+    folder = out / "imagenet"
+    large = {form: folder / f"mobilenet_v2-{form}-static_wi8_ai8" for form in ("openvino", "tflite")}
+    command = (sys.executable, ROOT / "benchmarks" / "against_vendors.py", "--ir",
+               out / "resnet8-openvino-static_wi8_ai8", "--mobilenet-ir", large["openvino"],
+               "--mobilenet", large["tflite"])  # fmt: skip
+    found = json.loads(run(*command))
+    rows = []
+    for name, (what, unit, bound) in BESIDE.items():
+        pair = found[name]
+        holds = pair["ratio"] >= bound if name == "offline" else pair["ratio"] <= bound
+        told = f"{pair['ours']:,.3f} to {pair['theirs']:,.3f} {unit}: {pair['ratio']:.3f}"
+        rows.append((what, told, f"{'≥' if name == 'offline' else '≤'} {bound}", says(holds)))
+    held = all(row[-1] == "yes" for row in rows)
+    return table(["edgevision to the vendor's tool", "measured", "bound", "holds"], rows), held
+
+
+TRUST: dict[str, Callable[[Path], Section]] = {"corrupt": corrupt, "comparing": comparing, "vendors": vendors}
