@@ -23,7 +23,7 @@ from edgevision.converters.costs import model_costs
 from edgevision.converters.distillation import Distillation
 from edgevision.converters.fine_tuning import FineTuner, FineTuning, Progress, matching_layers
 from edgevision.converters.keras_import import KERAS_TOOLS, SourceModel, check_weights, is_quantization_aware
-from edgevision.errors import ConfigError, check_choice
+from edgevision.errors import ConfigError, ConversionError, check_choice
 from edgevision.manifest import LineageStep
 from edgevision.optional import versions
 
@@ -90,6 +90,8 @@ def prune_channels(
     if dataset is not None and (epochs or importance == "taylor"):
         tuner = FineTuner(source, dataset, settings, distillation)
     run = _Run(source, target, importance, scope, multiple, names)
+    if steps > 1:
+        run.check_reach(tuner)
     history: list[dict[str, float]] = []
     for step, passes in enumerate(_divided(epochs, steps), 1):
         run.shrink(run.wanted_at(step / steps), tuner)
@@ -131,9 +133,8 @@ def _check(
         if not isinstance(value, int) or value < 1:
             raise ConfigError(f"{name} of channel pruning", got=value, allowed="1 or more")
     if dataset is None and (epochs or importance == "taylor"):
-        raise ConfigError(
-            "fine-tuning and the importance taylor need labelled images", next_step="name them, or ask for 0 epochs"
-        )
+        what, instead = ("fine-tuning", "ask for 0 epochs") if epochs else ("the importance taylor", "take another one")
+        raise ConfigError(f"{what} needs labelled images", next_step=f"name them, or {instead}")
     if is_quantization_aware(source.model):
         raise ConfigError(f"{source.name} carries quantization already", next_step="prune the float model")
     check_weights(source)
@@ -190,8 +191,25 @@ class _Run:
             return self.wanted
         return float(self._start * (self.wanted / self._start) ** progress)
 
+    def check_reach(self, tuner: FineTuner | None) -> None:
+        """Raise ConversionError where even without all that can go the target is not met: before any training."""
+        graph, blocks = self._look(tuner)
+        self._gone(graph, blocks, self.wanted)
+
     def shrink(self, wanted: float, tuner: FineTuner | None) -> None:
         """Take out channels until ``wanted`` is met, and try the identity with the masked model."""
+        model = self.source.model
+        graph, blocks = self._look(tuner)
+        gone = self._gone(graph, blocks, wanted)
+        if not gone:
+            return
+        smaller = smaller_model(model, graph, gone)
+        self._error = max(self._error, identity_error(smaller, masked_model(model, graph, gone)))
+        self._note(graph, gone)
+        self.source = replace(self.source, model=smaller)
+
+    def _look(self, tuner: FineTuner | None) -> tuple[ChannelGraph, tuple[Block, ...]]:
+        """Return the graph of the model as far as it has got, and what can be taken out of it."""
         model = self.source.model
         graph = ChannelGraph(model)
         scores = channel_importance(graph, self._importance, model, tuner)
@@ -206,13 +224,7 @@ class _Run:
                 got="; ".join(f"{name}: {reason}" for name, reason in self._skipped[:2]) or None,
                 next_step="choose convolution or dense layers",
             )
-        gone = self._gone(graph, blocks, wanted)
-        if not gone:
-            return
-        smaller = smaller_model(model, graph, gone)
-        self._error = max(self._error, identity_error(smaller, masked_model(model, graph, gone)))
-        self._note(graph, gone)
-        self.source = replace(self.source, model=smaller)
+        return graph, blocks
 
     def report(self, history: tuple[dict[str, float], ...]) -> ChannelPruningReport:
         """Return what was done."""
@@ -245,10 +257,15 @@ class _Run:
             return []
         what = "parameters" if self._target.kind in ("parameters", "bytes") else "macs"
         chunks = removal_order(graph, blocks, self._multiple, self._scope, what)
-        if self._target.measure is None:
-            chosen = enough(graph, chunks, what, wanted)
-        else:
-            chosen = first_that_fit(chunks, lambda some: self._without(graph, some), self._target.kind, wanted)
+        try:
+            if self._target.measure is None:
+                chosen = enough(graph, chunks, what, wanted)
+            else:
+                chosen = first_that_fit(chunks, lambda some: self._without(graph, some), self._target.kind, wanted)
+        except ConversionError as exc:
+            if graph.skipped:
+                exc.next_step = f"{exc.next_step}; what keeps channels whole here: {_listed(graph.skipped)}"
+            raise
         return [root for chunk in chosen for root in chunk.roots]
 
     def _without(self, graph: ChannelGraph, chunks: Sequence[Chunk]) -> float:
@@ -264,6 +281,12 @@ class _Run:
             before, kept = self._kept.get(name, (len(stays), np.arange(len(stays))))
             if not stays.all():
                 self._kept[name] = (before, kept[stays])
+
+
+def _listed(skipped: Iterable[tuple[str, str]]) -> str:
+    """Return the first layers and reasons, and how many more there are."""
+    found = [f"{name} ({reason})" for name, reason in dict(skipped).items()]
+    return "; ".join(found[:2]) + (f" and {len(found) - 2} more" if len(found) > 2 else "")
 
 
 def _skipped(

@@ -39,6 +39,12 @@ def _same(graph: ChannelGraph, call: Call, inputs: list[Array]) -> Found:
     return _kept_whole(graph, inputs) if _mixes(call.layer) else inputs[0]
 
 
+def _dropout(graph: ChannelGraph, call: Call, inputs: list[Array]) -> Found:
+    """Channels pass through one by one, unless the layer was told how many there are."""
+    told = (call.layer.noise_shape or (None,))[-1]
+    return _same(graph, call, inputs) if told in (None, 1) else _kept_whole(graph, inputs)
+
+
 def _softmax(graph: ChannelGraph, call: Call, inputs: list[Array]) -> Found:
     axes = call.layer.axis if isinstance(call.layer.axis, list | tuple) else [call.layer.axis]
     rank = len(call.input_shapes[0])
@@ -218,7 +224,7 @@ OPERATORS_OF_ONE = frozenset((_OF_ONE_TEXT + _OF_TWO_TEXT).split())
 """Functions of one tensor, and of one tensor and numbers, that work element by element."""
 
 _SAME = (
-    "Activation ReLU LeakyReLU ELU ThresholdedReLU GELU Dropout AlphaDropout GaussianDropout GaussianNoise "
+    "Activation ReLU LeakyReLU ELU ThresholdedReLU GELU GaussianDropout GaussianNoise "
     "SpatialDropout1D SpatialDropout2D SpatialDropout3D ActivityRegularization Identity RepeatVector "
     "MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D "
     "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D "
@@ -241,9 +247,11 @@ RULES: Mapping[str, Rule] = {
     "Conv2DTranspose": _convolution(-1, -2),
     "Conv3D": _convolution(-2, -1),
     "Conv3DTranspose": _convolution(-1, -2),
+    "AlphaDropout": _dropout,
     "Dense": _convolution(-2, -1),
     "DepthwiseConv1D": _depthwise,
     "DepthwiseConv2D": _depthwise,
+    "Dropout": _dropout,
     "Flatten": _flatten,
     "Normalization": _normalization,
     "PReLU": _prelu,

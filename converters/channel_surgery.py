@@ -74,10 +74,7 @@ def identity_error(smaller: Any, masked: Any, seed: int = 0) -> float:
             is NaN or infinite, and nothing can be said.
     """
     rng = np.random.default_rng(seed)
-    inputs = [
-        rng.standard_normal((PROBES, *(length or 32 for length in tensor.shape[1:]))).astype(np.float32)
-        for tensor in masked.inputs
-    ]
+    inputs = [_probe(rng, tensor) for tensor in masked.inputs]
     with vendor_step(f"comparing {smaller.name} with its masked original"):
         found, wanted = _answers(smaller, inputs), _answers(masked, inputs)
     _check_finite(masked.name, {"masked original": wanted, "smaller model": found})
@@ -89,6 +86,14 @@ def identity_error(smaller: Any, masked: Any, seed: int = 0) -> float:
             next_step="leave out some layers (--layers), and report the model",
         )  # fmt: skip
     return error
+
+
+def _probe(rng: np.random.Generator, tensor: Any) -> Array:
+    """Return random values for an input; integers, which stand for words or classes, are the first two."""
+    shape = (PROBES, *(length or 32 for length in tensor.shape[1:]))
+    if tensor.dtype.is_integer:
+        return rng.integers(0, 2, shape).astype(tensor.dtype.as_numpy_dtype)
+    return rng.standard_normal(shape).astype(np.float32)
 
 
 class _Kept:

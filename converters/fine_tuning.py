@@ -17,10 +17,10 @@ from edgevision.converters.distillation import (
 )
 from edgevision.converters.keras_import import SourceModel, layer_names, leaf_layers, named_layers
 from edgevision.converters.layer_choice import matching_names
-from edgevision.converters.vendor import vendor_step
+from edgevision.converters.vendor import telling_line, vendor_step
 from edgevision.data.batches import AUGMENTATIONS, materialize, steps_per_epoch, tf_batches
 from edgevision.data.classes import match_targets
-from edgevision.errors import ConfigError, ConversionError, DatasetError, check_choice
+from edgevision.errors import ConfigError, ConversionError, DatasetError, EdgeVisionError, check_choice
 from edgevision.optional import require
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class FineTuning:
             raise ConfigError("batch size", got=self.batch_size, allowed="1 or more")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ConfigError("learning rate", got=self.learning_rate, allowed="more than 0")
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError("seed", got=self.seed, allowed="0 to 4294967295")
         if not 0 <= self.weight_decay < 1:
             raise ConfigError("weight decay", got=self.weight_decay, allowed="0 or more, below 1")
 
@@ -147,7 +149,7 @@ class FineTuner:
             epochs: Passes over the images; None for those of the settings.
 
         Raises:
-            ConversionError: The loss is no longer a number.
+            ConversionError: The loss is no longer a number, or a layer cannot be trained.
         """
         keras = require("tf_keras")
         keras.utils.set_random_seed(self.settings.seed)
@@ -171,13 +173,18 @@ class FineTuner:
                 progress(len(history), history[-1])
 
         watch = keras.callbacks.LambdaCallback(on_epoch_end=note)
-        model.fit(
-            batches,
-            epochs=epochs,
-            steps_per_epoch=self.steps,
-            callbacks=[*callbacks, watch],
-            verbose=0,
-        )
+        try:
+            model.fit(
+                batches,
+                epochs=epochs,
+                steps_per_epoch=self.steps,
+                callbacks=[*callbacks, watch],
+                verbose=0,
+            )
+        except (EdgeVisionError, MemoryError):
+            raise
+        except Exception as exc:  # whatever a layer raises when it is trained
+            raise ConversionError(f"fine-tuning {model.name} failed: {telling_line(exc)}") from exc
         return history
 
     def settle_statistics(self, model: Any) -> None:

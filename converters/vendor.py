@@ -51,7 +51,7 @@ def vendor_step(
             raise
         except Exception as exc:
             _note(exc, _tail(log))
-            raise error(f"{what} failed: {_reason(exc)}", next_step=next_step) from exc
+            raise error(f"{what} failed: {telling_line(exc)}", next_step=next_step) from exc
 
 
 def _log_file() -> IO[bytes]:
@@ -139,14 +139,15 @@ _OPERATORS = r"^[\s-]*(?:(?:Flex|Custom|TF Select) ops|No conversion rule found 
 """How TensorFlow's converter and OpenVINO's list what they cannot convert."""
 
 
-def _reason(exc: BaseException) -> str:
-    """The line of a vendor's exception that says something, at most 200 characters of it."""
+def telling_line(exc: BaseException) -> str:
+    """Return the line of a vendor's exception that says something, at most 200 characters of it."""
     text = str(exc)
     operators = re.findall(_OPERATORS, text, re.M)
     if operators:
         return f"operators that the format does not have: {', '.join(found.strip() for found in operators)}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if re.search(r"error|not support|unsupport|cannot|can't|invalid", line, re.I)]
-    line = (telling or lines or [type(exc).__name__])[0]
+    raised = [line for line in lines if re.match(r"\w+(Error|Exception): ", line)]  # the end of a trace in a message
+    line = (raised or telling or lines or [type(exc).__name__])[0]
     line = re.sub(r"(?<![\w.:/-])(?:/[\w.+-]+)+/", "", line)  # folders; not the slashes inside a layer's name
     return line if len(line) <= 200 else line[:199] + "…"

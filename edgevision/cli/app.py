@@ -24,7 +24,7 @@ Rows = Mapping[str, Mapping[str, tuple[str, str]]]
 COMMANDS: Rows = {
     "Make it small": {
         "train": ("edgevision.cli.train:train", "Train a classifier and evaluate it"),
-        "prune": ("edgevision.cli.prune:prune", "Set the smallest weights to zero"),
+        "prune": ("edgevision.cli.prune:prune", "Set the smallest weights to zero, or take whole channels out"),
         "cluster": ("edgevision.cli.cluster:cluster", "Let the weights of a layer share a few values"),
         "quantize": ("edgevision.cli.quantize:quantize", "Make the numbers smaller, after training or with more of it"),
         "convert": ("edgevision.cli.convert:convert", "Change the format"),

@@ -100,11 +100,13 @@ def _run(model: Path, data: str, recipe: Path, out: Path, options: dict[str, Any
 def _search(model: Path, data: str, out: Path, options: dict[str, Any]) -> None:
     from edgevision.cli.models import model_place
     from edgevision.compress import search
+    from edgevision.compress.identity import SEARCH_FILE
 
     try:
         with working("searching") as line:
             result = search(model_place(model), data, out, progress=compression_progress(line), **options)
     except (KeyboardInterrupt, SystemExit):
-        note("edgevision: the search is kept; the same command goes on with it")
+        if Path(out, SEARCH_FILE).exists():
+            note("edgevision: the search is kept; the same command goes on with it")
         raise
     show_search(result)

@@ -160,7 +160,13 @@ def confidence_option(what: str) -> Decorator:
     )
 
 
-seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything drawn at random.")
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of everything drawn at random.",
+)
 
 
 def refuse_options(names: Collection[str], why: str, *, got: str | None = None, allowed: str | None = None) -> None:

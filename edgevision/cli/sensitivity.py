@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import Choice, FloatRange, data_options, model_argument, overwrite_option, seed_option
+from edgevision.cli.options import (
+    Choice,
+    FloatRange,
+    data_options,
+    model_argument,
+    overwrite_option,
+    refuse_options,
+    seed_option,
+)
 from edgevision.cli.output import note, show, table, working
 from edgevision.errors import ConfigError
+
+QUANTIZING = ("to", "scheme", "granularity", "calibration_count")
 
 if TYPE_CHECKING:
     from edgevision.compress.sensitivity_proof import Repair
@@ -81,6 +91,7 @@ def sensitivity(
     from edgevision.compress.sensitivity_repair import repair
     from edgevision.files import check_file_place
 
+    _check_options(options["what"], repairing=recipe is not None)
     if recipe is not None:
         if options["what"] != "quantize":
             raise ConfigError("--repair is for quantization", got=f"--what {options['what']}", allowed="quantize")
@@ -101,6 +112,17 @@ def sensitivity(
         note(f"edgevision: skipped {layer}: {reason}")
     if repaired is not None and not repaired.layers:
         note("edgevision: no recipe was written")
+
+
+def _check_options(what: str, *, repairing: bool) -> None:
+    """Raise ConfigError for an option that would not be heeded."""
+    if what == "quantize":
+        what_for = "is for zeros and channels"
+        refuse_options(("target_sparsity",), what_for, got="--what quantize", allowed="prune, channels")
+    else:
+        refuse_options(QUANTIZING, "is for quantization", got=f"--what {what}", allowed="quantize")
+    if not repairing:
+        refuse_options(("keep", "overwrite"), "is for --repair")
 
 
 def _images(data: str, split: str | None) -> tuple[ImageDataset, ImageDataset | None]:

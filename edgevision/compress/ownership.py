@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgevision.errors import ConfigError
+
 
 def this_process() -> dict[str, Any]:
     """Return what tells this process apart from every other one, also from a later one of the same number."""
@@ -32,7 +34,13 @@ def locked(file: Path | None) -> Iterator[None]:
     if file is None:
         yield
         return
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as exc:
+        raise ConfigError(
+            f"storage: cannot write beside the database, in {file.parent}", got=exc.strerror,
+            next_step="name a folder that is there and can be written to",
+        ) from exc  # fmt: skip
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -23,7 +23,7 @@ from edgevision.compress.steps import (
     numerics_of,
 )
 from edgevision.documents import check_fields, check_schema, digest
-from edgevision.errors import ConfigError, check_choice
+from edgevision.errors import ConfigError, EdgeVisionError, check_choice
 from edgevision.optional import require
 
 SCHEMA = 1
@@ -112,12 +112,12 @@ class CompressionRecipe:
 
 @contextlib.contextmanager
 def naming_step(recipe: CompressionRecipe, index: int) -> Iterator[None]:
-    """Say in a ConfigError of the block which step it is about, counted from 1."""
+    """Say in an error of the block which step it is about, counted from 1."""
     try:
         yield
-    except ConfigError as exc:
+    except EdgeVisionError as exc:
         what = f"recipe {recipe.name}: step {index} ({recipe.steps[index - 1].method}): {exc.what}"
-        raise ConfigError(what, got=exc.got, allowed=exc.allowed, next_step=exc.next_step) from exc
+        raise type(exc)(what, got=exc.got, allowed=exc.allowed, next_step=exc.next_step) from exc
 
 
 def steps_digest(steps: tuple[Step, ...]) -> str:

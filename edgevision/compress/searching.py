@@ -106,8 +106,8 @@ def search(
     )
     parts = load_parts(plan)
     if overwrite:
-        if storage is not None:
-            Study.remove(storage, study)
+        if storage is not None or _is_database(folder / STUDY_FILE):
+            Study.remove(plan.storage, study)
         _clear(folder)
     bench = open_bench(plan, parts)
     if jobs == 1:
@@ -130,6 +130,11 @@ def _checked(out: Path) -> Path:
             next_step="name another or an empty directory",
         )  # fmt: skip
     return folder
+
+
+def _is_database(file: Path) -> bool:
+    """Whether a file is a database at all, which a process may be working on."""
+    return file.is_file() and file.read_bytes()[:16] == b"SQLite format 3\0"
 
 
 def _clear(folder: Path) -> None:

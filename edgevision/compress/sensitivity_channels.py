@@ -60,5 +60,5 @@ def channel_groups(model: Any, copy: Any, share: float, wanted: Collection[str] 
             for variable, values in zip(variables, after, strict=True)
             if not np.array_equal(variable.numpy(), values)
         ]
-        groups.append(Group(block.layers, count, gone, change))
+        groups.append(Group(block.layers, block.width * count, block.width * gone, change))
     return groups

@@ -11,7 +11,14 @@ import numpy as np
 from edgevision.compress.sensitivity_channels import channel_groups
 from edgevision.compress.sensitivity_report import LayerSensitivity
 from edgevision.compress.sensitivity_simulation import Simulation
-from edgevision.compress.sensitivity_weights import Altered, Change, pruned_weights, quantized_weights
+from edgevision.compress.sensitivity_weights import (
+    FEWER_STEPS,
+    STEPS,
+    Altered,
+    Change,
+    pruned_weights,
+    quantized_weights,
+)
 from edgevision.compress.sensitivity_why import Evidence, pruning_reason, quantization_reason
 from edgevision.converters.costs import model_costs
 from edgevision.converters.formats import SCHEMES
@@ -138,7 +145,9 @@ class Judge:
             if treatment.what == "prune":
                 change = pruned_weights(found, treatment.target_sparsity, KERNELS)
             else:
-                change = quantized_weights(found, SCHEMES[treatment.scheme].weight_bits, treatment.granularity)
+                bits = SCHEMES[treatment.scheme].weight_bits
+                fewer = treatment.to == "openvino" and SCHEMES[treatment.scheme].calibration
+                change = quantized_weights(found, bits, treatment.granularity, FEWER_STEPS if fewer else STEPS)
             edges = self._bits(number for number, edge in enumerate(self.graph.edges) if edge.producer == unit)
             names = tuple(dict.fromkeys([found.name, *found.names]))
             self._trials[unit] = Trial(found.name, found.kind, names, change, edges, unit)

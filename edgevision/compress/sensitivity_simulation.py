@@ -82,9 +82,8 @@ class Simulation:
                 raise ConversionError(
                     f"{self._name}: a layer gives values that are NaN or infinite", got=self.graph.name_of(value)
                 )
-            together = (low.min(), high.max()) if self._to == "tflite" else (low.mean(), high.mean())
             fixed = FIXED_RANGES.get(self.graph.kind_of(value)) if self._to == "tflite" else None
-            self.ranges[value] = fixed or (min(0.0, float(together[0])), max(0.0, float(together[1])))
+            self.ranges[value] = fixed or (min(0.0, float(low.min())), max(0.0, float(high.max())))
 
     def rounds(self, edge: Edge) -> bool:
         """Whether an integer model in this format rounds there at all."""

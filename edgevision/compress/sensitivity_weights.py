@@ -1,7 +1,8 @@
 """What the weights of one unit become in an integer or a sparse model, everything else as it was.
 
-Integer kernels have symmetric weights (±127 steps), one scale for the tensor or one for each output channel, after the
-batch norm has been folded in. Biases are kept in 32 bits, so nothing happens to them.
+Integer kernels have symmetric weights (±127 steps, ±63 where OpenVINO multiplies them with integers), one scale for the
+tensor or one for each output channel, after the batch norm has been folded in. Biases are kept in 32 bits, so nothing
+happens to them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ OUTPUT_AXES = {
 }
 """Where a kernel has its output channels, if not on its last axis: by its own name, or that of its layer's class."""
 STEPS = 127
+FEWER_STEPS = 63
+"""Of a static int8 model for OpenVINO; see `edgevision.converters.nncf_quantizer`."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,14 @@ class Altered:
 Change = list[Altered]
 
 
-def quantized_weights(unit: Unit, bits: int, granularity: str) -> Change:
+def quantized_weights(unit: Unit, bits: int, granularity: str, steps: int = STEPS) -> Change:
     """Return the unit's weights as ``bits`` wide numbers, multiplied out again: float32.
 
     Args:
         unit: Its layers.
         bits: 8, or 16 for half-precision floats; 32 changes nothing.
         granularity: ``per_channel`` or ``per_tensor`` scales.
+        steps: Into how many 8 bits divide the largest weight: `STEPS` or `FEWER_STEPS`.
     """
     if bits == 32:
         return []
@@ -65,11 +69,11 @@ def quantized_weights(unit: Unit, bits: int, granularity: str) -> Change:
             factor = folded_scale(unit, layer, name, kernel.shape)
             folded, axes = kernel * factor, output_axes(layer, name)
             per_channel = granularity == "per_channel" and name.endswith("kernel")
-            rounded = folded.astype(np.float16) if bits == 16 else _rounded(folded, axes if per_channel else ())
+            rounded = folded.astype(np.float16) if bits == 16 else _rounded(folded, axes if per_channel else (), steps)
             values = np.where(factor == 0, kernel, rounded / np.where(factor == 0, 1.0, factor))
             change.append(_altered(variable, values, folded, axes))
     if bits == 8 and unit.layers and type(unit.layers[0]).__name__ in BATCH_NORMS:
-        change += _constants(unit.layers[0])
+        change += _constants(unit.layers[0], steps)
     return change
 
 
@@ -132,22 +136,22 @@ def _altered(variable: Any, values: Array, folded: Array, axes: tuple[int, ...])
     return Altered(variable, variable.numpy(), values.astype(np.float32), last)
 
 
-def _rounded(kernel: Array, axes: tuple[int, ...]) -> Array:
+def _rounded(kernel: Array, axes: tuple[int, ...], steps: int) -> Array:
     others = tuple(axis for axis in range(kernel.ndim) if axis - kernel.ndim not in axes)
     highest = np.abs(kernel).max(axis=others, keepdims=True)
-    scale = np.where(highest == 0, 1.0, highest / STEPS)
+    scale = np.where(highest == 0, 1.0, highest / steps)
     rounded: Array = np.round(kernel / scale) * scale
     return rounded
 
 
-def _constants(norm: Any) -> Change:
+def _constants(norm: Any, steps: int) -> Change:
     """A batch norm with nothing to be folded into is a multiplication and an addition with constants of 8 bits."""
     scale = batch_norm_scale(norm)
-    rounded = _rounded(scale, ())
+    rounded = _rounded(scale, (), steps)
     root = np.sqrt(norm.moving_variance.numpy().astype(np.float64) + norm.epsilon)
     change: Change = [_altered(norm.gamma, rounded * root, scale, (-1,))] if norm.scale else []
     if norm.center:
         mean = norm.moving_mean.numpy().astype(np.float64)
         offset = norm.beta.numpy() - mean * scale
-        change.append(_altered(norm.beta, _rounded(offset, ()) + mean * rounded, offset, (-1,)))
+        change.append(_altered(norm.beta, _rounded(offset, (), steps) + mean * rounded, offset, (-1,)))
     return change

@@ -232,7 +232,7 @@ def _one_trial(bench: Bench, judge: Judge, records: tuple[Record, ...], progress
         else:
             study.finish(trial, judged, time.monotonic() - start)
     except BaseException as exc:
-        study.leave(trial, blameless=isinstance(exc, EdgeVisionError | KeyboardInterrupt))
+        study.leave(trial, blameless=isinstance(exc, EdgeVisionError | KeyboardInterrupt | SystemExit))
         raise
     _tidy(bench)
     return True

@@ -58,6 +58,7 @@ def test_a_search_that_finds_nothing_says_by_how_much_and_one_that_does_where(ru
         (["--min-accuracy", "0.8"], "--min-accuracy"),
         (["--to", "onnx"], "--to: got onnx; allowed: tflite, openvino"),
         (["--storage", "nonsense", "--out", "{out}"], "not the URL of a database"),
+        (["--storage", "sqlite:////absent/study.db", "--out", "{out}"], "cannot write beside the database, in /absent"),
         (["--device", "gpu9", "--out", "{out}", "--trials", "1"], "gpu9"),
     ],
 )

@@ -12,6 +12,7 @@ from edgevision.converters.channel_report import ChannelTarget
 from edgevision.converters.channel_surgery import identity_error, masked_model, smaller_model
 from edgevision.converters.costs import model_costs
 from edgevision.converters.distillation import Distillation
+from edgevision.converters.fine_tuning import FineTuner, FineTuning
 from edgevision.converters.keras_import import SourceModel, load_source, save_keras_artifact
 from edgevision.errors import ConfigError, ConversionError, DatasetError
 from edgevision.preprocessing import Preprocessing
@@ -341,8 +342,9 @@ def test_fine_tuning_with_a_teacher_repeats_itself_and_the_result_is_a_model_lik
         ({"target": HALF, "scope": "local"}, ConfigError, "global, per_layer"),
         ({"target": HALF, "multiple": 0}, ConfigError, "multiple of channel pruning: got 0"),
         ({"target": HALF, "steps": 0}, ConfigError, "steps of channel pruning: got 0"),
-        ({"target": HALF, "epochs": 1}, ConfigError, "labelled images"),
-        ({"target": HALF, "importance": "taylor"}, ConfigError, "labelled images"),
+        ({"target": HALF, "epochs": 1}, ConfigError, r"fine-tuning needs labelled images.*ask for 0 epochs"),
+        ({"target": HALF, "importance": "taylor"}, ConfigError, r"taylor needs labelled images.*take another one"),
+        ({"target": HALF, "seed": -1}, ConfigError, "seed: got -1"),
         ({"target": HALF, "layers": ["stm"]}, ConfigError, "got stm; allowed: stem"),
         ({"target": HALF, "layers": ["scores"]}, ConfigError, "no channels to prune"),
         ({"target": HALF, "layers": ["stem"]}, ConfigError, "no channels to prune"),
@@ -352,6 +354,69 @@ def test_fine_tuning_with_a_teacher_repeats_itself_and_the_result_is_a_model_lik
 def test_impossible_wishes_are_refused(options, error, message):
     with pytest.raises(error, match=message):
         prune_channels(source_of(residual), None, **{"epochs": 0, **options})
+
+
+def test_a_target_out_of_reach_is_found_before_the_first_step_is_trained(images):
+    trained = []
+    with pytest.raises(ConversionError, match="cannot meet the target"):
+        prune_channels(
+            source_of(residual), images, target=ChannelTarget("macs", 0.02), steps=3, epochs=3,
+            progress=lambda epoch, record: trained.append(epoch),
+        )  # fmt: skip
+    assert not trained
+
+
+def test_what_keeps_channels_whole_is_named_where_a_target_is_out_of_reach():
+    def build(keras):
+        image = keras.Input((16, 16, 3), name="image")
+        x = keras.layers.Conv2D(16, 3, activation="relu", name="wide")(image)
+        x = keras.layers.LayerNormalization(name="across")(x)
+        x = keras.layers.Conv2D(8, 3, activation="relu", name="narrow")(x)
+        return _finish(keras, image, keras.layers.GlobalAveragePooling2D()(x), "mixed")
+
+    with pytest.raises(ConversionError, match=r"cannot meet.*what keeps channels whole here: across \("):
+        prune_channels(source_of(build), None, target=ChannelTarget("macs", 0.2), epochs=0, multiple=1)
+
+
+def test_dropout_that_was_told_how_many_channels_there_are_keeps_them(images):
+    def build(keras):
+        image = keras.Input((16, 16, 3), name="image")
+        x = keras.layers.Conv2D(16, 3, activation="relu", name="first")(image)
+        x = keras.layers.Dropout(0.1, noise_shape=(None, 1, 1, 16))(x)
+        x = keras.layers.Conv2D(16, 3, activation="relu", name="second")(x)
+        x = keras.layers.Dropout(0.1, noise_shape=(None, 1, 1, 1))(x)
+        return _finish(keras, image, keras.layers.GlobalAveragePooling2D()(x), "dropout")
+
+    pruned, report = prune_channels(source_of(build), images, target=ChannelTarget("macs", 0.9), epochs=1, multiple=1)
+    assert [layer.layer for layer in report.layers] == ["second"] and report.history
+    assert pruned.model.get_layer("first").filters == 16
+
+
+def test_a_layer_that_cannot_be_trained_is_an_error_of_ours(images):
+    class Stubborn(keras.layers.Layer):
+        def call(self, inputs, training=None):
+            if training:
+                raise ValueError("not in training")
+            return inputs
+
+    def build(keras):
+        image = keras.Input((16, 16, 3), name="image")
+        x = keras.layers.Conv2D(16, 3, activation="relu", name="first")(image)
+        x = keras.layers.Conv2D(16, 3, activation="relu", name="second")(Stubborn()(x))
+        return _finish(keras, image, keras.layers.GlobalAveragePooling2D()(x), "stubborn")
+
+    with pytest.raises(ConversionError, match=r"fine-tuning stubborn failed: .*not in training"):
+        FineTuner(source_of(build), images, FineTuning(1, 32, 0.01, 0, "none")).run(source_of(build).model)
+
+
+def test_a_model_of_integers_is_pruned():
+    words = keras.Input((12,), dtype="int32", name="words")
+    x = keras.layers.Embedding(20, 16, name="embedding")(words)
+    x = keras.layers.Conv1D(16, 3, activation="relu", name="conv")(x)
+    model = _finish(keras, words, keras.layers.GlobalAveragePooling1D()(x), "words")
+    source = SourceModel(model, "words", None, ("across", "down", "plain"), "classification", {"activation": "softmax"})
+    _, report = prune_channels(source, None, target=ChannelTarget("parameters", 0.7), epochs=0, multiple=1)
+    assert "conv" in [layer.layer for layer in report.layers] and report.identity_error <= 1e-3
 
 
 def test_impossible_targets_and_broken_models_are_refused(images):

@@ -101,7 +101,7 @@ def test_a_place_that_is_taken_is_refused_before_any_work(place, compressed, tmp
             'method = "prune"\nlearning_rate = 1e30\n[[steps]]\nmethod = "quantize"\nfloat_layers = ["nosuch"]',
             r"recipe r: step 2 \(quantize\): float_layers: no layer has this name",  # and not that step 1 diverged
         ),
-        ('method = "prune"\nbatch_size = 1000', "batch size"),
+        ('method = "prune"\nbatch_size = 1000', r"recipe r: step 1 \(prune\): .*batch size"),
     ],
 )
 def test_what_does_not_fit_the_model_is_named_and_nothing_is_written(place, tmp_path, step, message):
