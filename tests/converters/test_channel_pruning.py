@@ -405,7 +405,7 @@ def test_a_layer_that_cannot_be_trained_is_an_error_of_ours(images):
         x = keras.layers.Conv2D(16, 3, activation="relu", name="second")(Stubborn()(x))
         return _finish(keras, image, keras.layers.GlobalAveragePooling2D()(x), "stubborn")
 
-    with pytest.raises(ConversionError, match="fine-tuning stubborn failed: ValueError: .* layer 'stubborn"):
+    with pytest.raises(ConversionError, match=r"fine-tuning stubborn failed: ValueError: .* layer 'stubborn"):
         FineTuner(source_of(build), images, FineTuning(1, 32, 0.01, 0, "none")).run(source_of(build).model)
 
 
