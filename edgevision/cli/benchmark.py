@@ -11,19 +11,23 @@ import click
 from edgevision.cli.command import command
 from edgevision.cli.options import FloatRange, runtime_options, runtime_settings, seed_option
 from edgevision.cli.output import show, table, working
+from edgevision.cli.remote import machine_entry, ran_on, remote_options
 from edgevision.metrics.percentiles import samples_needed
 
 if TYPE_CHECKING:
     from edgevision.benchmark import BenchmarkReport, Candidate
+    from edgevision.remote import Machine, Remote
 
 
 @command(
     "benchmark",
     "edgevision benchmark runs/resnet8-tflite-static_wi8_ai8",
     "edgevision benchmark runs/resnet8-* --min-duration 10 --json",
+    "edgevision benchmark runs/resnet8-tflite-* --device ssh://pi@camera-3:2222/cpu",
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @runtime_options(several=True, isolated=True)
+@remote_options
 @click.option("--warmup", type=FloatRange(min=0), default=0.5, show_default=True, help="Seconds before measuring.")
 @click.option(
     "--min-duration", type=FloatRange(min=0), default=2.0, show_default=True, help="Seconds of measurement each."
@@ -40,6 +44,7 @@ def benchmark(
     min_duration: float,
     min_count: int,
     seed: int,
+    remote: Remote | None,
 ) -> None:
     """Measure latency, load time and memory of MODELS, which take turns in random order.
 
@@ -48,15 +53,45 @@ def benchmark(
     memory are those of a fresh process. Memory is the peak of that process; its own weight, Python and numpy, is in
     the JSON as idle_rss_bytes.
     """
+    settings = runtime_settings(threads, precision)
+    protocol = {"warmup_s": warmup, "min_duration_s": min_duration, "min_count": min_count, "seed": seed}
+    machine = None
+    if remote is not None:
+        report, machine = _there(models, remote, runtimes, settings, protocol)
+    else:
+        report = _here(models, runtimes, device, settings, protocol)
+    text = f"{_table(report)}\n\n{report.protocol.text}{_too_few(report)}{ran_on(machine)}"
+    show({**report.to_dict(), **machine_entry(machine)}, text)
+
+
+def _here(
+    models: tuple[Path, ...],
+    runtimes: tuple[str, ...],
+    device: str,
+    settings: Mapping[str, Any],
+    protocol: Mapping[str, Any],
+) -> BenchmarkReport:
     from edgevision.benchmark import benchmark as measure
 
-    settings = runtime_settings(threads, precision)
     candidates = [candidate for model in models for candidate in _candidates(model, runtimes, device, settings)]
     with working("measuring") as progress:
-        report = measure(
-            candidates, warmup_s=warmup, min_duration_s=min_duration, min_count=min_count, seed=seed, progress=progress
-        )
-    show(report.to_dict(), f"{_table(report)}\n\n{report.protocol.text}{_too_few(report)}")
+        return measure(candidates, **protocol, progress=progress)
+
+
+def _there(
+    models: tuple[Path, ...],
+    remote: Remote,
+    runtimes: tuple[str, ...],
+    settings: Mapping[str, Any],
+    protocol: Mapping[str, Any],
+) -> tuple[BenchmarkReport, Machine]:
+    from edgevision.cli.models import open_model
+    from edgevision.remote import benchmark_there
+
+    artifacts = [open_model(model) for model in models]
+    with working("measuring") as progress:
+        ran = benchmark_there(artifacts, remote, runtimes=runtimes, options=settings, **protocol, tell=progress.say)
+    return ran.result, ran.machine
 
 
 def _candidates(model: Path, runtimes: tuple[str, ...], device: str, settings: Mapping[str, Any]) -> list[Candidate]:
