@@ -17,6 +17,7 @@ from edgevision.optional import require
 PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(15, 9, -1)))
 NO_PYTHON = "edgevision-no-python:"
 START_S = 60
+CLOSING_S = 1
 BEAT_S = onboard.SILENCE_S / 6
 
 # Any login shell passes this on to sh: no line break, no single quote inside, nothing that csh or fish would read.
@@ -60,7 +61,7 @@ class OpenBoard:
                 version = text.removeprefix(NO_PYTHON).strip()
                 raise RemoteError(
                     f"{self._address.shown} has no Python 3.10 or newer",
-                    got=version if version.startswith("Python") else "no python3",
+                    got=version if version.startswith("Python") else f"no python3 ({version})",
                     next_step="install one there, as python3 or python3.N on the PATH",
                 )
             if text.startswith(onboard.TOKEN):
@@ -116,10 +117,28 @@ class OpenBoard:
             except (require("asyncssh").Error, OSError) as exc:
                 raise _cut(self._address) from exc
             if not data:
-                raise _cut(self._address)
+                raise await self._ended()
             self._received += data
         line, _, self._received = self._received.partition(b"\n")
         return line.decode("utf-8", "replace")
+
+
+    async def _ended(self) -> RemoteError:
+        """What to say when nothing more comes: the connection is gone, or only the program on board is."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._connection.wait_closed(), CLOSING_S)
+        if not self.alive:
+            return _cut(self._address)
+        return RemoteError(
+            f"what edgevision had started on {self._address.shown} ended",
+            got=f"exit status {self._process.exit_status}",
+            next_step="was it killed for want of memory, or is there no sh? run the same command again to go on",
+        )
+
+
+def program() -> str:
+    """Return the text of the program on board."""
+    return inspect.getsource(onboard)
 
 
 def _cut(address: Address) -> RemoteError:
@@ -143,7 +162,7 @@ async def open_board(address: Address) -> AsyncIterator[OpenBoard]:
         except asyncssh.Error as exc:
             raise RemoteError(f"{address.shown} starts no command for us: {reason_of(exc)}") from exc
         board = OpenBoard(address, connection, process)
-        await board.write(inspect.getsource(onboard).encode().hex())
+        await board.write(program().encode().hex())
         try:
             board.facts = await asyncio.wait_for(board.answer(), START_S)
         except asyncio.TimeoutError as exc:

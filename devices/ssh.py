@@ -75,6 +75,7 @@ async def connect(address: Address) -> AsyncIterator[Any]:
 
 
 async def _connected(address: Address, any_kind: bool = False) -> Any:
+    """Connect; with ``any_kind`` also to a machine that has no key of a kind that is known, to be told of its key."""
     asyncssh = require("asyncssh")
     watch = _watch(asyncssh)
     given: dict[str, Any] = {}
@@ -100,10 +101,10 @@ async def _connected(address: Address, any_kind: bool = False) -> Any:
         )
     except asyncssh.HostKeyNotVerifiable as exc:
         raise _untrusted(asyncssh, address, watch) from exc
-    except asyncssh.KeyExchangeFailed as exc:
-        if "host key" in str(exc) and not any_kind:
-            await _connected(address, any_kind=True)  # no key of a kind that is known: learn the one there is
-        raise RemoteError(f"{address.shown} and this machine have no SSH method in common: {reason_of(exc)}") from exc
+    except (asyncssh.KeyExchangeFailed, asyncssh.ConnectionLost, ConnectionResetError) as exc:
+        if not any_kind:  # it may have no key of a kind that is known: see the one it has
+            return await _connected(address, any_kind=True)
+        raise RemoteError(f"{address.shown} breaks off the connection: {reason_of(exc)}") from exc
     except asyncssh.PermissionDenied as exc:
         user = address.device.user or "this user"
         raise RemoteError(

@@ -29,7 +29,6 @@ EXTRA_OF = {
     "cv2": "camera",
     "asyncssh": "ssh",
     "packaging": "ssh",
-    "pip": "ssh",
     "mlperf_loadgen": "loadgen",
     "ethosu": "vela",
     "jinja2": "report",
