@@ -86,7 +86,7 @@ class OpenBoard:
         try:
             async with client:
                 yield client
-        except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection) as exc:
+        except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection, asyncssh.DisconnectError) as exc:
             raise _cut(self._address) from exc
         except asyncssh.SFTPError as exc:
             raise RemoteError(f"{self._address.shown}: a file could not be written: {reason_of(exc)}") from exc
@@ -121,7 +121,6 @@ class OpenBoard:
             self._received += data
         line, _, self._received = self._received.partition(b"\n")
         return line.decode("utf-8", "replace")
-
 
     async def _ended(self) -> RemoteError:
         """What to say when nothing more comes: the connection is gone, or only the program on board is."""
@@ -170,6 +169,8 @@ async def open_board(address: Address) -> AsyncIterator[OpenBoard]:
         beating = asyncio.ensure_future(board.beat())
         try:
             yield board
+        except (asyncssh.DisconnectError, ConnectionError) as exc:
+            raise _cut(address) from exc
         finally:
             beating.cancel()
             with suppress(asyncio.CancelledError, RemoteError):

@@ -1,5 +1,6 @@
 """A connection that is cut: a clear error, nothing that runs on, and the next run goes on where this one ended."""
 
+import asyncio
 import os
 import re
 import signal
@@ -102,20 +103,12 @@ def test_silence_is_a_cut_on_both_sides(run, device, ready, sealed, proxy_to, un
     text = board.program()
     assert f"SILENCE_S = {onboard.SILENCE_S}" in text
     monkeypatch.setattr(board, "program", lambda: text.replace(f"SILENCE_S = {onboard.SILENCE_S}", "SILENCE_S = 8.0"))
-    proxy = proxy_to(device)
-
-    def tell(*_):
-        proxy.silent.set()
-
-    until_working = board.OpenBoard.ask
+    proxy, asked = proxy_to(device), board.OpenBoard.ask
 
     async def ask(self, request, **arguments):
         if request == "run":
-            proxy.silent.clear()
-            import asyncio
-
-            asyncio.get_running_loop().call_later(3, tell)
-        return await until_working(self, request, **arguments)
+            asyncio.get_running_loop().call_later(3, proxy.silent.set)
+        return await asked(self, request, **arguments)
 
     monkeypatch.setattr(board.OpenBoard, "ask", ask)
     began = time.monotonic()
