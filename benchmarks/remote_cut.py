@@ -83,7 +83,7 @@ def measure(artifact: Path, device: Device) -> dict[str, Any]:
         "wheelhouse_bytes": size,
         "steps": steps.rows,
         "verdict": verified["verdict"] if verified else None,
-        "p50_ms": measured["entries"][0]["latency"]["p50_ms"] if measured else None,
+        "p50_ms": round(measured["entries"][0]["latency"]["p50_ms"], 3) if measured else None,
         "samples": len(measured["entries"][0]["latency"]["samples_ms"]) if measured else 0,
         "left_on_device": device.private.exists(),
     }
