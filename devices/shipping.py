@@ -12,7 +12,7 @@ from edgevision.documents import digest
 from edgevision.errors import InputError, RemoteError
 from edgevision.files import sha256_file
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Bytes that are acknowledged before the next are sent: of a file that was cut off, all but the last are whole."""
 
 AT_ONCE = 8

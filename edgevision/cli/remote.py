@@ -31,14 +31,14 @@ def remote_options(function: Body) -> Body:
             raise click.UsageError(f"{name} is for a device of another machine: --device ssh://[USER@]HOST[:PORT]/cpu")
         function(remote=remote, **others)
 
-    body = address_options(body)
-    body = click.option(
+    decorated = address_options(body)
+    decorated = click.option(
         "--wheelhouse", metavar="DIR", type=click.Path(path_type=Path),
         help="Wheels for the device ssh://…, made by 'edgevision devices wheelhouse'.  [default: gathered when needed]",
-    )(body)  # fmt: skip
+    )(decorated)  # fmt: skip
     return click.option(
         "--clean", is_flag=True, help="Afterwards remove from the device ssh://… all that was ever put there."
-    )(body)
+    )(decorated)
 
 
 def address_options(function: Body) -> Body:

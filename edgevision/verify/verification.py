@@ -68,10 +68,12 @@ class OutputCheck:
         known = check_fields("output check", data, required=[item.name for item in fields(cls)])
         steps = known["steps"]
         return cls(
-            known["name"],
-            *(_optional(Distance.from_dict, known[name]) for name in ("sealed", "tolerance", "float_model")),
-            _optional(Closeness.from_dict, known["closeness"]),
-            None if steps is None else {int(step): count for step, count in steps.items()},
+            name=known["name"],
+            sealed=_optional(Distance.from_dict, known["sealed"]),
+            tolerance=_optional(Distance.from_dict, known["tolerance"]),
+            float_model=_optional(Distance.from_dict, known["float_model"]),
+            closeness=_optional(Closeness.from_dict, known["closeness"]),
+            steps=None if steps is None else {int(step): count for step, count in steps.items()},
         )
 
 
