@@ -12,6 +12,7 @@
     ├── CalibrationError          no calibration data, or useless data
     ├── BackendUnavailableError   a package is not installed, or does not load
     ├── DeviceNotFoundError       no such hardware here
+    ├── RemoteError               another machine could not be reached, or a step there failed
     └── InferenceError            a runtime failed on a model that it had loaded
 
 A message says what is wrong, what was got, what is allowed, and what to do next; it fits on a line or two, and the
@@ -21,6 +22,7 @@ command line prints it as it is. Errors of other people's libraries are chained 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class EdgeVisionError(Exception):
@@ -111,6 +113,18 @@ class BackendUnavailableError(EdgeVisionError):
 
 class DeviceNotFoundError(EdgeVisionError):
     """The hardware that was asked for is not here."""
+
+
+class RemoteError(EdgeVisionError):
+    """Another machine could not be reached, or refused us, or a step failed there.
+
+    Attributes:
+        exit_code: That of the command that failed there.
+    """
+
+    def __init__(self, what: str, *, exit_code: int = 1, **details: Any) -> None:
+        super().__init__(what, **details)
+        self.exit_code = exit_code
 
 
 class InferenceError(EdgeVisionError):

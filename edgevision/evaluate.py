@@ -12,43 +12,61 @@ from edgevision.artifact import Artifact
 from edgevision.classifier import Classifier, Progress
 from edgevision.data.classes import match_targets
 from edgevision.data.dataset import ImageDataset
+from edgevision.documents import check_fields
 from edgevision.errors import DatasetError
 from edgevision.metrics.classification import ClassificationMetrics, classification_metrics
 from edgevision.tasks.classification import probabilities, top1
 from edgevision.tensors import Array, TensorSpec
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """What an artifact made of a dataset.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EvaluationSummary:
+    """What an artifact made of a dataset, without what there is for each image.
 
     Attributes:
         classification: Accuracy with its interval, precision, recall, F1, confusion, calibration.
-        scores: The model's first output for each image, float32 (N, classes); integers are dequantized where the
-            model says how.
-        predicted: The best class of each image: int64 (N,).
-        targets: The true class of each image, in the model's order: int64 (N,).
         runtime: Name of the runtime that was asked for, or its package when any was welcome.
         device: Where it ran.
         facts: What ran it: package, version, threads, precision, ….
     """
 
     classification: ClassificationMetrics
-    scores: Array
-    predicted: Array
-    targets: Array
     runtime: str
     device: str
     facts: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, without what there is for each image."""
+        """Return the JSON form."""
         return {
             "runtime": self.runtime,
             "device": self.device,
             "facts": dict(self.facts),
             "classification": self.classification.to_dict(),
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> EvaluationSummary:
+        """Read the JSON form; raises ConfigError."""
+        known = check_fields("evaluation", data, required=("runtime", "device", "facts", "classification"))
+        return EvaluationSummary(
+            **{**known, "classification": ClassificationMetrics.from_dict(known["classification"])},
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Evaluation(EvaluationSummary):
+    """What an artifact made of a dataset.
+
+    Attributes:
+        scores: The model's first output for each image, float32 (N, classes); integers are dequantized where the
+            model says how.
+        predicted: The best class of each image: int64 (N,).
+        targets: The true class of each image, in the model's order: int64 (N,).
+    """
+
+    scores: Array
+    predicted: Array
+    targets: Array
 
 
 def evaluate(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from edgevision.errors import ConfigError, OutputError
 
-OUR_DIRECTORIES = ("manifest.json", "report.json", "ledger.json")
+OUR_DIRECTORIES = ("manifest.json", "report.json", "ledger.json", "wheelhouse.json")
 """A directory with one of these files in it was made by edgevision, and may be replaced."""
 
 _CHUNK = 1 << 20

@@ -28,6 +28,7 @@ EXTRA_OF = {
     "tf2onnx": "onnx",
     "cv2": "camera",
     "asyncssh": "ssh",
+    "packaging": "ssh",
     "mlperf_loadgen": "loadgen",
     "ethosu": "vela",
     "jinja2": "report",

@@ -20,15 +20,22 @@ from edgevision.cli.options import (
     seed_option,
 )
 from edgevision.cli.output import check_failed, show, working
+from edgevision.cli.remote import machine_entry, ran_on, remote_options
 from edgevision.errors import ConfigError
 
 if TYPE_CHECKING:
     from edgevision.benchmark import Candidate
+    from edgevision.remote import Remote
     from edgevision.tensors import Array
 
 _LOADGEN = ("out", "target_qps", "target_latency")
 _PROTOCOL = ("warmup", "throughput")
 _FILES = ("csv_file", "html_file")
+_HERE = (
+    "throughput", "scenario", *_LOADGEN, "minutes", "window", "batch", "pin", "data", "split",
+)  # fmt: skip
+"""What is for models that run on this machine."""
+
 _POSITIVE = FloatRange(min=0, min_open=True)
 
 
@@ -38,10 +45,12 @@ _POSITIVE = FloatRange(min=0, min_open=True)
     "edgevision benchmark runs/resnet8-* --min-duration 10 --threads all --throughput --html times.html",
     "edgevision benchmark runs/resnet8-tflite-static_wi8_ai8 --scenario single-stream --out loadgen",
     "edgevision benchmark runs/resnet8-tflite-static_wi8_ai8 --sustained 10 --csv minutes.csv",
+    "edgevision benchmark runs/resnet8-tflite-* --device ssh://pi@camera-3:2222/cpu",
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
 @data_options()
 @runtime_options(several=True, isolated=True)
+@remote_options
 @click.option("--warmup", type=FloatRange(min=0), default=0.5, show_default=True, help="Seconds before measuring.")
 @click.option(
     "--min-duration", type=FloatRange(min=0), default=2.0, show_default=True, help="Seconds of measurement each."
@@ -97,6 +106,7 @@ def benchmark(
     html_file: Path | None,
     overwrite: bool,
     seed: int,
+    remote: Remote | None,
 ) -> None:
     """Measure latency, load time and memory of MODELS, which take turns in random order.
 
@@ -113,6 +123,12 @@ def benchmark(
     """
     settings = runtime_settings(threads, precision, batch)
     result_files = ResultFiles(csv_file, html_file, overwrite)
+    protocol = {"warmup_s": warmup, "min_duration_s": min_duration, "min_count": min_count}
+    if remote is not None:
+        refuse_options(_HERE, "is for models on this machine", got=device)
+        result_files.check()
+        _benchmark_there(models, remote, runtimes, settings, result_files, seed=seed, **protocol)
+        return
     common: dict[str, Any] = {"images": _images(data, split, seed), "seed": seed, "pin": pin}
     if scenario is not None:
         refuse_options((*_PROTOCOL, *_FILES, "minutes", "window"), "is not for --scenario")
@@ -131,10 +147,7 @@ def benchmark(
         return
     refuse_options(("window",), "is for --sustained")
     candidates = [candidate for model in models for candidate in _candidates(model, runtimes, device, settings)]
-    _benchmark(
-        candidates, result_files, warmup_s=warmup, min_duration_s=min_duration, min_count=min_count,
-        throughput=throughput, **common,
-    )  # fmt: skip
+    _benchmark(candidates, result_files, throughput=throughput, **protocol, **common)
 
 
 def _images(data: str | None, split: str | None, seed: int) -> list[Array] | None:
@@ -187,6 +200,26 @@ def _single(
         raise ConfigError(f"{option} is for one model on one runtime", got=f"{len(models)} on {len(runtimes) or 'any'}")
     artifact = open_to_run(models[0], runtimes, device, settings, None)
     return Candidate(artifact, runtimes[0] if runtimes else None, device, settings)
+
+
+def _benchmark_there(
+    models: tuple[Path, ...],
+    remote: Remote,
+    runtimes: tuple[str, ...],
+    settings: Mapping[str, Any],
+    result_files: ResultFiles,
+    **protocol: Any,
+) -> None:
+    from edgevision.cli.models import open_model
+    from edgevision.cli.timing import benchmark_text
+    from edgevision.remote import benchmark_there
+
+    artifacts = [open_model(model) for model in models]
+    with working("measuring") as progress:
+        ran = benchmark_there(artifacts, remote, runtimes=runtimes, options=settings, **protocol, tell=progress.say)
+    result_files.write(ran.result)
+    text = benchmark_text(ran.result) + ran_on(ran.machine)
+    show({**ran.result.to_dict(), **machine_entry(ran.machine)}, text)
 
 
 def _candidates(model: Path, runtimes: tuple[str, ...], device: str, settings: Mapping[str, Any]) -> list[Candidate]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -39,12 +40,16 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a process that is ours trains fast, and is quiet unless ``--debug`` was asked for."""
-        settings = ctx.ensure_object(Settings)
-        if settings.own_process:
-            os.environ.setdefault(*ONEDNN)
-            if not settings.debug:
-                quiet_process()
+        _settle_process(ctx)
         return super().invoke(ctx)
+
+
+class CommandGroup(Command, click.Group):
+    """A command that does something by itself, and has commands below it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, or the command below it; whichever runs makes the process quiet, once it knows of ``--debug``."""
+        return click.Group.invoke(self, ctx)
 
 
 def command(name: str, *examples: str) -> Callable[[Callable[..., None]], Command]:
@@ -54,6 +59,30 @@ def command(name: str, *examples: str) -> Callable[[Callable[..., None]], Comman
         return click.command(name, cls=Command, examples=examples)(function)
 
     return decorate
+
+
+def command_group(name: str, *examples: str) -> Callable[[Callable[..., None]], CommandGroup]:
+    """Make a function the command ``name``, as `command` does; it does not run where a command below it does."""
+
+    def decorate(function: Callable[..., None]) -> CommandGroup:
+        @functools.wraps(function)
+        def body(**given: Any) -> None:
+            context = click.get_current_context()
+            if context.invoked_subcommand is None:
+                _settle_process(context)
+                function(**given)
+
+        return click.command(name, cls=CommandGroup, examples=examples, invoke_without_command=True)(body)
+
+    return decorate
+
+
+def _settle_process(ctx: click.Context) -> None:
+    settings = ctx.ensure_object(Settings)
+    if settings.own_process:
+        os.environ.setdefault(*ONEDNN)
+        if not settings.debug:
+            quiet_process()
 
 
 def _flag(option: str, setting: str, text: str) -> click.Option:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edgevision.cli.command import command
+from edgevision.cli.command import command_group
 from edgevision.cli.output import facts, show, table, working
+from edgevision.cli.wheelhouse import wheelhouse
 
 if TYPE_CHECKING:
     from edgevision.devices import Device
 
 
-@command("devices", "edgevision devices", "edgevision devices --json")
+@command_group("devices", "edgevision devices", "edgevision devices --json")
 def devices() -> None:
     """Show the devices of this machine, and the runtimes: whether each is installed, and how to install it."""
     from edgevision.devices import discover
@@ -28,6 +29,9 @@ def devices() -> None:
         {"devices": [device.to_dict() for device in found], "runtimes": runtimes},
         f"{text}\n\n{table(['runtime', 'formats', 'devices', 'package'], rows)}",
     )
+
+
+devices.add_command(wheelhouse)
 
 
 def _runtimes() -> list[dict[str, Any]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgevision.cli.command import command
 from edgevision.cli.options import FloatRange, data_options, model_argument, runtime_options, runtime_settings
 from edgevision.cli.output import check_failed, facts, show, table, working
+from edgevision.cli.remote import machine_entry, ran_on, remote_options
 
 if TYPE_CHECKING:
-    from edgevision.evaluate import Evaluation
+    from edgevision.evaluate import Evaluation, EvaluationSummary
     from edgevision.metrics.intervals import Proportion
+    from edgevision.remote import Machine, Remote
 
 
 @command(
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--count", type=click.IntRange(min=1), help="Images, drawn evenly from the classes.  [default: all]")
 @click.option("--min-accuracy", type=FloatRange(0, 1), help="Exit with status 3 when the accuracy is lower, 0 to 1.")
 @runtime_options()
+@remote_options
 def evaluate(
     model: Path,
     data: str,
@@ -37,17 +40,41 @@ def evaluate(
     threads: int | None,
     precision: str | None,
     isolate: bool | None,
+    remote: Remote | None,
 ) -> None:
     """Measure the accuracy of MODEL on labelled images: one image at a time, as on a device."""
+    options = runtime_settings(threads, precision)
+    if remote is not None:
+        result, machine = _there(model, remote, data, split, count, runtime, options, isolate)
+    else:
+        result, machine = _here(model, data, split, count, runtime, device, options, isolate), None
+    show(
+        {"model": str(model), "data": data, **result.to_dict(), **machine_entry(machine)},
+        _text(result) + ran_on(machine),
+    )
+    accuracy = result.classification.accuracy
+    if min_accuracy is not None and (accuracy.value or 0.0) < min_accuracy:
+        check_failed(f"accuracy {accuracy.value:.4f} is lower than {min_accuracy:g}")
+
+
+def _here(
+    model: Path,
+    data: str,
+    split: str | None,
+    count: int | None,
+    runtime: str | None,
+    device: str,
+    options: dict[str, Any],
+    isolate: bool | None,
+) -> Evaluation:
     from edgevision.cli.models import open_to_run
     from edgevision.data.locate import open_dataset
     from edgevision.evaluate import evaluate as evaluate_artifact
 
-    options = runtime_settings(threads, precision)
     artifact = open_to_run(model, [runtime] if runtime else [], device, options, isolate)
     dataset = open_dataset(data, split)
     with working("evaluating") as progress:
-        result = evaluate_artifact(
+        return evaluate_artifact(
             artifact,
             dataset.balanced(count) if count else dataset,
             runtime=runtime,
@@ -55,13 +82,30 @@ def evaluate(
             options=options,
             progress=progress,
         )
-    show({"model": str(model), "data": data, **result.to_dict()}, _text(result))
-    accuracy = result.classification.accuracy
-    if min_accuracy is not None and (accuracy.value or 0.0) < min_accuracy:
-        check_failed(f"accuracy {accuracy.value:.4f} is lower than {min_accuracy:g}")
 
 
-def _text(result: Evaluation) -> str:
+def _there(
+    model: Path,
+    remote: Remote,
+    data: str,
+    split: str | None,
+    count: int | None,
+    runtime: str | None,
+    options: dict[str, Any],
+    isolate: bool | None,
+) -> tuple[EvaluationSummary, Machine]:
+    from edgevision.cli.models import open_model
+    from edgevision.remote import evaluate_there
+
+    with working("evaluating") as progress:
+        ran = evaluate_there(
+            open_model(model), remote, data=data, split=split, count=count, runtime=runtime, options=options,
+            isolate=isolate, tell=progress.say,
+        )  # fmt: skip
+    return ran.result, ran.machine
+
+
+def _text(result: EvaluationSummary) -> str:
     metrics = result.classification
     package = " ".join(str(result.facts[key]) for key in ("package", "version") if result.facts.get(key))
     summary = facts(

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import data_options, model_argument, runtime_options, runtime_settings, seed_option
+from edgevision.cli.options import (
+    data_options,
+    model_argument,
+    refuse_options,
+    runtime_options,
+    runtime_settings,
+    seed_option,
+)
 from edgevision.cli.output import check_failed, note, show, table, working
+from edgevision.cli.remote import machine_entry, ran_on, remote_options
 
 if TYPE_CHECKING:
     from edgevision.artifact import Artifact
     from edgevision.data.dataset import ImageDataset
+    from edgevision.remote import Machine, Remote
     from edgevision.verify import RuntimeCheck, Verification
 
 
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
     "edgevision verify runs/resnet8-tflite-static_wi8_ai8 --layers",
     "edgevision verify adopted --seal --data sample",
     "edgevision verify runs/resnet8-tflite-static_wi8_ai8 --data sample --reference runs/resnet8-tflite-float32",
+    "edgevision verify runs/resnet8-tflite-static_wi8_ai8 --device ssh://pi@camera-3/cpu",
 )
 @model_argument()
 @data_options()
@@ -41,6 +51,7 @@ if TYPE_CHECKING:
 )
 @click.option("--layers", is_flag=True, help="Name the first layer that reference kernels compute otherwise.")
 @runtime_options(several=True)
+@remote_options
 @seed_option
 def verify(
     model: Path,
@@ -55,6 +66,7 @@ def verify(
     precision: str | None,
     isolate: bool | None,
     seed: int,
+    remote: Remote | None,
 ) -> None:
     """Run MODEL's golden samples on each runtime here and compare with what it answered when it was sealed.
 
@@ -68,8 +80,12 @@ def verify(
     if reference and data is None:
         raise click.UsageError("--reference needs --data: images to count agreement on")
     options = runtime_settings(threads, precision)
-    artifact = open_to_run(model, runtimes, device, options, isolate)
     floats = open_model(reference) if reference else None
+    if remote is not None:
+        refuse_options(["sealing"], "writes into MODEL here", got=device, allowed="a device of this machine")
+        _verify_there(open_model(model), remote, runtimes, data, split, floats, options, layers, isolate)
+        return
+    artifact = open_to_run(model, runtimes, device, options, isolate)
     dataset = _dataset(data, split)
     with working("verifying"):
         if sealing:
@@ -83,7 +99,33 @@ def verify(
             options=options,
             layers=layers,
         )
-    show(result.to_dict(), "\n\n".join([_text(result), *(_layers(check) for check in result.checks if layers)]))
+    _show(result, None, layers)
+
+
+def _verify_there(
+    artifact: Artifact,
+    remote: Remote,
+    runtimes: tuple[str, ...],
+    data: str | None,
+    split: str | None,
+    reference: Artifact | None,
+    options: dict[str, Any],
+    layers: bool,
+    isolate: bool | None,
+) -> None:
+    from edgevision.remote import verify_there
+
+    with working("verifying") as progress:
+        ran = verify_there(
+            artifact, remote, runtimes=runtimes, data=data, split=split, reference=reference, options=options,
+            layers=layers, isolate=isolate, tell=progress.say,
+        )  # fmt: skip
+    _show(ran.result, ran.machine, layers)
+
+
+def _show(result: Verification, machine: Machine | None, layers: bool) -> None:
+    text = "\n\n".join([_text(result), *(_layers(check) for check in result.checks if layers)])
+    show({**result.to_dict(), **machine_entry(machine)}, text + ran_on(machine))
     if not result.holds:
         reasons = [f"{check.runtime}: {reason}" for check in result.checks for reason in check.reasons]
         for check in result.checks:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
+from edgevision.documents import check_fields
 from edgevision.errors import ConfigError, InputError
 from edgevision.metrics.intervals import Proportion, proportion
 from edgevision.tensors import Array
@@ -35,6 +36,13 @@ class ClassMetrics:
     recall: Proportion
     f1: float | None
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ClassMetrics:
+        """Read the JSON form; raises ConfigError."""
+        known = check_fields("metrics of a class", data, required=[item.name for item in fields(cls)])
+        shares = {name: Proportion.from_dict(known[name]) for name in ("precision", "recall")}
+        return cls(**{**known, **shares})
+
 
 @dataclass(frozen=True)
 class ReliabilityBin:
@@ -53,6 +61,11 @@ class ReliabilityBin:
     count: int
     confidence: float | None
     accuracy: float | None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ReliabilityBin:
+        """Read the JSON form; raises ConfigError."""
+        return cls(**check_fields("reliability bin", data, required=[item.name for item in fields(cls)]))
 
 
 @dataclass(frozen=True)
@@ -90,6 +103,20 @@ class ClassificationMetrics:
         document["per_class"] = list(document["per_class"])
         document["reliability"] = list(document["reliability"])
         return document
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ClassificationMetrics:
+        """Read the JSON form; raises ConfigError."""
+        known = check_fields("classification metrics", data, required=[item.name for item in fields(cls)])
+        return cls(
+            **{
+                **known,
+                "accuracy": Proportion.from_dict(known["accuracy"]),
+                "per_class": tuple(ClassMetrics.from_dict(entry) for entry in known["per_class"]),
+                "confusion": tuple(tuple(row) for row in known["confusion"]),
+                "reliability": tuple(ReliabilityBin.from_dict(entry) for entry in known["reliability"]),
+            }
+        )
 
 
 def classification_metrics(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from edgevision.documents import check_fields
 from edgevision.tensors import Array
 
 
@@ -31,6 +33,11 @@ class Closeness:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Closeness:
+        """Read the JSON form; raises ConfigError."""
+        return cls(**check_fields("closeness", data, required=("sqnr_db", "cosine")))
 
 
 def sqnr_db(signal: Array, changed: Array) -> float | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from statistics import NormalDist
 from typing import Any
 
+from edgevision.documents import check_fields
 from edgevision.errors import ConfigError
 
 
@@ -33,6 +35,11 @@ class Proportion:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Proportion:
+        """Read the JSON form; raises ConfigError."""
+        return cls(**check_fields("proportion", data, required=[item.name for item in fields(cls)]))
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from edgevision.documents import check_fields
 from edgevision.errors import ArtifactError
 from edgevision.tensors import Array, TensorSpec, dequantize
 
@@ -35,6 +37,12 @@ class Distance:
         return (
             self.max_abs_error <= tolerance.max_abs_error and self.mean_abs_error <= tolerance.mean_abs_error
         )
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Distance:
+        """Read the JSON form, where null is a figure that is not finite; raises ConfigError."""
+        known = check_fields("distance", data, required=("max_abs_error", "mean_abs_error", "max_lsb"))
+        largest, mean = (known[name] for name in ("max_abs_error", "mean_abs_error"))
+        return cls(math.nan if largest is None else largest, math.nan if mean is None else mean, known["max_lsb"])
 
     def widest(self, other: Distance) -> Distance:
         """Return the larger of each figure."""

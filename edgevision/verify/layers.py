@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgevision.converters.every_layer import WRITERS, show_every_layer
+from edgevision.documents import check_fields
 from edgevision.metrics.closeness import sqnr_db
 from edgevision.runtimes.base import exact_options
 from edgevision.verify.distance import Distance, finite, real_stored, stored_distance, tolerated
@@ -65,6 +66,13 @@ class LayerCheck:
             "diverges": self.diverges,
         }
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> LayerCheck:
+        """Read the JSON form; raises ConfigError."""
+        known = check_fields("layer", data, required=("name", "dtype", "off", "tolerance", "sqnr_db", "diverges"))
+        off, tolerance = (Distance.from_dict(known[name]) for name in ("off", "tolerance"))
+        return cls(known["name"], known["dtype"], off, tolerance, known["sqnr_db"])
+
 
 @dataclass(frozen=True)
 class Layers:
@@ -94,6 +102,12 @@ class Layers:
             "first": None if first is None else first.name,
             "checks": [check.to_dict() for check in self.checks],
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Layers:
+        """Read the JSON form; raises ConfigError."""
+        known = check_fields("layers", data, required=("samples", "exact", "first", "checks"))
+        return cls(known["samples"], known["exact"], tuple(LayerCheck.from_dict(check) for check in known["checks"]))
 
 
 def compare_layers(

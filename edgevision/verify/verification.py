@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
 
+from edgevision.documents import check_fields, check_schema
+from edgevision.errors import ConfigError
 from edgevision.metrics.closeness import Closeness
 from edgevision.metrics.intervals import Proportion
 from edgevision.verify.causes import Findings
@@ -14,6 +16,7 @@ from edgevision.verify.layers import Layers
 
 SCHEMA = 1
 KIND = "edgevision-verification"
+T = TypeVar("T")
 HOLDS, BROKEN, UNPROVEN = "holds", "broken", "unproven"
 
 
@@ -54,6 +57,20 @@ class OutputCheck:
             "closeness": None if self.closeness is None else self.closeness.to_dict(),
             "steps": None if self.steps is None else {str(step): count for step, count in self.steps.items()},
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> OutputCheck:
+        """Read the JSON form; raises ConfigError."""
+        known = check_fields("output check", data, required=[item.name for item in fields(cls)])
+        steps = known["steps"]
+        return cls(
+            name=known["name"],
+            sealed=_optional(Distance.from_dict, known["sealed"]),
+            tolerance=_optional(Distance.from_dict, known["tolerance"]),
+            float_model=_optional(Distance.from_dict, known["float_model"]),
+            closeness=_optional(Closeness.from_dict, known["closeness"]),
+            steps=None if steps is None else {int(step): count for step, count in steps.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -114,6 +131,24 @@ class RuntimeCheck:
             "layers": None if self.layers is None else self.layers.to_dict(),
         }
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> RuntimeCheck:
+        """Read the JSON form; raises ConfigError."""
+        names = [item.name for item in fields(cls) if item.name != "findings"]
+        known = dict(check_fields("runtime check", data, required=[*names, "causes", "tried"]))
+        causes, tried = known.pop("causes"), known.pop("tried")
+        return cls(
+            **{
+                **known,
+                "reasons": tuple(known["reasons"]),
+                "findings": None if causes is None else Findings(tuple(causes), tuple(tried)),
+                "outputs": tuple(OutputCheck.from_dict(entry) for entry in known["outputs"]),
+                "agreement": _optional(Proportion.from_dict, known["agreement"]),
+                "dataset_agreement": _optional(Proportion.from_dict, known["dataset_agreement"]),
+                "layers": _optional(Layers.from_dict, known["layers"]),
+            }
+        )
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -154,6 +189,25 @@ class Verification:
             "checks": [check.to_dict() for check in self.checks],
             "not_here": list(self.not_here),
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Verification:
+        """Read the JSON form.
+
+        Raises:
+            ConfigError: Another kind of document, a newer schema, unknown or missing keys.
+        """
+        check_schema("verification", data, SCHEMA)
+        names = ("schema", "kind", "artifact", "verdict", "holds", "files", "checks", "not_here")
+        known = check_fields("verification", data, required=names)
+        if known["kind"] != KIND:
+            raise ConfigError("verification: another kind of document", got=known["kind"], allowed=KIND)
+        checks = tuple(RuntimeCheck.from_dict(check) for check in known["checks"])
+        return cls(known["artifact"], known["files"], checks, tuple(known["not_here"]))
+
+
+def _optional(read: Callable[[Any], T], data: Any) -> T | None:
+    return None if data is None else read(data)
 
 
 def _distance(distance: Distance | None) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ from edgevision.demo import run_demo
 from edgevision.export import export
 from edgevision.predict import predict
 from edgevision.preprocessing import COLORS
+from edgevision.remote import benchmark_there
 from edgevision.resize import RESIZES
 from edgevision.tasks.classification import ACTIVATIONS
 from edgevision.train.architectures import ARCHITECTURES
@@ -109,6 +110,7 @@ def test_quantize_and_convert_offer_every_scheme_between_them():
         ("benchmark", sustained),
         ("compare", compare),
         ("compare", against_baseline),
+        ("benchmark", benchmark_there),
         ("predict", predict),
         ("demo", run_demo),
     ],

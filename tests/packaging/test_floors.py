@@ -22,6 +22,7 @@ APPLICATIONS = tuple(
         "export",
         "pipeline",
         "predict",
+        "remote",
         "report",
         "verify",
     )

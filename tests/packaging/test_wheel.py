@@ -111,6 +111,19 @@ def edgevision(installed, elsewhere):
     return edgevision
 
 
+def test_it_packs_the_wheel_that_it_was_installed_from(installed, elsewhere, distributions):
+    """An installed edgevision can put itself on a device: it needs no checkout."""
+    (elsewhere / "packed").mkdir()
+    program = "import pathlib; from edgevision.devices.own_wheel import own_wheel; own_wheel(pathlib.Path('packed'))"
+    run(installed, "-c", program, cwd=elsewhere)
+    (packed,) = (elsewhere / "packed").iterdir()
+    assert packed.name == distributions[1].name
+    with zipfile.ZipFile(packed) as ours, zipfile.ZipFile(distributions[1]) as built:
+        assert sorted(ours.namelist()) == sorted(built.namelist())
+        made_anew = {name for name in ours.namelist() if name.endswith(("/WHEEL", "/RECORD"))}
+        assert [name for name in ours.namelist() if ours.read(name) != built.read(name) and name not in made_anew] == []
+
+
 def test_it_predicts_with_an_artifact_made_elsewhere(edgevision, artifact):
     document = json.loads(edgevision("predict", artifact, artifact / "golden", "--json").stdout)
     assert document["schema"] == 1

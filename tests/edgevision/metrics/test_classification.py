@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from edgevision.errors import ConfigError, InputError
 from edgevision.metrics.classification import (
+    ClassificationMetrics,
     calibration_error,
     classification_metrics,
     confusion_matrix,
@@ -118,3 +119,9 @@ def test_rows_of_the_confusion_matrix_are_true_classes():
 def test_bad_input(targets, predicted, probabilities):
     with pytest.raises(InputError, match="metrics"):
         classification_metrics(targets, predicted, LABELS, probabilities)
+
+
+def test_it_reads_back_what_it_wrote():
+    shares = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1]])
+    metrics = classification_metrics(np.array([0, 1, 1]), np.array([0, 1, 0]), ("a", "b", "c"), shares)
+    assert ClassificationMetrics.from_dict(json.loads(json.dumps(metrics.to_dict()))) == metrics
