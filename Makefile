@@ -7,7 +7,7 @@ PYTHON := .venv/bin/python
 # Workers for the tests: as many as cores, two at most (each may hold a TensorFlow).
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$(( n > 2 ? 2 : n )))
 PYTEST := $(PYTHON) -m pytest -q -rfEs
-SUITE := -n $(WORKERS) --dist loadfile -m "not wheel and not timing" --durations 10
+SUITE := -n $(WORKERS) --dist loadfile --durations 10
 ARGS ?=
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -23,8 +23,8 @@ setup:  ## make .venv with everything the commands below need (does nothing when
 demo: setup  ## the whole way on shipped images: prune, quantize, export, verify, benchmark, report
 	@.venv/bin/edgevision demo --overwrite $(ARGS)
 
-test: setup  ## the test suite
-	@$(PYTEST) $(SUITE) $(ARGS)
+test: setup  ## the test suite, but for what takes long
+	@$(PYTEST) $(SUITE) -m "not wheel and not timing and not slow" $(ARGS)
 	@$(PYTEST) -m timing
 
 check: setup lint types coverage wheel-test cli-reference-check  ## all that must hold before a change lands
@@ -35,8 +35,8 @@ lint: setup  ## ruff
 types: setup  ## mypy --strict
 	@bash scripts/types.sh
 
-coverage: setup  ## the test suite with coverage
-	@$(PYTEST) $(SUITE) --cov --cov-report term --cov-report html:runs/coverage $(ARGS)
+coverage: setup  ## the whole test suite with coverage
+	@$(PYTEST) $(SUITE) -m "not wheel and not timing" --cov --cov-report term --cov-report html:runs/coverage $(ARGS)
 
 doctest: setup  ## the examples in docstrings
 	@$(PYTEST) tests/packaging/test_doctests.py

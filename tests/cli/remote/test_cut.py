@@ -12,6 +12,8 @@ import pytest
 
 from edgevision.devices import board, onboard, ssh
 
+pytestmark = pytest.mark.slow
+
 LONG = ("--warmup", 0, "--min-duration", 120)
 QUICK = ("--warmup", 0, "--min-duration", 0.1, "--min-count", 20)
 ENDS_S = 20

@@ -15,6 +15,8 @@ from edgevision.compress.searching import STUDY_FILE
 from edgevision.compress.study import Record, Study
 from edgevision.errors import CalibrationError, ConfigError
 
+pytestmark = pytest.mark.slow
+
 FAST = {"to": ("tflite",), "epochs": 1, "min_duration_s": 0.01}
 LIMITS = {"max_drop": 50.0, "max_bytes": 9000}
 PROGRAM = """

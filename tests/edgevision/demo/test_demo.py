@@ -6,6 +6,8 @@ from edgevision.artifact import Artifact
 from edgevision.demo import run_demo
 from edgevision.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
