@@ -86,7 +86,7 @@ def fix_shapes(model: Any, inputs: Sequence[TensorSpec], batch: int) -> None:
         lengths = entry.type.tensor_type.shape.dim
         if spec.shape[axis] not in (None, batch):
             raise ConversionError(
-                f"{entry.name}: the file has a fixed batch", got=batch, allowed=spec.shape[axis],
+                f"{entry.name}: the file has a fixed batch", got=batch, allowed=str(spec.shape[axis]),
                 next_step="export it with an open batch",
             )  # fmt: skip
         lengths[axis].dim_value = batch

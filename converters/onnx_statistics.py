@@ -39,7 +39,8 @@ def measure(model: Any, activations: Sequence[str], calibration: CalibrationData
                 yield entry.name, batch
             yield from zip(inside, session.run(inside, {entry.name: batch}), strict=True)
 
-        return gather(activations, tuple(map(int, shape_of(entry))), calibration, run)
+        shape = tuple(length or 1 for length in shape_of(entry))
+        return gather(activations, shape, calibration, run)
 
 
 def _showing(model: Any, names: Sequence[str]) -> bytes:

@@ -42,9 +42,9 @@ def own_wheel(folder: Path) -> Path:
         text = distribution.read_text(name)
         if text is not None:
             files[f"{info}/{name}"] = text.encode()
-    for entry in distribution.files or ():
-        if "licenses" in entry.parts:
-            files[f"{info}/licenses/{entry.name}"] = entry.read_binary()
+    for path in distribution.files or ():
+        if "licenses" in path.parts:
+            files[f"{info}/licenses/{path.name}"] = path.read_binary()
     files[f"{info}/WHEEL"] = WHEEL.encode()
     record = "".join(f"{name},{_hash(data)},{len(data)}\n" for name, data in sorted(files.items()))
     files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
