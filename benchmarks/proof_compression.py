@@ -19,7 +19,7 @@ HEAD = ("what", "measured", "bound", "holds")
 Row = tuple[str, str, str, bool]
 TRAINING = ("--batch-size", "128", "--augment", "crop-flip", "--teacher", "sample")
 CHANNELS = (
-    "--method", "channels", "--target-macs", "0.5", "--importance", "bn_scale", "--epochs", "220", "--optimizer", "sgd",
+    "--method", "channels", "--target-macs", "0.5", "--importance", "bn_scale", "--epochs", "150", "--optimizer", "sgd",
     "--learning-rate", "0.1", "--weight-decay", "0.0005",
 )  # fmt: skip
 SPARSE = ("--target-sparsity", "0.62", "--allocation", "layer_adaptive", "--epochs", "20", "--learning-rate", "0.002")

@@ -25,7 +25,7 @@ from edgevision.converters.fine_tuning import FineTuner, FineTuning, Progress, m
 from edgevision.converters.keras_import import KERAS_TOOLS, SourceModel, check_weights, is_quantization_aware
 from edgevision.errors import ConfigError, ConversionError, check_choice
 from edgevision.manifest import LineageStep
-from edgevision.optional import versions
+from edgevision.optional import require, versions
 
 if TYPE_CHECKING:
     from edgevision.data.dataset import ImageDataset
@@ -115,7 +115,10 @@ def prune_channels(
         "parameters": [report.before.parameters, report.after.parameters],
     }
     step_ = LineageStep("prune", parameters, versions("edgevision", *KERAS_TOOLS))
-    return source.then(step_, model=run.source.model), report
+    model = run.source.model
+    if history:
+        model = require("tf_keras").Model(model.inputs, model.outputs, name=model.name)  # without optimizer state
+    return source.then(step_, model=model), report
 
 
 def _check(

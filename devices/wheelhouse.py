@@ -22,7 +22,7 @@ from edgevision.devices.target import Target
 from edgevision.documents import check_fields, check_schema, digest, pretty_json
 from edgevision.errors import BackendUnavailableError, ConfigError
 from edgevision.files import atomic_directory
-from edgevision.optional import available, require
+from edgevision.optional import require, version
 
 DOCUMENT = "wheelhouse.json"
 SCHEMA = 1
@@ -158,7 +158,7 @@ def _requirements(wheel: Path) -> list[str]:
 
 
 def _download(requirements: Sequence[str], target: Target, folder: Path) -> None:
-    if not available("pip"):
+    if version("pip") is None:
         raise BackendUnavailableError("pip is not installed here", next_step="install it: python -m ensurepip")
     platforms = [part for name in target.platforms() for part in ("--platform", name)]
     command = [

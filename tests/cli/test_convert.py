@@ -36,8 +36,11 @@ def test_convert_to_onnx(run, keras_artifact, images, tmp_path):
     assert "onnxruntime" in artifact.manifest.runtimes
     assert run("verify", artifact.path).exit_code == 0
     assert run("evaluate", artifact.path, "--data", images, "--min-accuracy", 1).exit_code == 0
-    refused = run("quantize", keras_artifact.path, "--to", "onnx", "--data", images, "--out", tmp_path)
-    assert refused.exit_code == 2 and "--to: got onnx; allowed: tflite, openvino" in refused.stderr
+    quantized = run("quantize", keras_artifact.path, "--to", "onnx", "--data", images, "--out", tmp_path)
+    assert quantized.exit_code == 0 and "colors-onnx-static_wi8_ai8" in quantized.stdout, quantized.stderr
+    trained = ("--method", "qat", "--epochs", 1, "--out", tmp_path / "qat")
+    refused = run("quantize", keras_artifact.path, "--to", "onnx", "--data", images, *trained)
+    assert refused.exit_code == 2 and "quantization-aware training: got onnx; allowed: tflite" in refused.stderr
 
 
 def test_a_bare_keras_file_says_what_is_missing(run, keras_file, tmp_path):
