@@ -7,20 +7,6 @@ import pytest
 from edgevision.devices.sensors import TICKS_PER_S, machine_state, maximum_frequency_mhz
 
 
-@pytest.fixture
-def machine(tmp_path):
-    """machine({path: text}) -> the root of a described machine."""
-
-    def make(files):
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return tmp_path
-
-    return make
-
-
 def test_a_machine_that_tells_everything(machine):
     root = machine(
         {

@@ -66,9 +66,9 @@ def test_a_server_that_keeps_up_and_one_that_cannot(candidate, tmp_path):
     assert "more queries were late than may be" in bad.result.reasons
 
 
-def test_offline_uses_the_fastest_way(tmp_path, tiny_tflite):
+def test_offline_uses_the_fastest_way(tmp_path, model_file):
     pytest.importorskip("mlperf_loadgen", reason="the extra loadgen is not installed")
-    model = Candidate(Artifact.describe(tiny_tflite), "tflite", options={"threads": 2})
+    model = Candidate(Artifact.describe(model_file), "tflite", options={"threads": 2})
     report = run_scenario(model, "offline", tmp_path / "out", **SHORT)
     assert "concurrency" in report.facts and report.result.figures["result_samples_per_second"] > 100
 
@@ -125,9 +125,9 @@ def test_a_folder_that_is_taken(candidate, tmp_path):
         run_scenario(candidate, "offline", tmp_path, overwrite=True, **SHORT)
 
 
-def test_a_batch_is_no_sample(tmp_path, tiny_tflite):
+def test_a_batch_is_no_sample(tmp_path, model_file):
     pytest.importorskip("mlperf_loadgen", reason="the extra loadgen is not installed")
-    batched = Candidate(Artifact.describe(tiny_tflite), "tflite", options={"batch": 4})
+    batched = Candidate(Artifact.describe(model_file), "tflite", options={"batch": 4})
     with pytest.raises(IncompatibleModelError, match="a sample of a query is one image: got a batch of 4"):
         run_scenario(batched, "offline", tmp_path / "out", **SHORT)
 
@@ -145,14 +145,3 @@ def test_logs_without_a_result(tmp_path):
     log.write_text(':::MLLOG {"key": "error_runtime", "value": "no memory"}\n:::MLLOG {"key": "res')
     with pytest.raises(InferenceError, match="came to no result: got no memory"):
         read_log(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def tiny_tflite(tmp_path_factory):
-    """A TFLite file with an open batch: the mean of each colour of an 8×8 image."""
-    tf = pytest.importorskip("tensorflow")
-    function = tf.function(lambda image: tf.reduce_mean(image, axis=(1, 2)))
-    concrete = function.get_concrete_function(tf.TensorSpec((None, 8, 8, 3), tf.float32, "image"))
-    path = tmp_path_factory.mktemp("model") / "mean.tflite"
-    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert())
-    return path

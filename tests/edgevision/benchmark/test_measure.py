@@ -21,17 +21,6 @@ QUICK = {"warmup_s": 0.0, "min_duration_s": 0.01, "min_count": 20}
 
 
 @pytest.fixture(scope="module")
-def model_file(tmp_path_factory):
-    """A TFLite model: the mean of each colour of an 8×8 image."""
-    tf = pytest.importorskip("tensorflow")
-    function = tf.function(lambda image: tf.reduce_mean(image, axis=(1, 2)))
-    concrete = function.get_concrete_function(tf.TensorSpec((None, 8, 8, 3), tf.float32, "image"))
-    path = tmp_path_factory.mktemp("model") / "mean.tflite"
-    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert())
-    return path
-
-
-@pytest.fixture(scope="module")
 def artifact(model_file, tmp_path_factory):
     samples = synthetic_images(3, 8, 8, seed=1)
     golden = Golden(samples, (None,) * 3, ("synthetic seed 1",) * 3)
