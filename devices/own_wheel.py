@@ -58,13 +58,16 @@ def own_wheel(folder: Path) -> Path:
 
 
 def own_distribution() -> importlib.metadata.Distribution:
-    """Return what the installation says of edgevision; raises BackendUnavailableError where it is not installed."""
-    try:
-        return importlib.metadata.distribution(NAME)
-    except importlib.metadata.PackageNotFoundError as exc:
-        raise BackendUnavailableError(
-            "edgevision was copied here, not installed: what it requires is not known", next_step="install it with pip"
-        ) from exc
+    """Return what the installation says of edgevision; raises BackendUnavailableError where it is not installed.
+
+    A checkout that is the working directory may hold what a build left there: it has no METADATA and does not count.
+    """
+    for distribution in importlib.metadata.distributions(name=NAME):
+        if distribution.read_text("METADATA") is not None:
+            return distribution
+    raise BackendUnavailableError(
+        "edgevision was copied here, not installed: what it requires is not known", next_step="install it with pip"
+    )
 
 
 def own_files() -> Iterator[tuple[str, Path]]:

@@ -108,3 +108,11 @@ def test_a_wheelhouse_that_lost_a_wheel(tmp_path):
         Wheelhouse.open(tmp_path)
     make_wheel(tmp_path, "first", "1.0")
     assert Wheelhouse.open(tmp_path) == house
+
+
+def test_what_a_build_left_in_the_working_directory_is_not_the_installation(tmp_path, monkeypatch):
+    left = tmp_path / "edgevision.egg-info"
+    left.mkdir()
+    (left / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: edgevision\nVersion: 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert own_distribution().read_text("METADATA") is not None
