@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from edgevision.devices.own_wheel import own_files, own_wheel
+from edgevision.devices.own_wheel import own_distribution, own_files, own_wheel
 from edgevision.devices.target import Target
 from edgevision.devices.wheelhouse import Wheelhouse, _missing, _needs
 from edgevision.errors import ConfigError
