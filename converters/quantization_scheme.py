@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
-from edgevision.converters.keeping import KeepingQuantizer
+from edgevision.converters.kernel_quantizer import KernelQuantizer
 from edgevision.errors import ConfigError
 from edgevision.optional import require
 
@@ -23,7 +23,7 @@ KEPT = ("Conv2D", "Conv2DTranspose", "Dense")
 
 
 class EightBits:
-    """tfmot's default 8-bit scheme, with quantizers of convolution and dense layers that keep what they are told to.
+    """tfmot's default 8-bit scheme, with quantizers of our own for kernels.
 
     tfmot's own prune-preserving scheme refuses models with other trainable layers, such as a batch norm on its own.
     """
@@ -34,7 +34,7 @@ class EightBits:
         self._registry = self._default.get_quantize_registry()
         self._keep_sparsity = keep_sparsity
         self._keep_clusters = keep_clusters
-        self._keeping: list[KeepingQuantizer] = []
+        self._quantizers: list[KernelQuantizer] = []
 
     def get_layout_transformer(self) -> EightBits:
         """Return what rearranges layers for tfmot: this object."""
@@ -68,13 +68,16 @@ class EightBits:
     def get_quantize_config(self, layer: Any) -> Any:
         """Return how the layer is quantized."""
         config = self._registry.get_quantize_config(layer)
-        if (self._keep_sparsity or self._keep_clusters) and type(layer).__name__ in KEPT:
-            quantizer = KeepingQuantizer(
-                config.weight_quantizer, zeros=self._keep_sparsity, clusters=self._keep_clusters
+        kind = type(layer).__name__
+        if kind in WEIGHTED:
+            quantizer = KernelQuantizer(
+                config.weight_quantizer,
+                zeros=self._keep_sparsity and kind in KEPT,
+                clusters=self._keep_clusters and kind in KEPT,
             )
             config = copy(config)  # tfmot has one object for all layers of a kind
             config.weight_quantizer = quantizer
-            self._keeping.append(quantizer)
+            self._quantizers.append(quantizer)
         return config
 
     def _weights_alone(self, layer: Any) -> Any:
@@ -89,14 +92,14 @@ class EightBits:
 
     def check_clusters(self, name: str) -> None:
         """Raise ConfigError when clusters are to be kept and no layer has any."""
-        if self._keep_clusters and not any(quantizer.clustered for quantizer in self._keeping):
+        if self._keep_clusters and not any(quantizer.clustered for quantizer in self._quantizers):
             raise ConfigError(
                 f"{name} has no clustered layer to keep", next_step="cluster it first (edgevision cluster)"
             )
 
     def settle(self) -> None:
         """Write zeros and clusters into the weights as they are kept."""
-        for quantizer in self._keeping:
+        for quantizer in self._quantizers:
             quantizer.settle()
 
     def refusal(self, layer: Any) -> str | None:

@@ -15,8 +15,6 @@ from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes.base import load
 
 LABELS = ("across", "down", "plain")
-EXACT = {"tflite": {}, "openvino": {"low_precision": False}}
-"""Options under which a runtime computes what the file says: OpenVINO saturates on processors without VNNI."""
 PREPROCESSING = Preprocessing(8, 8, mean=(128.0,) * 3, std=(64.0,) * 3)
 
 
@@ -146,7 +144,7 @@ def test_weights_before_a_relu_of_its_own_are_rounded_too(stripes, inputs, to, t
     expected = quantized.model(inputs, training=False).numpy()
     conversion = convert(quantized, tmp_path, to=to, io_dtype="float32")
     assert conversion.report.skipped == ()
-    with load(conversion.artifact, runtime=to, options=EXACT[to]) as runtime:
+    with load(conversion.artifact, runtime=to) as runtime:
         answers = np.concatenate([runtime.infer([image[None]])[0] for image in inputs])
     assert np.abs(answers - expected).mean() < np.ptp(expected) / 255  # a step of the output; each layer rounds
 
@@ -171,7 +169,7 @@ def test_a_transposed_convolution_keeps_zeros_and_clusters_and_converts(stripes,
     for to in ("tflite", "openvino"):
         conversion = convert(quantized, tmp_path, to=to, io_dtype="float32")
         assert conversion.report.skipped == ()
-        with load(conversion.artifact, runtime=to, options=EXACT[to]) as runtime:
+        with load(conversion.artifact, runtime=to) as runtime:
             answers = np.concatenate([runtime.infer([image[None]])[0] for image in inputs])
         assert np.abs(answers - expected).mean() < np.ptp(expected) / 255
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from edgevision.converters.keeping import clusters_of
+from edgevision.converters.kernel_quantizer import clusters_of
 
 
 def test_clusters_span_a_layer_or_are_those_of_each_channel():

@@ -1,6 +1,10 @@
-"""What quantization-aware training keeps of a sparse or clustered model: zeros stay zero, shared values stay shared.
+"""How quantization-aware training rounds a kernel: to 7 of its 8 bits, zeros and clusters kept where that is asked.
 
-tfmot's own cluster-preserving scheme does this for few models. One quantizer serves all layers there, so a layer
+Integers reach from -63 to 63. On x86 without VNNI, OpenVINO and ONNX Runtime add pairs of products in 16 bits, which 8
+bits overflow: a ResNet-8 with half its channels answered 73.9% of CIFAR-10 correctly instead of 87.5%. Trained with
+the bit missing, one model gives the same answers in every format.
+
+tfmot's own cluster-preserving scheme keeps clusters for few models. One quantizer serves all layers there, so a layer
 without zeros lets those of the others go; values are taken for clusters of a channel and padded with a centroid of 1.0;
 and a range per channel gives one centroid another integer in each channel, which undoes the clusters in the file. Here
 each layer has a quantizer of its own, nothing more is stored in the model, and a clustered layer has one range.
@@ -18,10 +22,12 @@ from edgevision.tensors import Array
 
 MOST_CLUSTERS = 256
 """With more distinct values than this, weights are not clustered."""
+WIDER = 127 / 63
+"""An 8-bit range so much wider than the weights leaves them 63 steps to each side."""
 
 
-class KeepingQuantizer:
-    """Quantizes the kernel of one layer as tfmot's ``quantizer`` does, what was given to it kept.
+class KernelQuantizer:
+    """Quantizes the kernel of one layer as tfmot's ``quantizer`` does, in a range twice as wide, what is kept kept.
 
     Weights of a cluster share their gradients' mean, so the centroids go on learning. Nothing is changed outside of
     training: the model is saved, loaded and exported with the quantizer that this one stands before.
@@ -52,13 +58,13 @@ class KeepingQuantizer:
         """Return the quantized kernel; in training, of the kept weights, whose range is then the one that holds."""
         if not training:
             return self._quantizer(inputs, training, weights=weights, **kwargs)
-        kept = self._kept(inputs)
-        if not self._one_range:
-            return self._quantizer(kept, training, weights=weights, **kwargs)
-        tf = self._tf
-        limit = tf.reduce_max(tf.abs(kept))
-        for name, end in (("min_var", -limit), ("max_var", limit)):
-            weights[name].assign(tf.fill(tf.shape(weights[name]), end))
+        kept, tf = self._kept(inputs), self._tf
+        self._quantizer(kept, training, weights=weights, **kwargs)  # leaves the range of what is kept in its variables
+        limit = weights["max_var"] * WIDER
+        if self._one_range:
+            limit = tf.fill(tf.shape(limit), tf.reduce_max(limit))
+        weights["min_var"].assign(-limit)
+        weights["max_var"].assign(limit)
         return self._quantizer(kept, False, weights=weights, **kwargs)
 
     @property
