@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from proof_compression import COMPRESSION
+from proof_doctor import DOCTOR
 from proof_matrix import MATRIX
 from proof_parts import BIN, ROOT, Section, edgevision, exported, run, says, table
 from proof_search import SEARCHES
@@ -163,6 +164,7 @@ SECTIONS: dict[str, Callable[[Path], Section]] = {
     **SEARCHES,
     **TRUST,
     **MATRIX,
+    **DOCTOR,
 }
 
 if __name__ == "__main__":

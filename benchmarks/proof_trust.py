@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from proof_parts import ROOT, Section, exported, run, says, table
+from proof_parts import ROOT, Section, edgevision, exported, run, says, table
 
 COPIES = "300"
 REPETITIONS = "200"
@@ -24,12 +24,16 @@ BESIDE = {
 
 
 def corrupt(out: Path) -> Section:
-    """Corrupted copies of int8 models through inspect, verify and benchmark; see `corrupt.py`."""
+    """Corrupted copies of models of each format through inspect, verify and benchmark; see `corrupt.py`."""
     exported(out)
     models = {
         "tflite": out / "resnet8-tflite-static_wi8_ai8" / "model.tflite",
         "openvino": out / "resnet8-openvino-static_wi8_ai8" / "model.xml",
+        "onnx": out / "corrupt" / "resnet8-onnx-static_wi8_ai8" / "model.onnx",
+        "keras": ROOT / "benchmarks" / "half_resnet8" / "model.keras",
     }
+    if not models["onnx"].exists():
+        edgevision("quantize", "sample", "--to", "onnx", "--data", "sample", "--out", out / "corrupt")
     found = json.loads(run(sys.executable, ROOT / "benchmarks" / "corrupt.py", *models.values(), "--count", COPIES))
     rows = []
     for form, model in models.items():

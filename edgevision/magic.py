@@ -8,8 +8,11 @@ from pathlib import Path
 
 from edgevision.errors import ArtifactError
 from edgevision.flatbuffer import Table
+from edgevision.protobuf import fields, messages
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_ONNX_GRAPH, _ONNX_NODE, _ONNX_PARTS = 7, 1, (1, 5, 11, 12)
+"""Fields of ONNX's ModelProto and GraphProto: the graph; in it nodes, initializers, inputs and outputs."""
 _KNOWN = (
     "TFLite (.tflite)",
     "OpenVINO IR (.xml beside .bin)",
@@ -38,7 +41,7 @@ def detect_format(path: str | Path) -> str:
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<?xml", b"<net")):
         return _check_ir(path)
     if path.suffix == ".onnx" and head[:1] == b"\x08":
-        return "onnx"
+        return _check_onnx(path)
     raise ArtifactError(f"{path}: not a model file that is known here", got=_shown(head), allowed=_KNOWN)
 
 
@@ -97,6 +100,23 @@ def _check_parts(model: Table, length: int) -> None:
         end = buffer.number(1, "<Q") + buffer.number(2, "<Q")  # behind the flatbuffer, where the weights are large
         if end > length:
             raise ValueError(f"weights up to byte {end} of {length}")
+
+
+def _check_onnx(path: Path) -> str:
+    """Check that every part of the graph lies inside the one that it belongs to."""
+    graphs = nodes = 0
+    try:
+        for graph in messages(memoryview(path.read_bytes()), _ONNX_GRAPH):
+            graphs += 1
+            for number, part in fields(graph):
+                if number in _ONNX_PARTS and not isinstance(part, int):
+                    nodes += number == _ONNX_NODE
+                    list(fields(part))  # to read them is to check them
+    except ValueError as exc:
+        raise ArtifactError(f"{path}: a damaged ONNX model, or one that was cut off", got=str(exc)) from exc
+    if graphs != 1 or not nodes:
+        raise ArtifactError(f"{path}: a damaged ONNX model", got=f"{graphs} graphs with {nodes} nodes in all")
+    return "onnx"
 
 
 def _check_keras_zip(path: Path) -> str:

@@ -70,7 +70,7 @@ class Search:
     def run(self, height: int, width: int, declared: Preprocessing | None) -> Preprocessing:
         """Return the best specification on all images, searched on the first ones.
 
-        Of what cannot be told apart, it is the declared one, or the more usual one.
+        Of what cannot be told apart, it is the declared one, or what fits the file, or the more usual one.
         """
         images = self.trials.images
         screened = min(images, STEPS[-1])
@@ -84,8 +84,8 @@ class Search:
                     spec = self._step(spec, field, count)
                 if spec == before:
                     break
-        if self.space.hint is not None:
-            spec = self._unless_worse(spec, normalized(spec, *self.space.hint), images, self.space.size)
+        for hint in self.space.hints:
+            spec = self._unless_worse(spec, normalized(spec, *hint), images, self.space.size)
         if declared is None:
             return spec
         for field in FIELDS:

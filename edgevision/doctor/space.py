@@ -49,6 +49,8 @@ RESIZES: tuple[tuple[str, int], ...] = (("stretch", 0), ("letterbox", 0), ("lett
 """Resize policy and the grey level around what is letterboxed."""
 
 _SHAPES = 8
+_MISS = 0.01
+"""Share of a quantized input's range by which a normalization's may differ: images for calibration rarely miss more."""
 
 STORED, MEASURED, DECLARED = "pixels as the input stores them", "mean and std of these images", "as declared"
 
@@ -62,7 +64,8 @@ class Space:
         colors: Channel orders.
         resizes: Resize policies with the grey level around a letterboxed image.
         filters: Resize filters.
-        hint: The normalization under which an integer input stores the pixels as they are; None for other inputs.
+        hints: What the file itself says for, the least first: the normalization under which an integer input stores
+            the pixels as they are, then those whose values fill the range that it can hold. None for other inputs.
         geometries: How many combinations of resize policy and filter make different pixels of the images.
     """
 
@@ -70,7 +73,7 @@ class Space:
     colors: tuple[str, ...]
     resizes: tuple[tuple[str, int], ...]
     filters: tuple[str, ...] = FILTERS
-    hint: Normalization | None = None
+    hints: tuple[Normalization, ...] = ()
     geometries: int = len(RESIZES) * len(FILTERS)
 
     @property
@@ -114,14 +117,15 @@ def make_space(spec: TensorSpec, images: list[Array], declared: Preprocessing | 
     named = {name: ((mean,) * channels, (std,) * channels) for name, (mean, std) in EQUAL.items()}
     named |= GREY if channels == 1 else COLORED
     named[MEASURED] = _measured(images, channels)
-    hint, resizes = _stored(spec, channels), RESIZES
-    if hint is not None:
-        named = _with(STORED, hint, named)
+    stored, resizes, hints = _stored(spec, channels), RESIZES, ()
+    if stored is not None:
+        hints = (stored, *_filling(spec, named))
+        named = _with(STORED, stored, named)
     if declared is not None:
         named = _with(DECLARED, normalization_of(declared), named)
         resizes = tuple(dict.fromkeys([*resizes, (declared.resize, declared.pad_value)]))
     geometries = _geometries(images, spec.length("H") or 1, spec.length("W") or 1, resizes)
-    return Space(named, ("GRAY",) if channels == 1 else ("RGB", "BGR"), resizes, hint=hint, geometries=geometries)
+    return Space(named, ("GRAY",) if channels == 1 else ("RGB", "BGR"), resizes, hints=hints, geometries=geometries)
 
 
 def starts(space: Space, height: int, width: int, declared: Preprocessing | None) -> list[Preprocessing]:
@@ -165,6 +169,20 @@ def _stored(spec: TensorSpec, channels: int) -> Normalization | None:
     mean = float(spec.quant.zero_point[0] - integer_range(spec.dtype)[0])
     std = float(f"{1 / spec.quant.scale[0]:.7g}")  # as exact as the float32 in the file
     return (mean,) * channels, (std,) * channels
+
+
+def _filling(spec: TensorSpec, named: Mapping[str, Normalization]) -> list[Normalization]:
+    """The normalizations of black and white whose range is that of a quantized input, the best fit last."""
+    assert spec.quant is not None
+    low, high = (
+        float(spec.quant.scale[0]) * (end - float(spec.quant.zero_point[0])) for end in integer_range(spec.dtype)
+    )
+    misses = {}
+    for mean, std in named.values():
+        pairs = list(zip(mean, std, strict=True))
+        least, most = min(-m / s for m, s in pairs), max((255 - m) / s for m, s in pairs)
+        misses[mean, std] = max(abs(least - low), abs(most - high)) / (high - low)
+    return sorted((pair for pair, miss in misses.items() if miss <= _MISS), key=lambda pair: -misses[pair])
 
 
 def _geometries(images: list[Array], height: int, width: int, resizes: tuple[tuple[str, int], ...]) -> int:

@@ -207,6 +207,14 @@ def test_zeros_and_clusters_survive_into_both_formats(source, stripes, inputs, t
     assert len(np.unique(stem)) <= values["stem"] and np.mean(stem == 0) == np.mean(before == 0)
 
 
+def test_kernels_use_7_bits_in_both_formats(ranges_only, tmp_path):
+    """With the eighth, sums of products overflow in OpenVINO on processors without VNNI."""
+    weights = tflite_weights(convert(ranges_only[0], tmp_path, to="tflite").artifact.model_file)
+    network = read_network(convert(ranges_only[0], tmp_path, to="openvino").artifact.model_file)
+    assert set(network) == {"Convolution", "GroupConvolution", "MatMul"} and len(weights) == 3
+    assert {np.abs(kernel.astype(int)).max() for kernel in (*weights.values(), *network.values())} == {63}
+
+
 def test_it_converts_to_int8_throughout(ranges_only, inputs):
     import tensorflow as tf
     from ai_edge_litert.interpreter import Interpreter
@@ -243,7 +251,7 @@ def tflite_weights(file):
     interpreter.allocate_tensors()
     found = {}
     for operator in interpreter._get_ops_details():
-        if operator["op_name"] in ("CONV_2D", "FULLY_CONNECTED"):
+        if operator["op_name"] in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
             weights = interpreter.get_tensor(operator["inputs"][1])
             found[weights.shape] = weights
     return found
@@ -255,7 +263,7 @@ def read_network(file):
 
     found = {}
     for operation in openvino.Core().read_model(file).get_ordered_ops():
-        if operation.get_type_name() in ("Convolution", "MatMul"):
+        if operation.get_type_name() in ("Convolution", "GroupConvolution", "MatMul"):
             node = operation.input_value(1).get_node()
             while node.get_type_name() != "Constant":
                 node = node.input_value(0).get_node()

@@ -26,7 +26,7 @@ def keras_zip(*names):
         ("m.tflite", lambda tflite: tflite + b"ethos-u", "vela"),
         ("m.keras", lambda _: keras_zip("metadata.json", "config.json", "model.weights.h5"), "keras"),
         ("m.h5", lambda _: b"\x89HDF\r\n\x1a\n" + bytes(100), "keras"),
-        ("m.onnx", lambda _: b"\x08\x09\x12\x07pytorch", "onnx"),
+        ("m.onnx", lambda _: b"\x08\x09\x12\x07pytorch\x3a\x02\x0a\x00", "onnx"),
         ("m.engine", lambda _: b"ftrt" + bytes(100), "tensorrt"),
         ("m.xml", lambda _: IR, "openvino"),
         ("m.xml", lambda _: b"\xef\xbb\xbf<net></net>", "openvino"),
@@ -51,6 +51,9 @@ def test_content_tells_the_format(tmp_path, tflite_bytes, name, make, format_):
         ("m.tflite", b"\x10\0\0\0TFL3", "damaged TFLite"),
         ("m.keras", keras_zip("a.txt"), "not a .keras model: got a.txt"),
         ("m.keras", keras_zip("config.json")[:-10], "damaged zip"),
+        ("m.onnx", b"\x08\x09\x12\x07pytorch", "damaged ONNX model: got 0 graphs with 0 nodes"),
+        ("m.onnx", b"\x08\x09\x3a\x03\x0a\x01\x88", "damaged ONNX model, or one that was cut off: got an integer"),
+        ("m.onnx", b"\x08\x09\x3a\x04\x0a\x02\x0b\x00", "cut off: got wire type 3 before byte 1"),
         ("m.xml", b"<?xml version='1.0'?><html></html>", "not an OpenVINO model"),
         ("m.xml", IR[:-9], "cut off"),
         ("n.xml", IR, r"no weights beside it; put n\.bin there"),
@@ -69,6 +72,15 @@ def test_every_cut_through_a_tflite_header_is_noticed(tmp_path, tflite_bytes):
         (tmp_path / "m.tflite").write_bytes(tflite_bytes[:length])
         with pytest.raises(ArtifactError):
             detect_format(tmp_path / "m.tflite")
+
+
+def test_every_cut_through_an_onnx_file_is_noticed(tmp_path, make_onnx):
+    whole = make_onnx()
+    last = len(whole) - 6  # what follows the graph: the versions of operators
+    for length in range(1, last):
+        (tmp_path / "m.onnx").write_bytes(whole[:length])
+        with pytest.raises(ArtifactError):
+            detect_format(tmp_path / "m.onnx")
 
 
 def test_a_saved_model_is_told_from_other_directories(tmp_path):

@@ -7,9 +7,9 @@ import pytest
 
 from edgevision.data.dataset import ArrayDataset
 from edgevision.doctor import diagnose
-from edgevision.doctor.space import make_space
+from edgevision.doctor.space import STORED, make_space
 from edgevision.errors import ConfigError, DatasetError, IncompatibleModelError
-from edgevision.tensors import TensorSpec
+from edgevision.tensors import QuantParams, TensorSpec
 
 
 def field(diagnosis, name):
@@ -102,3 +102,17 @@ def test_what_makes_no_sense_is_refused(resnet8, cifar):
         diagnose(bare, cifar, confidence=1.0)
     with pytest.raises(IncompatibleModelError, match="not for classification: got task detection"):
         diagnose(replace(bare, manifest=replace(bare.manifest, task="detection")), cifar)
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero_point", "best"),
+    [
+        (1 / 128, 0, "-1 to 1 by 128"),
+        ((2.64 + 2.1179) / 255, -14, "ImageNet mean and std"),  # as calibration on real images leaves it
+        (0.9 / 255, -128, STORED),
+    ],
+)
+def test_the_range_of_a_quantized_input_speaks_for_what_fills_it(cifar, scale, zero_point, best):
+    quant = QuantParams((scale,), (zero_point,))
+    space = make_space(TensorSpec("image", (1, 32, 32, 3), "int8", "NHWC", quant), [cifar.image(0)], None)
+    assert {pair: name for name, pair in space.normalizations.items()}[space.hints[-1]] == best
