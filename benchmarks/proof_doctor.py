@@ -1,4 +1,4 @@
-"""The section of `proof.py` on the doctor: what it recovers of eight bare model files, against what is known of them."""
+"""The section of `proof.py` on the doctor: what it recovers of eight bare model files, and what is known of them."""
 
 from __future__ import annotations
 

@@ -117,7 +117,8 @@ def make_space(spec: TensorSpec, images: list[Array], declared: Preprocessing | 
     named = {name: ((mean,) * channels, (std,) * channels) for name, (mean, std) in EQUAL.items()}
     named |= GREY if channels == 1 else COLORED
     named[MEASURED] = _measured(images, channels)
-    stored, resizes, hints = _stored(spec, channels), RESIZES, ()
+    stored, resizes = _stored(spec, channels), RESIZES
+    hints: tuple[Normalization, ...] = ()
     if stored is not None:
         hints = (stored, *_filling(spec, named))
         named = _with(STORED, stored, named)
