@@ -2,9 +2,9 @@
 
     python benchmarks/against_vendors.py --ir IR --mobilenet-ir IR --mobilenet TFLITE [--rounds 5] [--seconds 5]
 
-Each pair takes turns (A B B A …) on the same file; figures are medians over the rounds. `benchmark_app` and
-`litert-benchmark` round a median to 0.01 ms, so single-stream is compared on a large model too. Model API and
-edgevision take the same image, in one process, call after call.
+Each pair takes turns (A B B A …) on the same file; figures are medians over the rounds. `litert-benchmark` rounds a
+median to 0.01 ms, so it is compared on a large model. Model API and edgevision take the same image, in one process,
+call after call.
 """
 
 from __future__ import annotations
@@ -104,10 +104,10 @@ def _app(artifact: Artifact, seconds: float, hint: str) -> float:
     else:
         command += ["-hint", "none", "-api", "sync", "-nireq", "1", "-nstreams", "1", "-nthreads", "1"]
     said = _run(*command, "-infer_precision", "f32")
-    found = re.search(r"Throughput: +([0-9.]+) FPS" if hint == "throughput" else r"Median: +([0-9.]+) ms", said)
+    found = re.search(r"Throughput: +([0-9.]+) (FPS)" if hint == "throughput" else r"Median: +([0-9.]+) (ms|us)", said)
     if found is None:
         raise SystemExit(f"benchmark_app said nothing of it:\n{said[-2000:]}")
-    return float(found[1])
+    return float(found[1]) / (1000 if found[2] == "us" else 1)
 
 
 def _litert(artifact: Artifact, seconds: float) -> float:

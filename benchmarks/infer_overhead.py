@@ -5,7 +5,7 @@
 MODEL and IR are artifacts or bare files; without an IR, OpenVINO reads the TFLite file and an IR is written for the
 run. Both sides drive the same vendor object, one thread, the same inputs, in random order; the hand-written side is
 there twice, and the two must agree within 1% or the machine was too noisy to say anything (then: again, up to
---attempts times). Exit status 3 when infer takes more than 1.10 times the hand-written calls, or no attempt was calm.
+--attempts times). Exit status 3 when infer takes more than 1.05 times the hand-written calls, or no attempt was calm.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from edgevision.optional import available
 from edgevision.runtimes import CompiledModel, load
 from edgevision.tensors import Array
 
-BOUND = 1.10
+BOUND = 1.05
 CONTROL = 0.01
 
 
