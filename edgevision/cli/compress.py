@@ -76,6 +76,7 @@ def compress(model: Path, data: str, recipe: Path | None, out: Path, **options: 
     on where it was, also after it was killed.
 
     With --recipe, that recipe alone is run, and OUT gets its artifacts, the recipe, and a ledger of what each step did.
+    Until then OUT.steps keeps the models between steps, and the same command goes on with them.
     """
     if recipe is None:
         _search(model, data, out, options)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevision.artifact import Artifact
+from edgevision.compress.images import images_digest
 from edgevision.compress.ledger import Ledger
 from edgevision.compress.measuring import Measured, Measurer, Setting
 from edgevision.compress.recipe import CompressionRecipe, naming_step
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 LEDGER_FILE = "ledger.json"
 RECIPE_FILE = "recipe.toml"
+STEPS = ".steps"
+"""What the folder of the models between steps has behind the name of the result's."""
 TOOLS = ("edgevision", "numpy", *KERAS_TOOLS, "openvino", "nncf", "ai-edge-litert")
 
 
@@ -62,7 +67,9 @@ def apply_recipe(
 ) -> Compressed:
     """Run a recipe, export its result, and measure the model after every step.
 
-    The folder ``out`` gets an artifact for each format, ``recipe.toml`` and ``ledger.json``; whole or not at all.
+    The folder ``out`` gets an artifact for each format, ``recipe.toml`` and ``ledger.json``; whole or not at all. Until
+    then the models between steps stand beside it, in ``<out>.steps``: after a kill or an error, the same steps of the
+    same model on the same images are not run again.
 
     Args:
         source: The float model.
@@ -87,8 +94,15 @@ def apply_recipe(
     for name in to:
         check_choice("format", name, COMPRESSED_FORMATS)
     check_place(out, overwrite)
+    target = Path(out).expanduser().resolve()
+    between = target.with_name(target.name + STEPS)
+    kept = between / _digest(source, train)
     with Measurer(Setting(source, train, test, device, threads, min_duration_s, seed)) as measurer:
-        return write_compressed(measurer, recipe, tuple(dict.fromkeys(to)), out, overwrite=overwrite, progress=progress)
+        done = write_compressed(
+            measurer, recipe, tuple(dict.fromkeys(to)), target, kept=kept, overwrite=overwrite, progress=progress
+        )
+    shutil.rmtree(between, ignore_errors=True)
+    return done
 
 
 def write_compressed(
@@ -117,6 +131,14 @@ def write_compressed(
         (folder / LEDGER_FILE).write_text(ledger.to_json(), encoding="utf-8")
         (folder / RECIPE_FILE).write_text(recipe.to_toml(), encoding="utf-8")
     return Compressed(target, artifacts_in(target), ledger)
+
+
+def _digest(source: SourceModel, train: ImageDataset) -> str:
+    """What the models between steps depend on beside the steps: the model, the images, the tools."""
+    found = hashlib.sha256(f"{source.model.to_json()}{versions(*TOOLS)}{images_digest(train)}".encode())
+    for weight in source.model.get_weights():
+        found.update(weight.tobytes())
+    return found.hexdigest()[:16]
 
 
 def artifacts_in(folder: Path) -> tuple[Artifact, ...]:

@@ -92,6 +92,22 @@ def test_a_place_that_is_taken_is_refused_before_any_work(place, compressed, tmp
         apply_recipe(place.source, RECIPE, place.train, place.test, tmp_path, overwrite=True)
 
 
+def test_what_was_done_before_an_error_is_not_done_again(place, tmp_path):
+    first = 'schema = 1\nname = "r"\n[[steps]]\nmethod = "prune"\nepochs = 1\n'
+    diverging = CompressionRecipe.from_toml(first + '[[steps]]\nmethod = "prune"\nlearning_rate = 1e30')
+    mended = CompressionRecipe.from_toml(first + '[[steps]]\nmethod = "quantize"')
+    with pytest.raises(ConversionError, match="diverged"):
+        apply_recipe(place.source, diverging, place.train, place.test, tmp_path / "out")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.steps"]
+    told = []
+    apply_recipe(
+        place.source, mended, place.train, place.test, tmp_path / "out", min_duration_s=0.02, to=("tflite",),
+        progress=lambda *news: told.append(news),
+    )  # fmt: skip
+    assert ("prune", 0, 1) in told and ("prune", 1, 1) not in told
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+
+
 @pytest.mark.parametrize(
     ("step", "message"),
     [
