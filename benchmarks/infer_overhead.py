@@ -3,9 +3,10 @@
     python benchmarks/infer_overhead.py MODEL.tflite [IR.xml] [--calls 5000] [--json]
 
 MODEL and IR are artifacts or bare files; without an IR, OpenVINO reads the TFLite file and an IR is written for the
-run. Both sides drive the same vendor object, one thread, the same inputs, in random order; the hand-written side is
-there twice, and the two must agree within 1% or the machine was too noisy to say anything (then: again, up to
---attempts times). Exit status 3 when infer takes more than 1.05 times the hand-written calls, or no attempt was calm.
+run. Both sides run the same file (of LiteRT: on the same interpreter) on one thread and the same inputs, in random
+order; the hand-written side is there twice, and the two must agree within 1% or the machine was too noisy to say
+anything (then: again, up to --attempts times). Exit status 3 when infer takes more than 1.05 times the hand-written
+calls, or no attempt was calm.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def _open(path: Path) -> Artifact:
     return Artifact.open(path) if path.is_dir() else Artifact.describe(path)
 
 
-def by_hand_tflite(model: Any) -> Callable[[list[Array]], tuple[Array, ...]]:
+def by_hand_tflite(model: Any, _: Artifact) -> Callable[[list[Array]], tuple[Array, ...]]:
     """The calls of LiteRT's Python guide, on the model's own interpreter."""
     interpreter = model.interpreter
     (first,), (last,) = interpreter.get_input_details(), interpreter.get_output_details()
@@ -99,9 +100,16 @@ def by_hand_tflite(model: Any) -> Callable[[list[Array]], tuple[Array, ...]]:
     return run
 
 
-def by_hand_openvino(model: Any) -> Callable[[list[Array]], tuple[Array, ...]]:
-    """Bound input and output tensors, `infer()`, and a copy of the result, on the model's own request."""
-    request, (source,), (result,) = model.request, model.input_arrays, model.output_arrays
+def by_hand_openvino(model: Any, artifact: Artifact) -> Callable[[list[Array]], tuple[Array, ...]]:
+    """Bound input and output tensors, `infer()`, and a copy of the result: OpenVINO's Python API, the same settings."""
+    import openvino
+
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+    settings["ENABLE_CPU_PINNING"] = False
+    request = openvino.Core().compile_model(artifact.model_file, "CPU", settings).create_infer_request()
+    source, result = (np.zeros(spec.shape, spec.dtype) for spec in (model.inputs[0], model.outputs[0]))
+    request.set_input_tensor(0, openvino.Tensor(source, shared_memory=True))
+    request.set_output_tensor(0, openvino.Tensor(result, shared_memory=True))
 
     def run(inputs: list[Array]) -> tuple[Array, ...]:
         np.copyto(source, inputs[0])
@@ -117,7 +125,7 @@ BY_HAND = {"tflite": by_hand_tflite, "openvino": by_hand_openvino}
 def measure(name: str, artifact: Artifact, calls: int, attempts: int, seed: int) -> dict[str, Any]:
     """Compare on one runtime; the calmest attempt counts, chosen by the control alone."""
     with load(artifact, runtime=name, options={"threads": 1}) as model:
-        hand = BY_HAND[name](model)
+        hand = BY_HAND[name](model, artifact)
         inputs = _inputs(model, seed)
         for tensors in inputs:
             if not np.array_equal(hand(tensors)[0], model.infer(tensors)[0]):

@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--float", dest="floats", type=Path, required=True, help="the float TFLite artifact")
     parser.add_argument("--data", required=True)
     parser.add_argument("--split")
-    parser.add_argument("--min-duration", type=float, default=2.0, help="seconds of measurement each")
+    parser.add_argument("--min-duration", type=float, default=8.0, help="seconds of measurement each")
     options = parser.parse_args()
     data = open_dataset(options.data, options.split)
     reference = _answers(Artifact.open(options.floats), data, "tflite", {"package": "ai-edge-litert"})

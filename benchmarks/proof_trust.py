@@ -69,9 +69,9 @@ def comparing(out: Path) -> Section:
 
 
 def vendors(out: Path) -> Section:
-    """The runtime layer beside the vendors' own tools; see `against_vendors.py`. Needs what `imagenet` made."""
+    """The runtime layer beside the vendors' own tools; see `against_vendors.py`. Needs what `matrix` made."""
     exported(out)
-    folder = out / "imagenet"
+    folder = out / "matrix" / "mobilenet_v2"
     large = {form: folder / f"mobilenet_v2-{form}-static_wi8_ai8" for form in ("openvino", "tflite")}
     command = (sys.executable, ROOT / "benchmarks" / "against_vendors.py", "--ir",
                out / "resnet8-openvino-static_wi8_ai8", "--mobilenet-ir", large["openvino"],

@@ -14,6 +14,7 @@ from edgevision.errors import ArtifactError, ConfigError, DeviceNotFoundError, I
 from edgevision.magic import check_format
 from edgevision.optional import require, version
 from edgevision.runtimes.base import Availability, CompiledModel
+from edgevision.runtimes.openvino_c import Compiled
 from edgevision.runtimes.openvino_ring import ring_ways
 from edgevision.runtimes.settle import (
     FileTensor,
@@ -26,11 +27,12 @@ from edgevision.runtimes.settle import (
     threads_option,
 )
 from edgevision.runtimes.throughput import ManyAtOnce, Way
-from edgevision.tensors import Array
+from edgevision.tensors import Array, TensorSpec
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 _PRECISION_NAMES = {"f32": "float32", "float": "float32", "float32": "float32", "bf16": "bfloat16",
                     "bfloat16": "bfloat16", "f16": "float16", "float16": "float16"}  # fmt: skip
+_SWITCHED = {"YES": True, "NO": False}
 
 
 class OpenVINORuntime:
@@ -61,7 +63,7 @@ class OpenVINORuntime:
         core = vendor.Core()
         target = _target(core, device)
         model = attempt(f"{artifact.model_file.name} is damaged", ArtifactError, core.read_model, artifact.model_file)
-        inputs, outputs = _settle(artifact, model, batch)
+        inputs, outputs, shapes = _settle(artifact, model, batch)
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": PRECISIONS[precision]}
         if target == "CPU":
             # 0 threads means all of them; one stream, because calls come one after another.
@@ -72,22 +74,23 @@ class OpenVINORuntime:
                 settings["SNIPPETS_MODE"] = "DISABLE"
         refused = f"openvino refuses {artifact.model_file.name} on {device}"
 
-        def compiled_for(changes: Mapping[str, Any]) -> Any:
-            return attempt(refused, IncompatibleModelError, core.compile_model, model, target, {**settings, **changes})
+        def compiled_for(changes: Mapping[str, Any]) -> Compiled:
+            made = (artifact.model_file, target, {**settings, **changes}, shapes)
+            return attempt(refused, IncompatibleModelError, Compiled, *made)
 
         compiled = compiled_for({})
         facts = {
             "package": "openvino",
             "version": version("openvino"),
             "device": device,
-            "threads": _property(compiled, "INFERENCE_NUM_THREADS", threads),
-            "precision": _precision_used(vendor, compiled, precision),
-            "pinning": _property(compiled, "ENABLE_CPU_PINNING", None),
+            "threads": _number(_property(compiled, "INFERENCE_NUM_THREADS"), threads),
+            "precision": _PRECISION_NAMES.get(_property(compiled, "INFERENCE_PRECISION_HINT") or "", precision),
+            "pinning": _SWITCHED.get(_property(compiled, "ENABLE_CPU_PINNING") or ""),
             "low_precision": low_precision or target != "CPU",
         }
 
-        def bound(compiled: Any) -> OpenVINOModel:
-            return OpenVINOModel(vendor, compiled, inputs, outputs, facts, ways)
+        def bound(compiled: Compiled) -> OpenVINOModel:
+            return OpenVINOModel(compiled, inputs, outputs, facts, ways)
 
         ways = functools.partial(ring_ways, compiled_for, bound)
         return attempt(refused, IncompatibleModelError, bound, compiled)
@@ -98,33 +101,29 @@ class OpenVINOModel(ManyAtOnce):
 
     def __init__(
         self,
-        vendor: Any,
-        compiled: Any,
+        compiled: Compiled,
         inputs: Settled,
         outputs: Settled,
         facts: Mapping[str, Any],
-        ways: Callable[[Any], Iterator[Callable[[], Way]]],
+        ways: Callable[[Compiled], Iterator[Callable[[], Way]]],
     ) -> None:
         super().__init__(inputs.specs, outputs.specs, facts)
-        self._make_ways = ways
-        self.request = compiled.create_infer_request()
-        self._compiled = compiled
-        self.input_arrays = tuple(np.zeros(spec.shape, spec.dtype) for spec in self.inputs)  # type: ignore[arg-type]
+        self._make_ways, self._compiled = ways, compiled  # whose last reference frees it: requests share it
+        self.request = compiled.request()
+        self.input_arrays = _arrays(self.inputs)
         for array, position in zip(self.input_arrays, inputs.order, strict=True):
-            self.request.set_input_tensor(position, vendor.Tensor(array, shared_memory=True))
+            self.request.bind("input", position, array)
         self._bound_inputs = tuple(enumerate(self.input_arrays))
         # Outputs whose shape depends on the values are read after each run instead.
         self._bound = all(None not in spec.shape for spec in self.outputs)
-        self._order = outputs.order
-        self.output_arrays: tuple[Array, ...] = ()
-        if self._bound:
-            self.output_arrays = tuple(np.zeros(spec.shape, spec.dtype) for spec in self.outputs)  # type: ignore[arg-type]
-            for array, position in zip(self.output_arrays, outputs.order, strict=True):
-                self.request.set_output_tensor(position, vendor.Tensor(array, shared_memory=True))
+        self._unbound = tuple(zip(outputs.order, (spec.dtype for spec in self.outputs), strict=True))
+        self.output_arrays = _arrays(self.outputs) if self._bound else ()
+        for array, position in zip(self.output_arrays, outputs.order, strict=False):
+            self.request.bind("output", position, array)
 
     def _run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
         self.put(inputs)
-        self.request.infer(share_outputs=True)
+        self.request.infer()
         return self.take()
 
     def put(self, inputs: Sequence[Array]) -> None:
@@ -136,14 +135,19 @@ class OpenVINOModel(ManyAtOnce):
         """Return copies of what the request, which is done, has written."""
         if self._bound:
             return tuple([array.copy() for array in self.output_arrays])
-        return tuple([self.request.get_output_tensor(position).data.copy() for position in self._order])
+        return tuple([self.request.output(position, dtype) for position, dtype in self._unbound])
 
     def _ways(self) -> Iterator[Callable[[], Way]]:
         return self._make_ways(self._compiled)
 
     def _release(self) -> None:
         super()._release()
-        self.request = self._compiled = None
+        self.request.close()
+        del self._compiled
+
+
+def _arrays(specs: Sequence[TensorSpec]) -> tuple[Array, ...]:
+    return tuple(np.zeros(spec.shape, spec.dtype) for spec in specs)  # type: ignore[arg-type]
 
 
 def _switch(options: Mapping[str, Any], name: str, otherwise: bool) -> bool:
@@ -166,17 +170,19 @@ def _target(core: Any, device: str) -> str:
     return target
 
 
-def _settle(artifact: Artifact, model: Any, batch: int | None) -> tuple[Settled, Settled]:
-    """Compare with the manifest, and fix open dimensions in the model."""
+def _settle(artifact: Artifact, model: Any, batch: int | None) -> tuple[Settled, Settled, dict[int, tuple[int, ...]]]:
+    """Compare with the manifest; fix open dimensions in the model, and return the shapes that they were fixed at."""
     found = [_file_tensor(port) for port in model.inputs]
     inputs = filled(settle(artifact, "input", artifact.manifest.inputs, found), found)
     fixed = fix_batch(inputs.specs, batch)
+    shapes: dict[int, tuple[int, ...]] = {}
     if any(port.partial_shape.is_dynamic for port in model.inputs):
-        wanted = {model.inputs[p]: list(spec.shape) for spec, p in zip(fixed, inputs.order, strict=True)}
+        shapes = {place: spec.shape for spec, place in zip(fixed, inputs.order, strict=True)}  # type: ignore[misc]
+        wanted = {model.inputs[place]: list(shape) for place, shape in shapes.items()}
         attempt("openvino refuses the batch", IncompatibleModelError, model.reshape, wanted)
     found = [_file_tensor(port) for port in model.outputs]
     outputs = filled(settle(artifact, "output", artifact.manifest.outputs, found), found)
-    return Settled(fixed, inputs.order), outputs
+    return Settled(fixed, inputs.order), outputs, shapes
 
 
 def _dense_layers_in_a_row(model: Any) -> bool:
@@ -207,18 +213,12 @@ def _file_tensor(port: Any) -> FileTensor:
     return FileTensor(tuple(sorted(port.get_names())), _shape(port), dtype)
 
 
-def _property(compiled: Any, name: str, otherwise: Any) -> Any:
+def _property(compiled: Compiled, name: str) -> str | None:
     try:
-        value = compiled.get_property(name)
+        return compiled.get_property(name)
     except RuntimeError:  # devices differ in the properties that they have
-        return otherwise
-    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        return None
 
 
-def _precision_used(vendor: Any, compiled: Any, asked: str) -> str:
-    """What float parts are computed in, as the compiled model says it."""
-    value = _property(compiled, "INFERENCE_PRECISION_HINT", None)
-    if value is None:
-        return asked
-    name = value.get_type_name() if isinstance(value, vendor.Type) else str(value)
-    return _PRECISION_NAMES.get(name, name)
+def _number(text: str | None, otherwise: int | None) -> int | None:
+    return int(text) if text is not None else otherwise

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
+from edgevision.runtimes.openvino_c import Compiled, Request
 from edgevision.runtimes.throughput import Answers, Way
 from edgevision.tensors import Array
 
@@ -18,7 +19,7 @@ from edgevision.tensors import Array
 class Bound(Protocol):
     """A request with its tensors: `edgevision.runtimes.openvino.OpenVINOModel`."""
 
-    request: Any
+    request: Request
 
     def put(self, inputs: Sequence[Array]) -> None:
         """Copy inputs to where the request reads them."""
@@ -71,7 +72,7 @@ class Ring:
 
 
 def ring_ways(
-    compiled_for: Callable[[Mapping[str, Any]], Any], bound: Callable[[Any], Bound], compiled: Any
+    compiled_for: Callable[[Mapping[str, Any]], Compiled], bound: Callable[[Compiled], Bound], compiled: Compiled
 ) -> Iterator[Callable[[], Way]]:
     """Yield rings of the model as it is, and of one that OpenVINO compiled for throughput.
 
@@ -81,7 +82,7 @@ def ring_ways(
         compiled: The model as it was loaded, with one stream.
     """
 
-    def ring(made: Any, count: int, how: str) -> Ring:
+    def ring(made: Compiled, count: int, how: str) -> Ring:
         return Ring(f"{count} requests, {how}", [bound(made) for _ in range(count)])
 
     yield functools.partial(ring, compiled, 2, "one stream")

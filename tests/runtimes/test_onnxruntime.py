@@ -97,7 +97,7 @@ class _Dropping:
 
 def test_a_file_that_was_cut_off(make_onnx, tmp_path):
     (tmp_path / "cut.onnx").write_bytes(make_onnx()[:150])
-    with pytest.raises(ArtifactError, match=r"cut\.onnx is damaged"):
+    with pytest.raises(ArtifactError, match=r"cut\.onnx: a damaged ONNX model"):
         load(Artifact.describe(tmp_path / "cut.onnx"))
 
 

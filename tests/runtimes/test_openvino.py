@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgevision.artifact import Artifact
+from edgevision.devices.cpu import VNNI, cpu_facts
 from edgevision.errors import ArtifactError, BackendUnavailableError, ConfigError, DeviceNotFoundError, InferenceError
 from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes import load
@@ -44,7 +45,7 @@ def test_an_onnx_file_runs_as_it_is_with_the_batch_that_is_asked_for(make_onnx, 
     expected = np.exp(4 * (values.mean((2, 3)) + 0.1))
     np.testing.assert_allclose(answer, expected / expected.sum(1, keepdims=True), rtol=1e-4)
     (tmp_path / "cut.onnx").write_bytes(make_onnx()[:150])
-    with pytest.raises(ArtifactError, match=r"cut\.onnx is damaged"):
+    with pytest.raises(ArtifactError, match=r"cut\.onnx: a damaged ONNX model"):
         load(Artifact.describe(tmp_path / "cut.onnx"), runtime="openvino")
 
 
@@ -77,16 +78,14 @@ def test_low_precision_off_computes_what_float_does(quantized):
     path, weights, image = quantized
     windows = np.lib.stride_tricks.sliding_window_view(image[0].astype(np.float64), (3, 3), axis=(1, 2))
     exact = np.einsum("chwij,ocij->ohw", windows, weights.astype(np.float64) * 1e-3)
-    kinds = {}
+    answers = {}
     for low_precision in (True, False):
         with load(Artifact.describe(path), options={"low_precision": low_precision}) as model:
             assert model.facts["low_precision"] is low_precision
-            (given,) = model.infer([image])
-            graph = model.request.get_compiled_model().get_runtime_model()
-            notes = [operation.get_rt_info() for operation in graph.get_ops()]
-            kinds[low_precision] = {note["layerType"]: note["runtimePrecision"] for note in notes}["Convolution"]
-    assert kinds[True] in ("i8", "u8") and kinds[False] == "f32"
-    np.testing.assert_allclose(given[0], exact, rtol=1e-5, atol=1e-2)
+            (answers[low_precision],) = model.infer([image])
+    np.testing.assert_allclose(answers[False][0], exact, rtol=1e-5, atol=1e-2)
+    if not set(VNNI) & set(cpu_facts().features):  # there, sums of products saturate in integers
+        assert np.abs(answers[True][0] - exact).max() > 1
 
 
 @pytest.mark.parametrize(
@@ -146,9 +145,8 @@ def test_two_models_do_not_share_their_tensors(product):
 
 def test_a_vendor_error_while_running_is_an_error_of_ours(product):
     with load(Artifact.describe(product[0])) as model:
-        model.request.set_input_tensor(0, ov.Tensor(np.zeros((1, 256), np.float32)))
-        model.request = object()  # anything that a vendor's object may raise
-        with pytest.raises(InferenceError, match="openvino failed"):
+        model.request.close()
+        with pytest.raises(InferenceError, match="openvino failed: invalid c input parameters"):
             model.infer([np.zeros((1, 256), np.float32)])
 
 
