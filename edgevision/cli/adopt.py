@@ -51,11 +51,22 @@ def adopt(model: Path, labels: str | None, **declared: Any) -> None:
     names = read_labels(labels) if labels is not None else None
     preprocessing = _preprocessing(declared)
     with working("adopting"):
+        _try_apart(model)
         artifact = adopt_model(model, labels=names, preprocessing=preprocessing, **declared)
     show(
         {"artifact": str(artifact.path), "manifest": artifact.manifest.to_dict()},
         f"{artifact.path}\n{describe(artifact)}",
     )
+
+
+def _try_apart(model: Path) -> None:
+    """Let a file that a runtime here can run do so in a process of its own first: it may crash the runtime."""
+    from edgevision.artifact import Artifact
+    from edgevision.cli.models import open_to_run
+    from edgevision.runtimes import available_runtimes
+
+    if available_runtimes(Artifact.describe(model)):
+        open_to_run(model, (), "cpu", {}, isolate=True)
 
 
 def _preprocessing(declared: dict[str, Any]) -> dict[str, Any] | None:

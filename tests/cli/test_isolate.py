@@ -34,3 +34,9 @@ def test_an_artifact_is_tried_on_request(run, artifact, images, fatal):
 def test_what_works_in_its_own_process_is_run(run, artifact, images):
     result = run("evaluate", artifact.path, "--data", images, "--isolate")
     assert result.exit_code == 0, result.stderr
+
+
+def test_a_file_that_is_adopted_is_tried_first(run, bare, fatal, tmp_path):
+    result = run("adopt", bare, "--out", tmp_path / "mine")
+    assert result.exit_code == 1 and DIED in result.stderr
+    assert not (tmp_path / "mine").exists()
