@@ -20,7 +20,7 @@ from edgevision.benchmark.result import KIND as BENCHMARK_KIND
 from edgevision.benchmark.result import BenchmarkReport
 from edgevision.documents import check_schema
 from edgevision.errors import ConfigError
-from edgevision.metrics.bootstrap import difference_interval
+from edgevision.metrics.bootstrap import difference_interval, middle
 
 REGRESSION_SCHEMA = 1
 REGRESSION_KIND = "edgevision-regression"
@@ -208,8 +208,8 @@ def against_baseline(
         now = [sitting.p50_ms[place] for sitting in measured.sittings]
         ratio = _ratio(now, entry.p50s_ms, confidence, seed)
         verdict, reason = _verdict(ratio, doubt, max_regression)
-        middle = statistics.median(entry.p50s_ms)
-        results.append(Held(name_of(candidate), middle, statistics.median(now), ratio, verdict, reason))
+        before = statistics.median(entry.p50s_ms)
+        results.append(Held(name_of(candidate), before, statistics.median(now), ratio, verdict, reason))
     once = " The baseline is of one loading: how much loadings differ is not in it." if entries[0].one_loading else ""
     return Regression(
         results=tuple(results),
@@ -219,7 +219,7 @@ def against_baseline(
         sittings_ms=tuple(sitting.p50_ms for sitting in measured.sittings),
         environment=measured.environment,
         noise=measured.noise,
-        protocol=f"{measured.protocol} Intervals: two-sample bootstrap-t, {confidence:.4g} confidence.{once}",
+        protocol=f"{measured.protocol} Intervals: bootstrap-t of two samples' trimmed means, {confidence:.4g} confidence.{once}",
     )
 
 
@@ -268,9 +268,9 @@ def _ratio(now: Sequence[float], then: Sequence[float], confidence: float, seed:
     if min(len(now), len(then)) < FEWEST_SITTINGS:
         return None
     logarithms = [[math.log(value) for value in values] for values in (now, then)]
-    middle = statistics.fmean(logarithms[0]) - statistics.fmean(logarithms[1])
+    difference = middle(logarithms[0]) - middle(logarithms[1])
     ends = difference_interval(*logarithms, confidence=confidence, seed=seed)
-    return Ratio(*(math.exp(max(-MOST, min(MOST, value))) for value in (middle, *ends)))
+    return Ratio(*(math.exp(max(-MOST, min(MOST, value))) for value in (difference, *ends)))
 
 
 def _verdict(ratio: Ratio | None, doubt: str | None, most: float) -> tuple[str, str | None]:

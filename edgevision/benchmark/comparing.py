@@ -29,7 +29,7 @@ from edgevision.errors import ConfigError
 from edgevision.runtimes import CompiledModel, load
 from edgevision.tensors import Array
 
-SITTINGS = 12
+SITTINGS = 20
 TURN_S = 0.02
 WARM_UP = 0.2
 """Share of a sitting that is warm-up."""
@@ -63,7 +63,7 @@ def compare(
     """
     _check(candidates, margin, confidence, budget_s)
     measured = measure(candidates, known_of(candidates), budget_s=budget_s, seed=seed, pin=pin, progress=progress)
-    protocol = f"{measured.protocol} Intervals: bootstrap-t over the sittings, {confidence:.4g} confidence."
+    protocol = f"{measured.protocol} Intervals: bootstrap-t of the sittings' trimmed mean, {confidence:.4g} confidence."
     names = [name_of(candidate) for candidate in candidates]
     result = concluded(names, measured.sittings, margin=margin, confidence=confidence, seed=seed, protocol=protocol)
     return replace(result, candidates=measured.candidates, environment=measured.environment, noise=measured.noise)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgevision.benchmark.noise import Noise
-from edgevision.metrics.bootstrap import mean_interval
+from edgevision.metrics.bootstrap import middle, middle_interval
 
 SCHEMA = 2
 KIND = "edgevision-comparison"
@@ -33,7 +33,7 @@ class Ratio:
     """A ratio of latencies and its interval.
 
     Attributes:
-        value: The middle of the ratios that were measured.
+        value: The middle of the ratios that were measured, without a fifth of them at either end.
         low: Lower end of the interval.
         high: Upper end.
     """
@@ -50,9 +50,8 @@ class Ratio:
     @classmethod
     def of(cls, logarithms: Sequence[float], confidence: float, seed: int) -> Ratio:
         """Return what the logarithms of the ratios of several sittings say."""
-        ends = mean_interval(logarithms, confidence=confidence, seed=seed)
-        middle = statistics.fmean(logarithms)
-        return cls(*(math.exp(max(-MOST, min(MOST, value))) for value in (middle, *ends)))
+        ends = middle_interval(logarithms, confidence=confidence, seed=seed)
+        return cls(*(math.exp(max(-MOST, min(MOST, value))) for value in (middle(logarithms), *ends)))
 
     def within(self, margin: float) -> bool:
         """Whether the whole interval lies nearer to 1 than ``margin``."""
