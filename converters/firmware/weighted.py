@@ -165,9 +165,6 @@ def _multipliers(call: Call, channels: int) -> list[tuple[int, int]]:
     """Return what takes each channel's sum to the output's scale, from the same roundings as TFLite Micro's."""
     (in_scale, _), (out_scale, _) = int8_scale(call.input(0)), int8_scale(call.output())
     scales = call.input(1).scales
-    if call.operator.kind == "FULLY_CONNECTED" and len(scales) == 1:
-        joint = float(np.float32(in_scale) * np.float32(scales[0]))
-        return [multiplier_of(joint / out_scale)] * channels
     found = [multiplier_of(in_scale * scale / out_scale) for scale in scales]
     return found * channels if len(found) == 1 else found
 
