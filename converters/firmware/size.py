@@ -14,7 +14,7 @@ from edgevision.converters.firmware.arena import Arena
 from edgevision.converters.firmware.lowering import Program
 from edgevision.converters.firmware.step import Step, Value
 from edgevision.converters.firmware.targets import TARGETS
-from edgevision.firmware_library import run_compiler
+from edgevision.firmware_library import FLAGS, run_compiler
 
 COMPILER, SIZE = "arm-none-eabi-gcc", "arm-none-eabi-size"
 
@@ -76,7 +76,7 @@ def compiled(files: Mapping[str, str], name: str, target: str) -> dict[str, Any]
         for file in (f"{name}.c", f"{name}.h"):
             (Path(folder) / file).write_text(files[file], encoding="utf-8")
         source, made = Path(folder) / f"{name}.c", Path(folder) / f"{name}.o"
-        flags = ("-std=c99", "-O2", "-ffunction-sections", "-fdata-sections", *TARGETS[target].flags)
+        flags = (*FLAGS, "-ffunction-sections", "-fdata-sections", *TARGETS[target].flags)
         run_compiler([COMPILER, *flags, "-c", str(source), "-o", str(made)], f"{name}.c for {target}")
         sections = _sections(run_compiler([SIZE, "-A", str(made)], f"{name}.o"))
     text = sum(size for section, size in sections.items() if section.startswith(".text"))

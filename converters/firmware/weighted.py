@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgevision.converters.firmware.activation import activation_range
-from edgevision.converters.firmware.fixed_point import multiplier_of
+from edgevision.converters.firmware.fixed_point import multiplier_of, scaled
 from edgevision.converters.firmware.step import Call, Lowered, Step, Unsupported, Value, int8_scale, positive_sizes
 from edgevision.converters.tflite_graph import GraphTensor
 from edgevision.converters.tflite_graph_schema import PADDINGS
@@ -45,7 +45,8 @@ def depthwise(call: Call) -> Lowered:
     if taps > MAX_TAPS:
         raise Unsupported(f"a window of {taps} positions, over {MAX_TAPS}")
     rows = _rows(call, call.constant(1).reshape(taps, channels).T, axis=3)
-    rows = {**rows, "weights": call.constant(1).reshape(taps, channels)}
+    turned = np.asarray(rows["weights"]).T
+    rows = {**rows, "weights": np.ascontiguousarray(turned)}
     padded = _leaves_the_input(window)
     return [
         Step(
@@ -138,17 +139,34 @@ def _rows(call: Call, weights: Array, axis: int) -> dict[str, Value]:
     _, out_zero_point = int8_scale(output)
     _check_weights(stored, channels, axis)
     low, high = activation_range(call.option("activation"), output)
-    multipliers, shifts = zip(*_multipliers(call, channels), strict=True)
+    factors = _multipliers(call, channels)
+    bias = _folded_bias(call, weights, zero_point)
+    reach = 128 * np.abs(weights.astype(np.int64)).sum(axis=1)
+    weights, rows, wide = weights.copy(), [], False
+    for channel, (centre, factor) in enumerate(zip(bias.tolist(), factors, strict=True)):
+        furthest = abs(centre) + int(reach[channel])
+        if furthest << max(0, factor[1]) >= 1 << 31:
+            raise Unsupported("sums that do not fit into 32 bits")
+        if furthest << max(0, factor[1]) >= 1 << 30:
+            # Dead channels have tiny scales and huge biases. Their answer is one value: written as such, it is fast.
+            ends = {
+                max(low, min(high, scaled(centre + side * int(reach[channel]), *factor) + out_zero_point))
+                for side in (-1, 1)
+            }
+            if len(ends) == 1:
+                weights[channel], centre, factor = 0, ends.pop() - out_zero_point, (1 << 30, 1)
+            else:
+                wide = True
+        rows.append((centre, *factor))
     return {
         "weights": np.ascontiguousarray(weights),
-        "bias": _folded_bias(call, weights, zero_point),
-        "multipliers": np.array(multipliers, np.int32),
-        "shifts": np.array(shifts, np.int8),
+        "scaling": np.array(rows, np.int32),
         "depth": depth,
         "channels": channels,
         "zero_point": out_zero_point,
         "low": low,
         "high": high,
+        "wide": int(wide),
     }
 
 
@@ -170,14 +188,11 @@ def _multipliers(call: Call, channels: int) -> list[tuple[int, int]]:
 
 
 def _folded_bias(call: Call, weights: Array, zero_point: int) -> Array:
-    """Return the bias with the input's zero point taken into account: the sum then needs no subtraction."""
-    wide = weights.astype(np.int64)
+    """Return the bias with the input's zero point taken into account, int64: the sum then needs no subtraction."""
     bias = np.zeros(len(weights), np.int64)
     if call.has(2):
         if call.input(2).dtype != "int32" or call.input(2).elements != len(weights):
             raise Unsupported(f"a bias of type {call.input(2).dtype} with {call.input(2).elements} values")
         bias = bias + call.constant(2).reshape(-1)
-    folded: Array = bias - zero_point * wide.sum(axis=1)
-    if (np.abs(folded) + 128 * np.abs(wide).sum(axis=1) > np.iinfo(np.int32).max).any():
-        raise Unsupported("sums that do not fit into 32 bits")
-    return folded.astype(np.int32)
+    folded: Array = bias - zero_point * weights.astype(np.int64).sum(axis=1)
+    return folded

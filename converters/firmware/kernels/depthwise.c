@@ -28,7 +28,7 @@ static void depthwise_pixel(const struct depthwise *p, const int8_t *const *taps
     if (p->multiplier == 1) {
         for (; channel < channels; channel += 4) {
             const mve_pred16_t some = vctp32q((uint32_t)(channels - channel));
-            int32x4_t sums = vldrwq_z_s32(&rows->bias[channel], some);
+            int32x4_t sums = vdupq_n_s32(0);
             int32_t at = channel;
             for (int32_t tap = 0; tap < rows->depth; tap++) {
                 sums = vaddq_s32(sums, vmulq_s32(vldrbq_z_s32(&rows->weights[at], some), vldrbq_z_s32(&taps[tap][channel], some)));
@@ -37,7 +37,8 @@ static void depthwise_pixel(const struct depthwise *p, const int8_t *const *taps
             int32_t four[4];
             vstrwq_s32(four, sums);
             for (int32_t i = 0; (i < 4) && (channel + i < channels); i++) {
-                out[channel + i] = row_result(rows, channel + i, four[i]);
+                const int32_t *scaling = &rows->scaling[3 * (channel + i)];
+                out[channel + i] = row_result(rows, scaling, scaling[0] + four[i]);
             }
         }
         return;
@@ -46,10 +47,11 @@ static void depthwise_pixel(const struct depthwise *p, const int8_t *const *taps
     if (p->multiplier == 1) {
         for (; channel + 4 <= channels; channel += 4) {
             int32_t at = channel;
-            int32_t s0 = rows->bias[channel];
-            int32_t s1 = rows->bias[channel + 1];
-            int32_t s2 = rows->bias[channel + 2];
-            int32_t s3 = rows->bias[channel + 3];
+            const int32_t *scaling = &rows->scaling[3 * channel];
+            int32_t s0 = scaling[0];
+            int32_t s1 = scaling[3];
+            int32_t s2 = scaling[6];
+            int32_t s3 = scaling[9];
             for (int32_t tap = 0; tap < rows->depth; tap++) {
                 const int32_t a = word(&rows->weights[at]);
                 const int32_t b = word(&taps[tap][channel]);
@@ -63,10 +65,10 @@ static void depthwise_pixel(const struct depthwise *p, const int8_t *const *taps
                 s3 = __smlatt(a_odd, b_odd, s3);
                 at += channels;
             }
-            out[channel] = row_result(rows, channel, s0);
-            out[channel + 1] = row_result(rows, channel + 1, s1);
-            out[channel + 2] = row_result(rows, channel + 2, s2);
-            out[channel + 3] = row_result(rows, channel + 3, s3);
+            out[channel] = row_result(rows, scaling, s0);
+            out[channel + 1] = row_result(rows, &scaling[3], s1);
+            out[channel + 2] = row_result(rows, &scaling[6], s2);
+            out[channel + 3] = row_result(rows, &scaling[9], s3);
         }
     }
 #endif
@@ -74,11 +76,12 @@ static void depthwise_pixel(const struct depthwise *p, const int8_t *const *taps
         const int32_t from = channel / p->multiplier;
         const int32_t next = (from + 1) * p->multiplier;
         for (; channel < next; channel++) {
-            int32_t sum = rows->bias[channel];
+            const int32_t *scaling = &rows->scaling[3 * channel];
+            int32_t sum = scaling[0];
             for (int32_t tap = 0; tap < rows->depth; tap++) {
                 sum += (int32_t)rows->weights[(tap * channels) + channel] * taps[tap][from];
             }
-            out[channel] = row_result(rows, channel, sum);
+            out[channel] = row_result(rows, scaling, sum);
         }
     }
 }

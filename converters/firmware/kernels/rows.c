@@ -1,19 +1,41 @@
 /* Rows of weights against columns of values. */
 struct rows {
-    const int8_t *weights;      /* [channels][depth] */
-    const int32_t *bias;        /* [channels], the input's zero point folded in */
-    const int32_t *multipliers; /* [channels] */
-    const int8_t *shifts;       /* [channels] */
+    const int8_t *weights;  /* [channels][depth] */
+    const int32_t *scaling; /* [channels][3]: bias with the input's zero point folded in, multiplier, shift */
     int32_t depth;
     int32_t channels;
     int32_t zero_point;
     int32_t low;
     int32_t high;
+    int32_t wide; /* whether sums reach 2^30 */
 };
 
-static int8_t row_result(const struct rows *p, int32_t channel, int32_t sum)
+#if defined(__ARM_FEATURE_DSP)
+/* a * b * 2^-32, rounded: one instruction. */
+static int32_t high_product(int32_t a, int32_t b)
 {
-    return clamped(scaled(sum, p->multipliers[channel], p->shifts[channel]) + p->zero_point, p->low, p->high);
+#if defined(__GNUC__)
+    int32_t result;
+    __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return (int32_t)((((int64_t)a * b) + 0x80000000LL) >> 32);
+#endif
+}
+#endif
+
+/* What a sum is stored as; `scaling` is the channel's. */
+static int8_t row_result(const struct rows *p, const int32_t *scaling, int32_t sum)
+{
+#if defined(__ARM_FEATURE_DSP)
+    const int32_t shift = scaling[2];
+    if ((shift < 0) && (p->wide == 0)) {
+        const int32_t high = high_product(2 * sum, scaling[1]);
+        const int32_t half = 1 << (-shift - 1);
+        return clamped(((high + half + (high >> 31)) >> -shift) + p->zero_point, p->low, p->high);
+    }
+#endif
+    return clamped(scaled(sum, scaling[1], scaling[2]) + p->zero_point, p->low, p->high);
 }
 
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
@@ -26,11 +48,17 @@ static int32_t word(const int8_t *from)
 
 static int32_t even(int32_t four)
 {
-    return (int32_t)__sxtb16((uint32_t)four);
+    return __sxtb16(four);
 }
 
 static int32_t odd(int32_t four)
 {
-    return (int32_t)__sxtb16(__ror((uint32_t)four, 8));
+#if defined(__GNUC__)
+    int32_t two;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(two) : "r"(four));
+    return two;
+#else
+    return __sxtb16((int32_t)(((uint32_t)four >> 8) | ((uint32_t)four << 24)));
+#endif
 }
 #endif
