@@ -14,6 +14,9 @@ from edgevision.converters.tflite_graph import GraphTensor
 from edgevision.converters.tflite_graph_schema import PADDINGS
 from edgevision.tensors import Array
 
+WIDE = 128
+"""Added to the shift of a channel whose sums reach 2^30: the C code then takes the longer way."""
+
 MAX_TAPS = 256
 """Of a depthwise window: pointers to them lie on the stack."""
 
@@ -142,7 +145,7 @@ def _rows(call: Call, weights: Array, axis: int) -> dict[str, Value]:
     factors = _multipliers(call, channels)
     bias = _folded_bias(call, weights, zero_point)
     reach = 128 * np.abs(weights.astype(np.int64)).sum(axis=1)
-    weights, rows, wide = weights.copy(), [], False
+    weights, rows = weights.copy(), []
     for channel, (centre, factor) in enumerate(zip(bias.tolist(), factors, strict=True)):
         furthest = abs(centre) + int(reach[channel])
         if furthest << max(0, factor[1]) >= 1 << 31:
@@ -155,8 +158,8 @@ def _rows(call: Call, weights: Array, axis: int) -> dict[str, Value]:
             }
             if len(ends) == 1:
                 weights[channel], centre, factor = 0, ends.pop() - out_zero_point, (1 << 30, 1)
-            else:
-                wide = True
+            elif factor[1] < 0:
+                factor = (factor[0], factor[1] + WIDE)
         rows.append((centre, *factor))
     return {
         "weights": np.ascontiguousarray(weights),
@@ -166,7 +169,6 @@ def _rows(call: Call, weights: Array, axis: int) -> dict[str, Value]:
         "zero_point": out_zero_point,
         "low": low,
         "high": high,
-        "wide": int(wide),
     }
 
 

@@ -1,13 +1,15 @@
+#define WIDE 128
+
 /* Rows of weights against columns of values. */
 struct rows {
     const int8_t *weights;  /* [channels][depth] */
-    const int32_t *scaling; /* [channels][3]: bias with the input's zero point folded in, multiplier, shift */
+    const int32_t *scaling; /* [channels][3]: bias with the input's zero point folded in, multiplier, shift;
+                               * 128 is added to a shift to the right where sums reach 2^30 */
     int32_t depth;
     int32_t channels;
     int32_t zero_point;
     int32_t low;
     int32_t high;
-    int32_t wide; /* whether sums reach 2^30 */
 };
 
 #if defined(__ARM_FEATURE_DSP)
@@ -25,17 +27,21 @@ static int32_t high_product(int32_t a, int32_t b)
 #endif
 
 /* What a sum is stored as; `scaling` is the channel's. */
-static int8_t row_result(const struct rows *p, const int32_t *scaling, int32_t sum)
+static inline int8_t row_result(const struct rows *p, const int32_t *scaling, int32_t sum)
 {
-#if defined(__ARM_FEATURE_DSP)
     const int32_t shift = scaling[2];
-    if ((shift < 0) && (p->wide == 0)) {
+    int32_t result;
+#if defined(__ARM_FEATURE_DSP)
+    if (shift < 0) {
         const int32_t high = high_product(2 * sum, scaling[1]);
         const int32_t half = 1 << (-shift - 1);
-        return clamped(((high + half + (high >> 31)) >> -shift) + p->zero_point, p->low, p->high);
-    }
+        result = (high + half + (high >> 31)) >> -shift;
+    } else
 #endif
-    return clamped(scaled(sum, scaling[1], scaling[2]) + p->zero_point, p->low, p->high);
+    {
+        result = scaled(sum, scaling[1], shift >= WIDE / 2 ? shift - WIDE : shift);
+    }
+    return clamped(result + p->zero_point, p->low, p->high);
 }
 
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
