@@ -30,10 +30,8 @@ static void rows_one(const struct rows *p, const int8_t *x, int8_t *out)
             s2 = vmladavaq_p_s8(s2, vldrbq_z_s8(&w2[whole], rest), values, rest);
             s3 = vmladavaq_p_s8(s3, vldrbq_z_s8(&w3[whole], rest), values, rest);
         }
-        out[channel] = row_result(p, scaling, s0);
-        out[channel + 1] = row_result(p, &scaling[3], s1);
-        out[channel + 2] = row_result(p, &scaling[6], s2);
-        out[channel + 3] = row_result(p, &scaling[9], s3);
+        const int32_t four[4] = {s0, s1, s2, s3};
+        four_results(p, scaling, vldrwq_s32(four), vctp32q(4U), &out[channel]);
         scaling = &scaling[12];
         w = &w3[depth];
     }

@@ -17,17 +17,35 @@ struct convolution {
     int32_t in_zero_point;
 };
 
+/* `value`, but neither under 0 nor over `limit`. */
+static int32_t between(int32_t value, int32_t limit)
+{
+    const int32_t above = value < 0 ? 0 : value;
+    return above > limit ? limit : above;
+}
+
 static void gather(const struct convolution *p, const int8_t *in, int32_t top, int32_t left, int8_t *column)
 {
     const int32_t row_bytes = p->kernel_width * p->in_channels;
-    const int32_t right = left + ((p->kernel_width - 1) * p->dilation_width);
-    const int32_t inside = (left >= 0) && (right < p->in_width);
+    const int32_t before = between(-left, p->kernel_width);
+    const int32_t after = between(left + p->kernel_width - p->in_width, p->kernel_width);
+    const size_t inside_bytes = (size_t)(between(p->kernel_width - before - after, p->kernel_width) * p->in_channels);
     for (int32_t ky = 0; ky < p->kernel_height; ky++) {
         const int32_t y = top + (ky * p->dilation_height);
         if ((y < 0) || (y >= p->in_height)) {
             memset(column, (int)p->in_zero_point, (size_t)row_bytes);
-        } else if ((inside != 0) && (p->dilation_width == 1)) {
-            memcpy(column, &in[((y * p->in_width) + left) * p->in_channels], (size_t)row_bytes);
+        } else if (p->dilation_width == 1) {
+            const int32_t first = before * p->in_channels;
+            if (before > 0) {
+                memset(column, (int)p->in_zero_point, (size_t)first);
+            }
+            if (inside_bytes > 0U) {
+                memcpy(&column[first], &in[((y * p->in_width) + left + before) * p->in_channels], inside_bytes);
+            }
+            if (after > 0) {
+                memset(&column[row_bytes - (after * p->in_channels)], (int)p->in_zero_point,
+                       (size_t)(after * p->in_channels));
+            }
         } else {
             for (int32_t kx = 0; kx < p->kernel_width; kx++) {
                 const int32_t x = left + (kx * p->dilation_width);

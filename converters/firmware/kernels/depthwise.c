@@ -26,20 +26,16 @@ static void depthwise_pixel(const struct depthwise *p, const int8_t *const *taps
     int32_t channel = 0;
 #if defined(__ARM_FEATURE_MVE)
     if (p->multiplier == 1) {
+        const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0U, 1), 3U);
         for (; channel < channels; channel += 4) {
             const mve_pred16_t some = vctp32q((uint32_t)(channels - channel));
-            int32x4_t sums = vdupq_n_s32(0);
+            int32x4_t sums = vldrwq_gather_shifted_offset_z_s32(&rows->scaling[3 * channel], places, some);
             int32_t at = channel;
             for (int32_t tap = 0; tap < rows->depth; tap++) {
                 sums = vaddq_s32(sums, vmulq_s32(vldrbq_z_s32(&rows->weights[at], some), vldrbq_z_s32(&taps[tap][channel], some)));
                 at += channels;
             }
-            int32_t four[4];
-            vstrwq_s32(four, sums);
-            for (int32_t i = 0; (i < 4) && (channel + i < channels); i++) {
-                const int32_t *scaling = &rows->scaling[3 * (channel + i)];
-                out[channel + i] = row_result(rows, scaling, scaling[0] + four[i]);
-            }
+            four_results(rows, &rows->scaling[3 * channel], sums, some, &out[channel]);
         }
         return;
     }
@@ -99,10 +95,12 @@ static void depthwise(const struct depthwise *p, const int8_t *in, int8_t *out, 
             int32_t tap = 0;
             for (int32_t ky = 0; ky < p->kernel_height; ky++) {
                 const int32_t in_y = top + (ky * p->dilation_height);
+                const uint32_t width = (uint32_t)in_y < (uint32_t)p->in_height ? (uint32_t)p->in_width : 0U;
+                int32_t in_x = left;
                 for (int32_t kx = 0; kx < p->kernel_width; kx++) {
-                    const int32_t in_x = left + (kx * p->dilation_width);
-                    const int32_t inside = (in_y >= 0) && (in_y < p->in_height) && (in_x >= 0) && (in_x < p->in_width);
-                    taps[tap] = inside != 0 ? &in[((in_y * p->in_width) + in_x) * p->in_channels] : scratch;
+                    const int32_t place = ((in_y * p->in_width) + in_x) * p->in_channels;
+                    taps[tap] = (uint32_t)in_x < width ? &in[place] : scratch;
+                    in_x += p->dilation_width;
                     tap++;
                 }
             }

@@ -68,3 +68,20 @@ static int32_t odd(int32_t four)
 #endif
 }
 #endif
+
+#if defined(__ARM_FEATURE_MVE)
+/* row_result of up to four channels at once. */
+static void four_results(const struct rows *p, const int32_t *scaling, int32x4_t sums, mve_pred16_t some, int8_t *out)
+{
+    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0U, 1), 3U);
+    const int32x4_t multipliers = vldrwq_gather_shifted_offset_z_s32(&scaling[1], places, some);
+    int32x4_t shifts = vldrwq_gather_shifted_offset_z_s32(&scaling[2], places, some);
+    shifts = vsubq_m_n_s32(shifts, shifts, WIDE, vcmpgeq_n_s32(shifts, WIDE / 2));
+    const int32x4_t right = vminq_s32(shifts, vdupq_n_s32(0));
+    const int32x4_t high = vqrdmulhq_s32(vshlq_s32(sums, vmaxq_s32(shifts, vdupq_n_s32(0))), multipliers);
+    const int32x4_t signs = vshrq_n_s32(vandq_s32(high, right), 31);
+    int32x4_t results = vaddq_n_s32(vrshlq_s32(vqaddq_s32(high, signs), right), p->zero_point);
+    results = vminq_s32(vmaxq_s32(results, vdupq_n_s32(p->low)), vdupq_n_s32(p->high));
+    vstrbq_p_s32(out, results, some);
+}
+#endif
