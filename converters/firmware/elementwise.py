@@ -44,6 +44,26 @@ def binary(call: Call) -> Lowered:
     return [Step("binary", fields, reads, call.operator.outputs[0], in_place=in_place)]
 
 
+def prelu(call: Call) -> Lowered:
+    """PRELU: slopes are repeated along axes where they have length 1."""
+    source, slopes, output = call.input(0), call.input(1), call.output()
+    (scale, zero), (slope_scale, slope_zero), (out_scale, out_zero) = (
+        int8_scale(tensor) for tensor in (source, slopes, output)
+    )
+    sizes, a_strides, b_strides = broadcast(source, slopes, output)
+    (above, above_shift), (below, below_shift) = (
+        multiplier_of(factor) for factor in (scale / out_scale, scale * slope_scale / out_scale)
+    )
+    fields = {
+        "sizes": sizes, "a_strides": a_strides, "b_strides": b_strides, "a_offset": -zero, "b_offset": -slope_zero,
+        "multiplier": above, "shift": above_shift, "slope_multiplier": below, "slope_shift": below_shift,
+        "zero_point": out_zero,
+    }  # fmt: skip
+    in_place = (0,) if source.shape == output.shape else ()
+    reads = (call.operator.inputs[0], call.operator.inputs[1])
+    return [Step("prelu", fields, reads, call.operator.outputs[0], in_place=in_place)]
+
+
 def broadcast(
     a: GraphTensor, b: GraphTensor, output: GraphTensor
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -142,6 +162,36 @@ def _tanh(call: Call, scale: float, zero: int, out_scale: float, out_zero: int) 
     return function
 
 
+def _hard_swish(call: Call, scale: float, zero: int, out_scale: float, out_zero: int) -> Function:
+    """x · relu6(x + 3) / 6 in 16 bits: both factors are scaled from the input with 7 more bits."""
+    fine = np.float32(scale) / np.float32(128)
+    out_factor, out_shift = _short(multiplier_of(float(fine / np.float32(out_scale))))
+    gate_factor, gate_shift = _short(multiplier_of(float(fine / (np.float32(3) / np.float32(32768)))))
+    if out_shift > 0:
+        raise Unsupported("an output scale far under the input's")
+
+    def function(value: int) -> int:
+        wide = (value - zero) * 128
+        gate = _saturated(wide << (gate_shift - 1)) if gate_shift > 0 else wide
+        gate = _saturated((gate * gate_factor + (1 << 14)) >> 15)
+        gate = _saturated(gate * 2) if gate_shift > 0 else divided(gate, -gate_shift)
+        gate = (gate + (1 << 15)) >> 1
+        shifted = gate * _saturated((wide * out_factor + (1 << 14)) >> 15)
+        high = abs(shifted) // (1 << 15) * (1 if shifted >= 0 else -1)
+        return divided(high, -out_shift) + out_zero
+
+    return function
+
+
+def _short(factor: tuple[int, int]) -> tuple[int, int]:
+    """Return a factor with 16 bits instead of 32."""
+    return min((factor[0] + (1 << 15)) >> 16, (1 << 15) - 1), factor[1]
+
+
+def _saturated(value: int) -> int:
+    return max(-(1 << 15), min((1 << 15) - 1, value))
+
+
 def _rounded(value: np.floating) -> int:
     return math.floor(float(value) + 0.5)
 
@@ -149,6 +199,7 @@ def _rounded(value: np.floating) -> int:
 _FUNCTIONS: dict[str, Callable[[Call, float, int, float, int], Function]] = {
     "RELU": _relu,
     "RELU6": _relu,
+    "HARD_SWISH": _hard_swish,
     "LEAKY_RELU": _leaky_relu,
     "QUANTIZE": _quantize,
     "LOGISTIC": _logistic,

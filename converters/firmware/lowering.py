@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgevision.converters.firmware import elementwise, moving, reducing, weighted
+from edgevision.converters.firmware import elementwise, moving, reducing, resizing, weighted
 from edgevision.converters.firmware.step import Alias, Call, Lowered, Step, Unsupported
 from edgevision.converters.tflite_graph import Graph, GraphOperator
 from edgevision.errors import IncompatibleModelError
@@ -26,7 +26,10 @@ OPERATORS: dict[str, Callable[[Call], Lowered]] = {
     "MUL": elementwise.binary,
     "PAD": moving.pad,
     "PADV2": moving.pad,
+    "PRELU": elementwise.prelu,
     "RESHAPE": moving.reshape,
+    "RESIZE_BILINEAR": resizing.bilinear,
+    "RESIZE_NEAREST_NEIGHBOR": resizing.nearest,
     "SLICE": moving.strided_slice,
     "SOFTMAX": reducing.softmax,
     "SPLIT": moving.split,
@@ -35,6 +38,7 @@ OPERATORS: dict[str, Callable[[Call], Lowered]] = {
     "STRIDED_SLICE": moving.strided_slice,
     "SUB": elementwise.binary,
     "TRANSPOSE": moving.transpose,
+    "TRANSPOSE_CONV": weighted.transposed,
     **dict.fromkeys(elementwise.TABULATED, elementwise.lookup),
 }
 """Operators that firmware is generated for."""

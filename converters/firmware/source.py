@@ -14,20 +14,24 @@ from edgevision.converters.firmware.step import Step, Value
 from edgevision.tensors import Array
 
 KERNELS = {
+    "bilinear": (),
     "binary": ("scaled", "clamped"),
-    "convolution": ("scaled", "clamped", "rows", "columns"),
-    "dense": ("scaled", "clamped", "rows", "columns"),
+    "convolution": ("scaled", "clamped", "rows", "column", "columns"),
+    "dense": ("scaled", "clamped", "rows", "column", "columns"),
     "depthwise": ("scaled", "clamped", "rows"),
     "fill": (),
     "lookup": (),
     "mean": ("scaled", "clamped"),
     "move": (),
+    "nearest": (),
     "pooling": ("clamped",),
+    "prelu": ("scaled", "clamped"),
     "softmax": ("clamped",),
+    "transposed": ("scaled", "clamped", "rows", "column"),
 }
 """Kernel -> the files that it builds on, in the order that C needs them."""
 
-_PARTS = ("scaled", "clamped", "rows", "columns")
+_PARTS = ("scaled", "clamped", "rows", "column", "columns")
 _TYPES = {"int8": "int8_t", "int32": "int32_t", "uint8": "uint8_t"}
 _WIDTH = 116
 

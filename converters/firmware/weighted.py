@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -78,6 +79,35 @@ def fully_connected(call: Call) -> Lowered:
     macs = columns * weights.elements
     reads = (call.operator.inputs[0],)
     return [Step("dense", {"rows": rows, "columns": columns}, reads, call.operator.outputs[0], macs=macs)]
+
+
+def transposed(call: Call) -> Lowered:
+    """TRANSPOSE_CONV: rows of weights against the input pixels that reach an output pixel."""
+    call = Call(call.graph, replace(call.operator, inputs=(*call.operator.inputs[2:0:-1], *call.operator.inputs[3:])))
+    source, weights, output = call.input(0), call.input(1), call.output()
+    for tensor in (source, weights, output):
+        if len(positive_sizes(tensor)) != 4:
+            raise Unsupported(f"tensor {tensor.name} has the shape {list(tensor.shape)}, not four axes")
+    if source.shape[0] != 1 or weights.shape[3] != source.shape[3] or weights.shape[0] != output.shape[3]:
+        raise Unsupported(f"weights of shape {list(weights.shape)} from {list(source.shape)} to {list(output.shape)}")
+    channels, depth = weights.shape[0], math.prod(weights.shape[1:])
+    rows = _rows(call, call.constant(1).reshape(channels, depth), axis=0)
+    fields: dict[str, Value] = {"rows": rows}
+    for axis, (name, side) in enumerate((("height", "top"), ("width", "left")), start=1):
+        size, out, window, stride = source.shape[axis], output.shape[axis], weights.shape[axis], call.option(f"stride_{name[0]}")
+        reach = (size - 1) * stride + window
+        if stride < 1 or not (size - 1) * stride < out <= reach + stride - 1:
+            raise Unsupported(f"{size} pixels to {out} with stride {stride}")
+        same = PADDINGS[call.option("padding")] == "SAME"
+        before = max(0, (-(-out // stride) - 1) * stride + window - out) // 2 if same else 0
+        fields |= {
+            f"in_{name}": size, f"out_{name}": out, f"kernel_{name}": window, f"stride_{name}": stride,
+            f"pad_{side}": before,
+        }  # fmt: skip
+    fields |= {"in_channels": source.shape[3], "in_zero_point": source.zero_points[0]}
+    macs = source.elements * channels * weights.shape[1] * weights.shape[2]
+    reads = (call.operator.inputs[0],)
+    return [Step("transposed", fields, reads, call.operator.outputs[0], scratch_bytes=depth, macs=macs)]
 
 
 def spatial(call: Call, window: tuple[int, ...]) -> dict[str, Value]:

@@ -6,6 +6,8 @@ import importlib.util
 import numpy as np
 import pytest
 
+from edgevision.converters.tflite_graph import read_graph
+
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="the extra train is not installed")
 
 
@@ -83,7 +85,7 @@ def cases():
         "relu": ([(1, 300)], lambda x: nn.relu(tf.reshape(x, [1, 30, 10]) * 1.0)),
         "leaky relu": ([(1, 300)], lambda x: nn.leaky_relu(x, 0.1)),
         "hard swish": ([(1, 300)], lambda x: x * nn.relu6(x + 3) * 0.16666667),
-        "prelu": (image, lambda x: nn.relu(x) - weights(1, 1, 6) * nn.relu(-x)),
+        "prelu": (image, lambda x: nn.relu(x) + -weights(1, 1, 6) * nn.relu(-x)),
         "resize nearest": (image, lambda x: tf.compat.v1.image.resize_nearest_neighbor(x, (18, 14))),
         "resize nearest, half pixels": (
             image, lambda x: tf.compat.v1.image.resize_nearest_neighbor(x, (13, 5), half_pixel_centers=True)
@@ -138,6 +140,22 @@ def converted(shapes, function, seed=0):
     return converter.convert()
 
 
+KINDS = {
+    "conv": "CONV_2D", "depthwise": "DEPTHWISE_CONV_2D", "fully": "FULLY_CONNECTED", "add": "ADD", "subtract": "SUB",
+    "multiply": "MUL", "average": "AVERAGE_POOL_2D", "max": "MAX_POOL_2D", "mean": "MEAN", "pad": "PAD",
+    "reshape": "RESHAPE", "concatenate": "CONCATENATION", "split": "SPLIT", "slice": "STRIDED_SLICE",
+    "transpose": "TRANSPOSE", "softmax": "SOFTMAX", "logistic": "LOGISTIC", "tanh": "TANH", "leaky": "LEAKY_RELU",
+    "hard": "HARD_SWISH", "prelu": "PRELU", "resize nearest": "RESIZE_NEAREST_NEIGHBOR",
+    "resize bilinear": "RESIZE_BILINEAR", "transposed": "TRANSPOSE_CONV", "relu": "RELU",
+}  # fmt: skip
+"""First word or words of a case -> the operator that it is about."""
+
+
+def kind_of(name):
+    words = name.replace(",", "").split()
+    return KINDS.get(" ".join(words[:2])) or KINDS[words[0]]
+
+
 def test_every_case_has_a_name():
     assert set(all_cases()) == set(NAMES)
 
@@ -145,4 +163,6 @@ def test_every_case_has_a_name():
 @pytest.mark.parametrize("name", NAMES)
 def test_an_operator_answers_as_tflite_micro_does(name, same_as_oracle):
 
-    same_as_oracle(converted(*all_cases()[name]), 25)
+    content = converted(*all_cases()[name])
+    assert kind_of(name) in {operator.kind for operator in read_graph(content).operators}
+    same_as_oracle(content, 25)
