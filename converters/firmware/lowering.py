@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from edgevision.converters.firmware import elementwise, moving, reducing, resizing, weighted
+from edgevision.converters.firmware.folding import folded
 from edgevision.converters.firmware.step import Alias, Call, Lowered, Step, Unsupported
 from edgevision.converters.tflite_graph import Graph, GraphOperator
 from edgevision.errors import IncompatibleModelError
-from edgevision.tensors import Array
 
 OPERATORS: dict[str, Callable[[Call], Lowered]] = {
     "ADD": elementwise.binary,
@@ -65,7 +63,7 @@ def lower(graph: Graph, name: str) -> Program:
     Raises:
         IncompatibleModelError: Operators or tensors that firmware is not generated for, all of them with reasons.
     """
-    graph, cut = _without_float_edges(_folded(graph))
+    graph, cut = _without_float_edges(folded(graph))
     steps: list[tuple[GraphOperator, Step | Alias]] = []
     reasons: list[str] = []
     for operator in graph.operators:
@@ -114,63 +112,3 @@ def _without_float_edges(graph: Graph) -> tuple[Graph, tuple[str, ...]]:
     kept = tuple(operator for operator in graph.operators if operator.index not in cut)
     names = tuple(operator.kind for operator in graph.operators if operator.index in cut)
     return replace(graph, operators=kept, inputs=tuple(inputs), outputs=tuple(outputs)), names
-
-
-def _folded(graph: Graph) -> Graph:
-    """Compute what depends on constants and shapes alone: the arithmetic that a dynamic batch leaves behind."""
-    tensors, kept = list(graph.tensors), []
-    for operator in graph.operators:
-        call = Call(replace(graph, tensors=tuple(tensors)), operator)
-        value = _value(call) if len(operator.outputs) == 1 else None
-        if value is None:
-            kept.append(operator)
-            continue
-        output = tensors[operator.outputs[0]]
-        tensors[operator.outputs[0]] = replace(output, shape=value.shape, data=value.astype(output.dtype))
-    needed = set(graph.outputs)
-    live = []
-    for operator in reversed(kept):
-        if needed & set(operator.outputs):
-            live.append(operator)
-            needed |= set(operator.inputs)
-    return replace(graph, tensors=tuple(tensors), operators=tuple(reversed(live)))
-
-
-def _value(call: Call) -> Array | None:
-    """Return an operator's result where it is known now."""
-    fold = _FOLDED.get(call.operator.kind)
-    integers = ("int32", "int64", "int8") if fold is _reshaped else ("int32", "int64")
-    if fold is None or call.output().dtype not in integers:
-        return None
-    known = [index >= 0 and call.graph.tensors[index].data is not None for index in call.operator.inputs]
-    if call.operator.kind != "SHAPE" and not (known[0] if fold is _reshaped else all(known)):
-        return None
-    try:
-        return fold(call)
-    except (ValueError, IndexError, Unsupported):
-        return None
-
-
-def _reshaped(call: Call) -> Array:
-    return call.constant(0).reshape(call.output().shape)
-
-
-_FOLDED: dict[str, Callable[[Call], Array]] = {
-    "SHAPE": lambda call: np.array(call.input(0).shape),
-    "STRIDED_SLICE": lambda call: np.asarray(call.constant(0)[moving.slices_of(call, call.input(0).shape)]),
-    "SLICE": lambda call: np.asarray(call.constant(0)[moving.slices_of(call, call.input(0).shape)]),
-    "PACK": lambda call: np.stack(
-        [call.constant(i) for i in range(len(call.operator.inputs))], axis=call.option("axis")
-    ),
-    "CONCATENATION": lambda call: np.concatenate(
-        [call.constant(i) for i in range(len(call.operator.inputs))], axis=call.option("axis")
-    ),
-    "RESHAPE": _reshaped,
-    "SQUEEZE": _reshaped,
-    "EXPAND_DIMS": _reshaped,
-    "CAST": lambda call: call.constant(0),
-    "ADD": lambda call: np.asarray(call.constant(0) + call.constant(1)),
-    "SUB": lambda call: np.asarray(call.constant(0) - call.constant(1)),
-    "MUL": lambda call: np.asarray(call.constant(0) * call.constant(1)),
-    "GATHER": lambda call: np.take(call.constant(0), call.constant(1), axis=call.option("axis")),
-}
