@@ -113,7 +113,9 @@ class _Reader:
     def graph(self) -> Graph:
         graphs = list(self._model.tables(schema.Model.SUBGRAPHS))
         if len(graphs) != 1:
-            raise IncompatibleModelError(f"{self._name}: models with control flow are not read", got=f"{len(graphs)} graphs")
+            raise IncompatibleModelError(
+                f"{self._name}: models with control flow are not read", got=f"{len(graphs)} graphs"
+            )
         table = graphs[0]
         tensors = tuple(self._tensor(one) for one in table.tables(schema.Subgraph.TENSORS))
         count = len(tensors)

@@ -50,7 +50,9 @@ class FirmwareLibrary:
         compiler: What built it.
     """
 
-    def __init__(self, source: Path, name: str, arena_bytes: int, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+    def __init__(
+        self, source: Path, name: str, arena_bytes: int, inputs: Sequence[int], outputs: Sequence[int]
+    ) -> None:
         """Build and load it.
 
         Args:
@@ -88,7 +90,9 @@ class FirmwareLibrary:
         arena = ctypes.c_void_p(self._arena.ctypes.data)
         status = initialise(self._context, arena, ctypes.c_size_t(arena_bytes))
         if status:
-            raise IncompatibleModelError(f"{source.name}: {name}_init refuses {arena_bytes} bytes", got=f"status {status}")
+            raise IncompatibleModelError(
+                f"{source.name}: {name}_init refuses {arena_bytes} bytes", got=f"status {status}"
+            )
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Return the outputs, int8 (bytes,) each, for int8 inputs of the sizes that the library was told.

@@ -98,5 +98,7 @@ def _check_sizes(artifact: Artifact, specs: Sequence[TensorSpec], sizes: Sequenc
         stated.append(count)
     if stated != list(sizes) or any(spec.dtype != "int8" for spec in specs):
         raise ArtifactError(
-            f"{artifact.manifest.name}: the manifest and {REPORT} disagree", got=f"{stated} bytes", allowed=f"{list(sizes)}"
+            f"{artifact.manifest.name}: the manifest and {REPORT} disagree",
+            got=f"{stated} bytes",
+            allowed=f"{list(sizes)}",
         )

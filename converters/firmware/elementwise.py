@@ -15,7 +15,7 @@ from edgevision.converters.firmware.fixed_point import (
     multiplier_of,
     scaled,
 )
-from edgevision.converters.firmware.step import Call, Lowered, Step, Unsupported, int8_scale, positive_sizes
+from edgevision.converters.firmware.step import Call, Lowered, Step, Unsupported, Value, int8_scale, positive_sizes
 from edgevision.converters.tflite_graph import GraphTensor
 
 _SIGNS = {"ADD": 1, "SUB": -1, "MUL": 0}
@@ -34,7 +34,7 @@ def binary(call: Call) -> Lowered:
         out = multiplier_of(float(np.float32(a_scale) * np.float32(b_scale) / np.float32(out_scale)))
     (a_multiplier, a_shift), (b_multiplier, b_shift) = multiplier_of(a_scale / twice), multiplier_of(b_scale / twice)
     sizes, a_strides, b_strides = broadcast(a, b, output)
-    fields = {
+    fields: dict[str, Value] = {
         "sizes": sizes, "a_strides": a_strides, "b_strides": b_strides, "a_offset": -a_zero, "b_offset": -b_zero,
         "a_multiplier": a_multiplier, "a_shift": a_shift, "b_multiplier": b_multiplier, "b_shift": b_shift,
         "out_multiplier": out[0], "out_shift": out[1], "zero_point": out_zero, "low": low, "high": high, "sign": sign,
@@ -54,7 +54,7 @@ def prelu(call: Call) -> Lowered:
     (above, above_shift), (below, below_shift) = (
         multiplier_of(factor) for factor in (scale / out_scale, scale * slope_scale / out_scale)
     )
-    fields = {
+    fields: dict[str, Value] = {
         "sizes": sizes, "a_strides": a_strides, "b_strides": b_strides, "a_offset": -zero, "b_offset": -slope_zero,
         "multiplier": above, "shift": above_shift, "slope_multiplier": below, "slope_shift": below_shift,
         "zero_point": out_zero,
@@ -99,7 +99,7 @@ def lookup(call: Call) -> Lowered:
     (scale, zero), (out_scale, out_zero) = int8_scale(source), int8_scale(output)
     function = _FUNCTIONS[call.operator.kind](call, scale, zero, out_scale, out_zero)
     table = np.array([max(-128, min(127, function(value))) for value in range(-128, 128)], np.int8)
-    fields = {"table": table, "count": output.elements}
+    fields: dict[str, Value] = {"table": table, "count": output.elements}
     return [Step("lookup", fields, (call.operator.inputs[0],), call.operator.outputs[0], in_place=(0,))]
 
 
@@ -111,7 +111,7 @@ def _relu(call: Call, scale: float, zero: int, out_scale: float, out_zero: int) 
     low = max(-128, out_zero + round(0.0 / out_scale))
     high = 127
     if call.operator.kind == "RELU6":
-        high = min(127, out_zero + _rounded(np.float32(6.0) / np.float32(out_scale)))
+        high = min(127, out_zero + _rounded(float(np.float32(6.0) / np.float32(out_scale))))
     return lambda value: min(high, max(low, out_zero + scaled(value - zero, *factor)))
 
 
@@ -192,8 +192,8 @@ def _saturated(value: int) -> int:
     return max(-(1 << 15), min((1 << 15) - 1, value))
 
 
-def _rounded(value: np.floating) -> int:
-    return math.floor(float(value) + 0.5)
+def _rounded(value: float) -> int:
+    return math.floor(value + 0.5)
 
 
 _FUNCTIONS: dict[str, Callable[[Call, float, int, float, int], Function]] = {

@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from edgevision.tensors import Array
-
 INT32_MAX = (1 << 31) - 1
 INT32_MIN = -(1 << 31)
 
@@ -97,12 +93,16 @@ def _exponential_of_quarter(raw: int) -> int:
 
 def reciprocal(raw: int) -> int:
     """Return 1 / (1 + x) for a number from 0 to 1, both in 31 fractional bits."""
-    total = raw + INT32_MAX
-    half = (total + 1) // 2
+    return multiplied(_twice_reciprocal(raw), 1)
+
+
+def _twice_reciprocal(raw: int) -> int:
+    """Return 2 / (1 + x) in 29 fractional bits, by three steps of Newton's method."""
+    half = (raw + INT32_MAX + 1) // 2
     guess = 1515870810 + product(half, -1010580540)
     for _ in range(3):
         guess += multiplied(product(guess, (1 << 29) - product(half, guess)), 2)
-    return multiplied(guess, 1)
+    return guess
 
 
 def logistic(raw: int) -> int:
@@ -117,16 +117,6 @@ def hyperbolic_tangent(raw: int) -> int:
     """Return tanh of a number with four integer bits, in 31 fractional bits."""
     if raw == 0:
         return 0
-    # (1 - e) / (1 + e) of e = exp(-2|x|), by Newton's method on 2 / (1 + e).
-    e = exponential(-abs(raw), 5)
-    half = (e + INT32_MAX + 1) // 2
-    guess = 1515870810 + product(half, -1010580540)
-    for _ in range(3):
-        guess += multiplied(product(guess, (1 << 29) - product(half, guess)), 2)
-    result = multiplied(guess - (1 << 29), 2)
+    # (1 - e) / (1 + e) of e = exp(-2|x|).
+    result = multiplied(_twice_reciprocal(exponential(-abs(raw), 5)) - (1 << 29), 2)
     return result if raw > 0 else -result
-
-
-def table_of(function: list[int]) -> Array:
-    """Return 256 results, one for each stored value from -128, as int8."""
-    return np.array(function, dtype=np.int8)

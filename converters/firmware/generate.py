@@ -116,12 +116,12 @@ def _opened(model: str | Path | Artifact) -> Artifact:
 def _check_labels(graph: Graph, names: Names) -> None:
     scores = graph.tensors[graph.outputs[0]].elements
     if names.labels and len(names.labels) != scores:
-        raise ConfigError("labels of the artifact", got=f"{len(names.labels)} labels", allowed=f"{scores}, one per score")
+        raise ConfigError(
+            "labels of the artifact", got=f"{len(names.labels)} labels", allowed=f"{scores}, one per score"
+        )
 
 
-def _report(
-    program: Program, arena: Arena, names: Names, target: str, files: Mapping[str, str]
-) -> dict[str, Any]:
+def _report(program: Program, arena: Arena, names: Names, target: str, files: Mapping[str, str]) -> dict[str, Any]:
     graph = program.graph
     ends = {
         side: [

@@ -7,8 +7,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgevision.converters.firmware.step import Alias, Call, Lowered, Step, Unsupported, Value, int8_scale, positive_sizes
+from edgevision.converters.firmware.step import (
+    Alias,
+    Call,
+    Lowered,
+    Step,
+    Unsupported,
+    Value,
+    int8_scale,
+    positive_sizes,
+)
 from edgevision.converters.tflite_graph import GraphTensor
+from edgevision.tensors import Array
 
 _AXES = 5
 
@@ -127,9 +137,7 @@ def transpose(call: Call) -> Lowered:
     if sorted(order) != list(range(len(shape))) or output.shape != tuple(shape[axis] for axis in order):
         raise Unsupported(f"axes {order} of {list(shape)}")
     turned = [strides[axis] for axis in order]
-    return [
-        moved(call.operator.inputs[0], call.operator.outputs[0], output.shape, turned, strides_of(output.shape))
-    ]
+    return [moved(call.operator.inputs[0], call.operator.outputs[0], output.shape, turned, strides_of(output.shape))]
 
 
 def moved(
@@ -161,7 +169,7 @@ def strides_of(shape: Sequence[int]) -> list[int]:
     return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
 
 
-def _stride(picked: np.ndarray, axis: int) -> int:
+def _stride(picked: Array, axis: int) -> int:
     if picked.shape[axis] < 2:
         return 1
     first, second = (picked.take(i, axis=axis).reshape(-1)[0] for i in (0, 1))

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgevision.converters.firmware.activation import activation_range
 from edgevision.converters.firmware.fixed_point import exponential, multiplier_of, scaled
-from edgevision.converters.firmware.step import Call, Lowered, Step, Unsupported, int8_scale, positive_sizes
+from edgevision.converters.firmware.step import Call, Lowered, Step, Unsupported, Value, int8_scale, positive_sizes
 from edgevision.converters.firmware.weighted import spatial
 
 
@@ -40,7 +40,7 @@ def mean(call: Call) -> Lowered:
     reduced = four_axes([(shape[axis], strides[axis]) for axis in sorted(axes)])
     multiplier, shift = multiplier_of(scale / out_scale)
     power = max(0, min(count.bit_length() - 1, 32, 31 + shift))
-    fields = {
+    fields: dict[str, Value] = {
         "kept": kept[0], "kept_strides": kept[1], "reduced": reduced[0], "reduced_strides": reduced[1],
         "offset": -zero * count, "multiplier": (multiplier << power) // count, "shift": shift - power,
         "zero_point": out_zero,
@@ -76,7 +76,7 @@ def softmax(call: Call) -> Lowered:
     furthest = math.floor(31 * (1 << 26) / (1 << shift)) if shift >= 0 else 255
     entries = min(furthest, 255) + 1
     table = [exponential(scaled(-below, multiplier, shift), 5) for below in range(entries)]
-    fields = {
+    fields: dict[str, Value] = {
         "exponentials": np.array(table, np.int32), "entries": entries, "rows": source.elements // length,
         "length": length,
     }  # fmt: skip

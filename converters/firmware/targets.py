@@ -24,12 +24,14 @@ class Target:
     clock_hz: int
 
 
-_MPS2 = {"code": (0x00000000, 4 << 20), "data": (0x20000000, 4 << 20), "clock_hz": 25_000_000}
+def _mps2(machine: str, *flags: str) -> Target:
+    return Target(("-mthumb", *flags), machine, (0x00000000, 4 << 20), (0x20000000, 4 << 20), 25_000_000)
+
 
 TARGETS = {
-    "cortex-m3": Target(("-mcpu=cortex-m3", "-mthumb"), "mps2-an385", **_MPS2),
-    "cortex-m4": Target(("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=soft"), "mps2-an386", **_MPS2),
-    "cortex-m7": Target(("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=soft"), "mps2-an500", **_MPS2),
+    "cortex-m3": _mps2("mps2-an385", "-mcpu=cortex-m3"),
+    "cortex-m4": _mps2("mps2-an386", "-mcpu=cortex-m4", "-mfloat-abi=soft"),
+    "cortex-m7": _mps2("mps2-an500", "-mcpu=cortex-m7", "-mfloat-abi=soft"),
     "cortex-m33": Target(
         ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=soft"),
         "mps2-an505",

@@ -94,7 +94,12 @@ def transposed(call: Call) -> Lowered:
     rows = _rows(call, call.constant(1).reshape(channels, depth), axis=0)
     fields: dict[str, Value] = {"rows": rows}
     for axis, (name, side) in enumerate((("height", "top"), ("width", "left")), start=1):
-        size, out, window, stride = source.shape[axis], output.shape[axis], weights.shape[axis], call.option(f"stride_{name[0]}")
+        size, out, window, stride = (
+            source.shape[axis],
+            output.shape[axis],
+            weights.shape[axis],
+            call.option(f"stride_{name[0]}"),
+        )
         reach = (size - 1) * stride + window
         if stride < 1 or not (size - 1) * stride < out <= reach + stride - 1:
             raise Unsupported(f"{size} pixels to {out} with stride {stride}")
@@ -125,9 +130,7 @@ def spatial(call: Call, window: tuple[int, ...]) -> dict[str, Value]:
     if min(stride) < 1 or min(dilation) < 1 or min(window) < 1 or padding not in (0, 1):
         raise Unsupported(f"stride {stride}, dilation {dilation}, window {window}, padding {padding}")
     before = []
-    for size, out, width, step, gap in zip(
-        source.shape[1:3], output.shape[1:3], window, stride, dilation, strict=True
-    ):
+    for size, out, width, step, gap in zip(source.shape[1:3], output.shape[1:3], window, stride, dilation, strict=True):
         reach = (width - 1) * gap + 1
         same = PADDINGS[padding] == "SAME"
         expected = -(-size // step) if same else -(-(size - reach + 1) // step)

@@ -67,6 +67,9 @@ def firmware(model: Path, out: Path, **options: Any) -> None:
         else None,
         "MACs": f"{report['macs']:,}",
     }
-    rows = [[row["kind"], row["output"], f"{row['macs']:,}", f"{row['constant_bytes']:,}"] for row in report["layers"]]
+    rows = [
+        [row["kind"], row["output"].split(";")[0][-40:], f"{row['macs']:,}", f"{row['constant_bytes']:,}"]
+        for row in report["layers"]
+    ]
     text = f"{facts(summary)}\n\n{table(['operator', 'output', 'MACs', 'constant bytes'], rows)}"
     show({"artifact": str(made.artifact.path), "firmware": report}, text)

@@ -76,7 +76,9 @@ def test_labels_and_hash_are_in_the_code(mlperf_model, tmp_path):
     import subprocess
 
     library = tmp_path / "cam.so"
-    subprocess.run(["cc", "-std=c99", "-shared", "-fPIC", str(made.artifact.model_file), "-o", str(library)], check=True)
+    subprocess.run(
+        ["cc", "-std=c99", "-shared", "-fPIC", str(made.artifact.model_file), "-o", str(library)], check=True
+    )
     loaded = ctypes.CDLL(str(library))
     labels = (ctypes.c_char_p * 10).in_dll(loaded, "cam_labels")
     assert [label.decode() for label in labels] == names == list(made.artifact.manifest.labels)

@@ -14,7 +14,11 @@ def random_weights(model, seed=0):
         found = []
         for value in layer.get_weights():
             fan = max(1, int(np.prod(value.shape[:-1])))
-            spread = draw.normal(size=value.shape) * (2 / fan) ** 0.5 if value.ndim > 1 else draw.uniform(0.5, 1, value.shape)
+            spread = (
+                draw.normal(size=value.shape) * (2 / fan) ** 0.5
+                if value.ndim > 1
+                else draw.uniform(0.5, 1, value.shape)
+            )
             found.append(spread.astype(np.float32))
         layer.set_weights(found)
     return model
@@ -42,7 +46,12 @@ def test_mlperf_tiny_models_answer_as_tflite_micro_does(mlperf_model, same_as_or
 
 
 # Bytes of TFLite Micro's arena with CMSIS-NN, and the least flash that it needs beside the model file.
-REFERENCE = {"pretrainedResnet_quant": (54_996, 64_000), "kws_ref_model": (22_820, 64_000), "vww_96_int8": (100_708, 64_000), "ad01_int8": (2_580, 64_000)}  # fmt: skip
+REFERENCE = {
+    "pretrainedResnet_quant": (54_996, 64_000),
+    "kws_ref_model": (22_820, 64_000),
+    "vww_96_int8": (100_708, 64_000),
+    "ad01_int8": (2_580, 64_000),
+}
 
 
 def test_it_takes_less_than_an_interpreter(mlperf_model, same_as_oracle):
@@ -56,7 +65,9 @@ def test_it_takes_less_than_an_interpreter(mlperf_model, same_as_oracle):
     assert measured["flash_bytes"] < mlperf_model.stat().st_size + code
 
 
-needs_tensorflow = pytest.mark.skipif(importlib.util.find_spec("tf_keras") is None, reason="the extra train is not installed")
+needs_tensorflow = pytest.mark.skipif(
+    importlib.util.find_spec("tf_keras") is None, reason="the extra train is not installed"
+)
 
 
 @needs_tensorflow
@@ -84,7 +95,8 @@ def test_a_detection_head_answers_as_tflite_micro_does(same_as_oracle):
     coarse = layers.MaxPool2D(5, 1, "same")(block(fine, 24, 2))
     upper = layers.Concatenate()([layers.UpSampling2D(2)(coarse), fine])
     heads = [
-        layers.Reshape((-1, 7))(layers.Activation("sigmoid")(layers.Conv2D(7, 1)(x))) for x in (block(upper, 16), coarse)
+        layers.Reshape((-1, 7))(layers.Activation("sigmoid")(layers.Conv2D(7, 1)(x)))
+        for x in (block(upper, 16), coarse)
     ]
     model = keras.Model(image, [layers.Concatenate(axis=1)(heads)])
     made = same_as_oracle(quantized(random_weights(model), (1, 64, 64, 3)), 10)

@@ -8,7 +8,9 @@ import pytest
 
 from edgevision.converters.tflite_graph import read_graph
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="the extra train is not installed")
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow") is None, reason="the extra train is not installed"
+)
 
 
 def weights(*shape, seed=1):
