@@ -87,7 +87,7 @@ def firmware(
     files = {f"{name}.c": code(program, arena, names), f"{name}.h": header(program, arena, names)}
     report = _report(program, arena, names, target, files)
     _check_fits(report, max_ram, max_flash)
-    files |= _selftest(program, arena, names)
+    files |= _selftest(program, arena, names, files)
     files |= _build_files(names, target)
     files[REPORT] = pretty_json(report)
     artifact = _write(source, program.graph, place, files, name, target, overwrite)
@@ -167,10 +167,9 @@ def _check_fits(report: Mapping[str, Any], max_ram: int | None, max_flash: int |
         )  # fmt: skip
 
 
-def _selftest(program: Program, arena: Arena, names: Names) -> dict[str, str]:
+def _selftest(program: Program, arena: Arena, names: Names, sources: Mapping[str, str]) -> dict[str, str]:
     graph = program.graph
     inputs, outputs = ([graph.tensors[i].elements for i in side] for side in (graph.inputs, graph.outputs))
-    sources = {f"{names.name}.c": code(program, arena, names), f"{names.name}.h": header(program, arena, names)}
     drawn = vectors.draw_inputs(inputs)
     results = vectors.answers(sources, names.name, arena.bytes, inputs, outputs, drawn)
     marks = {

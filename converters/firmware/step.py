@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from edgevision.converters.tflite_graph import Graph, GraphOperator, GraphTensor
 from edgevision.tensors import Array
@@ -59,12 +59,10 @@ class Call:
     Attributes:
         graph: The graph.
         operator: The operator.
-        rounding: "tflm" or "litert".
     """
 
     graph: Graph
     operator: GraphOperator
-    rounding: str = field(default="tflm")
 
     def input(self, position: int) -> GraphTensor:
         """Return an input; raises Unsupported where it is left out."""
