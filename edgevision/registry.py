@@ -63,6 +63,7 @@ RUNTIMES = (
         "openvino",
     ),
     Row("keras", "edgevision.runtimes.keras:KerasRuntime", ("keras",), ("cpu",), extra="train"),
+    Row("firmware", "edgevision.runtimes.firmware:FirmwareRuntime", ("c",), ("cpu",)),
     Row("null", "edgevision.runtimes.null:NullRuntime", (), ("cpu",)),
 )
 """The runtimes of edgevision; of those that have a format on a device, the first one that is installed is preferred."""

@@ -42,6 +42,7 @@ COMMANDS: Rows = {
         "devices": ("edgevision.cli.devices:devices", "Show the devices and runtimes of this machine"),
         "inspect": ("edgevision.cli.inspect:inspect", "Show what an artifact or a model file is"),
         "adopt": ("edgevision.cli.adopt:adopt", "Make an artifact of a model file from elsewhere"),
+        "firmware": ("edgevision.cli.firmware:firmware", "Write an int8 model as C for a microcontroller"),
     },
     "Run it": {
         "predict": ("edgevision.cli.predict:predict", "Classify images"),

@@ -17,6 +17,8 @@ from edgevision.converters.channel_plan import SCOPES
 from edgevision.converters.channel_pruning import prune_channels
 from edgevision.converters.clustering import CENTROIDS, cluster
 from edgevision.converters.distillation import Distillation
+from edgevision.converters.firmware import firmware
+from edgevision.converters.firmware.targets import TARGETS
 from edgevision.converters.formats import COMPRESSED_FORMATS, FORMATS, QUANTIZED_FORMATS, SCHEMES
 from edgevision.converters.golden_samples import POLICIES
 from edgevision.converters.pruning import SCHEDULES as PRUNING_SCHEDULES
@@ -75,6 +77,7 @@ def options(command: str) -> dict[str, click.Option]:
         ("sensitivity", "to", COMPRESSED_FORMATS),
         ("benchmark", "scenario", SCENARIOS),
         ("evaluate", "split", SPLITS),
+        ("firmware", "target", TARGETS),
         ("adopt", "task", TASKS),
         ("adopt", "activation", ACTIVATIONS),
         ("adopt", "color", COLORS),
@@ -112,6 +115,7 @@ def test_quantize_and_convert_offer_every_scheme_between_them():
         ("compare", against_baseline),
         ("benchmark", benchmark_there),
         ("predict", predict),
+        ("firmware", firmware),
         ("demo", run_demo),
     ],
 )

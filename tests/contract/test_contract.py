@@ -29,7 +29,8 @@ def model(artifact, runtime):
 
 
 def test_every_row_is_in_the_contract(contract_runtimes):
-    assert contract_runtimes == {row.name for row in RUNTIMES}
+    # Generated firmware computes in int8 alone, and the contract's model in float: tests/runtimes/test_firmware.py.
+    assert contract_runtimes == {row.name for row in RUNTIMES} - {"firmware"}
 
 
 def test_it_answers_in_the_order_of_its_specifications(model, tensors, expected):

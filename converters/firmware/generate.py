@@ -1,0 +1,246 @@
+"""From an int8 model to an artifact of format ``c``: sources, selftest, build files and ``firmware.json``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+from edgevision.artifact import Artifact, write_artifact
+from edgevision.converters.firmware import size, vectors
+from edgevision.converters.firmware.arena import Arena, plan_arena
+from edgevision.converters.firmware.lowering import Program, lower
+from edgevision.converters.firmware.source import Names, code, header
+from edgevision.converters.firmware.targets import TARGETS
+from edgevision.converters.tflite_graph import Graph, read_graph
+from edgevision.documents import pretty_json
+from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
+from edgevision.files import check_place, sha256_file
+from edgevision.manifest import LineageStep
+from edgevision.optional import versions
+from edgevision.tensors import TensorSpec
+
+SCHEMA = 1
+REPORT = "firmware.json"
+_KEYWORDS = {
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
+    "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof",
+    "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """What was generated.
+
+    Attributes:
+        artifact: The artifact of format ``c``.
+        report: What ``firmware.json`` says: RAM and flash in bytes, operations, in all and per operator.
+    """
+
+    artifact: Artifact
+    report: Mapping[str, Any]
+
+
+def firmware(
+    model: str | Path | Artifact,
+    out: str | Path,
+    *,
+    name: str = "model",
+    target: str = "cortex-m7",
+    max_ram: int | None = None,
+    max_flash: int | None = None,
+    overwrite: bool = False,
+) -> Firmware:
+    """Generate C99 from an int8 ``.tflite`` model and write it as the artifact ``<out>/<name>-c-static_wi8_ai8``.
+
+    The code allocates nothing, keeps no state outside of the arena that its caller gives, and computes bit for bit what
+    TFLite Micro's reference kernels compute.
+
+    Args:
+        model: A ``.tflite`` file, or an artifact with one.
+        out: The folder that gets the artifact.
+        name: Prefix of files, functions and types: a C identifier in lower case.
+        target: The processor that sizes are measured and the board example is made for, one of `targets.TARGETS`.
+        max_ram: The most bytes that the arena may have.
+        max_flash: The most bytes that code and constants may have; code counts where the target's compiler is here.
+        overwrite: Whether an artifact that is there may be replaced.
+
+    Raises:
+        ConfigError: A name or target that makes no sense, or a place that is taken.
+        ArtifactError: The model file is damaged.
+        IncompatibleModelError: Operators that are not supported, all of them with reasons; or it does not fit.
+        BackendUnavailableError: No C compiler here to compute the golden vectors with.
+    """
+    _check_name(name)
+    check_choice("target", target, TARGETS)
+    place = Path(out) / f"{name}-c-static_wi8_ai8"
+    check_place(place, overwrite)
+    source = _opened(model)
+    program = lower(read_graph(source.model_file.read_bytes(), source.model_file.name), source.model_file.name)
+    arena = plan_arena(program)
+    names = Names(name, source.manifest.labels or (), sha256_file(source.model_file))
+    _check_labels(program.graph, names)
+    files = {f"{name}.c": code(program, arena, names), f"{name}.h": header(program, arena, names)}
+    report = _report(program, arena, names, target, files)
+    _check_fits(report, max_ram, max_flash)
+    files |= _selftest(program, arena, names, files)
+    files |= _build_files(names, target)
+    files[REPORT] = pretty_json(report)
+    artifact = _write(source, program.graph, place, files, name, target, overwrite)
+    return Firmware(artifact, report)
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]{0,30}", name) or name in _KEYWORDS:
+        raise ConfigError("name of the firmware", got=repr(name), allowed="a C identifier in lower case, such as cam")
+
+
+def _opened(model: str | Path | Artifact) -> Artifact:
+    if isinstance(model, Artifact):
+        found = model
+    else:
+        path = Path(model)
+        found = Artifact.open(path) if path.is_dir() or path.name == "manifest.json" else Artifact.describe(path)
+    if found.manifest.format != "tflite":
+        raise IncompatibleModelError(
+            f"{found.manifest.name}: firmware is made from int8 TFLite models", got=found.manifest.format,
+            allowed="tflite", next_step="edgevision quantize MODEL --to tflite",
+        )  # fmt: skip
+    return found
+
+
+def _check_labels(graph: Graph, names: Names) -> None:
+    scores = graph.tensors[graph.outputs[0]].elements
+    if names.labels and len(names.labels) != scores:
+        raise ConfigError(
+            "labels of the artifact", got=f"{len(names.labels)} labels", allowed=f"{scores}, one per score"
+        )
+
+
+def _report(program: Program, arena: Arena, names: Names, target: str, files: Mapping[str, str]) -> dict[str, Any]:
+    graph = program.graph
+    ends = {
+        side: [
+            {
+                "name": tensor.name,
+                "shape": list(tensor.shape),
+                "bytes": tensor.elements,
+                "scale": tensor.scales[0] if tensor.scales else None,
+                "zero_point": tensor.zero_points[0] if tensor.zero_points else None,
+                "offset": arena.tensors[index],
+            }
+            for index, tensor in ((index, graph.tensors[index]) for index in indices)
+        ]
+        for side, indices in (("inputs", graph.inputs), ("outputs", graph.outputs))
+    }
+    measured = size.compiled(files, names.name, target)
+    return {
+        "schema": SCHEMA,
+        "name": names.name,
+        "target": target,
+        "model_sha256": names.model_sha256,
+        **ends,
+        **size.report(program, arena),
+        "measured": measured,
+    }
+
+
+def _check_fits(report: Mapping[str, Any], max_ram: int | None, max_flash: int | None) -> None:
+    ram = report["ram"]["arena_bytes"]
+    if max_ram is not None and ram > max_ram:
+        holders = ", ".join(f"{row['name']} {row['bytes']:,} B" for row in report["ram"]["holders"][:3])
+        raise IncompatibleModelError(
+            "the model does not fit: RAM", got=f"{ram:,} bytes ({holders} at once)", allowed=f"{max_ram:,} bytes",
+            next_step="a smaller input or fewer channels: edgevision prune --method channels",
+        )  # fmt: skip
+    measured = report["measured"]
+    flash = measured["flash_bytes"] if measured else report["constant_bytes"]
+    if max_flash is not None and flash > max_flash:
+        what = "code and constants" if measured else "constants alone"
+        raise IncompatibleModelError(
+            f"the model does not fit: flash, {what}", got=f"{flash:,} bytes", allowed=f"{max_flash:,} bytes",
+            next_step="fewer channels: edgevision prune --method channels",
+        )  # fmt: skip
+
+
+def _selftest(program: Program, arena: Arena, names: Names, sources: Mapping[str, str]) -> dict[str, str]:
+    graph = program.graph
+    inputs, outputs = ([graph.tensors[i].elements for i in side] for side in (graph.inputs, graph.outputs))
+    drawn = vectors.draw_inputs(inputs)
+    results = vectors.answers(sources, names.name, arena.bytes, inputs, outputs, drawn)
+    marks = {
+        "CONSTANTS": vectors.constants(drawn, results),
+        "INPUT_SIZES": ", ".join(f"{count}U" for count in inputs),
+        "OUTPUT_SIZES": ", ".join(f"{count}U" for count in outputs),
+    }
+    return {
+        f"{names.name}_selftest.c": _template("selftest.c", names, marks),
+        f"{names.name}_selftest.h": _template("selftest.h", names, {}),
+    }
+
+
+def _build_files(names: Names, target: str) -> dict[str, str]:
+    board = TARGETS[target]
+    marks = {
+        "MACHINE": board.machine,
+        "CODE_ORIGIN": f"0x{board.code[0]:08X}",
+        "CODE_LENGTH": f"0x{board.code[1]:X}",
+        "DATA_ORIGIN": f"0x{board.data[0]:08X}",
+        "DATA_LENGTH": f"0x{board.data[1]:X}",
+        "INSTRUCTIONS_PER_TICK": str(1_000_000_000 // board.clock_hz),
+    }
+    return {
+        "CMakeLists.txt": _template("CMakeLists.txt", names, {}),
+        "examples/host_main.c": _template("host_main.c", names, {}),
+        "examples/board/main.c": _template("board_main.c", names, marks),
+        "examples/board/startup.c": _template("startup.c", names, {}),
+        "examples/board/board.ld": _template("linker.ld", names, marks),
+    }
+
+
+def _template(file: str, names: Names, marks: Mapping[str, str]) -> str:
+    text = (resources("edgevision.converters.firmware") / "templates" / file).read_text(encoding="utf-8")
+    for mark, value in {"name": names.name, "NAME": names.upper, **marks}.items():
+        text = text.replace(f"@{mark}@", value)
+    return text
+
+
+def _write(
+    source: Artifact, graph: Graph, place: Path, files: Mapping[str, str], name: str, target: str, overwrite: bool
+) -> Artifact:
+    manifest = source.manifest
+    golden = source.golden()
+    step = LineageStep("firmware", {"name": name, "target": target}, versions("edgevision"))
+    fields = {
+        "format": "c",
+        "name": name,
+        "task": manifest.task,
+        "labels": manifest.labels,
+        "inputs": _specs(graph, graph.inputs, manifest.inputs),
+        "outputs": _specs(graph, graph.outputs, manifest.outputs),
+        "preprocessing": manifest.preprocessing,
+        "decoding": manifest.decoding,
+        "scheme": "static_wi8_ai8",
+        "source_sha256": source.sha256,
+        "lineage": (*manifest.lineage, step),
+    }
+    kept = None if golden is None else replace(golden, expected={})
+    return write_artifact(place, fields, {key: text.encode() for key, text in files.items()}, kept, overwrite)
+
+
+def _specs(graph: Graph, indices: tuple[int, ...], stated: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+    """Return the tensors of one side; names and layouts from the manifest of the model, where it states them."""
+    specs = []
+    for position, index in enumerate(indices):
+        tensor = graph.tensors[index]
+        own = stated[position] if position < len(stated) else None
+        usual = "NHWC" if len(tensor.shape) == 4 else ""
+        layout = own.layout if own is not None and len(own.layout) == len(tensor.shape) else usual
+        specs.append(
+            TensorSpec(own.name if own is not None else tensor.name, tensor.shape, "int8", layout, tensor.quant)
+        )
+    return tuple(specs)

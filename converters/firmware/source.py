@@ -1,0 +1,185 @@
+"""The C source of a program: constants, the kernels that it uses, and the calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+
+from edgevision.converters.firmware.arena import Arena
+from edgevision.converters.firmware.lowering import Program
+from edgevision.converters.firmware.step import Step, Value
+from edgevision.tensors import Array
+
+KERNELS = {
+    "bilinear": (),
+    "binary": ("scaled", "clamped"),
+    "convolution": ("scaled", "clamped", "rows", "column", "columns"),
+    "dense": ("scaled", "clamped", "rows", "column", "columns"),
+    "depthwise": ("scaled", "clamped", "rows"),
+    "fill": (),
+    "lookup": (),
+    "mean": ("scaled", "clamped"),
+    "move": (),
+    "nearest": (),
+    "pooling": ("clamped",),
+    "prelu": ("scaled", "clamped"),
+    "softmax": ("clamped",),
+    "transposed": ("scaled", "clamped", "rows", "column"),
+}
+"""Kernel -> the files that it builds on, in the order that C needs them."""
+
+_PARTS = ("scaled", "clamped", "rows", "column", "columns")
+_TYPES = {"int8": "int8_t", "int32": "int32_t", "uint8": "uint8_t"}
+_WIDTH = 116
+
+
+@dataclass(frozen=True)
+class Names:
+    """How the generated code calls itself.
+
+    Attributes:
+        name: Prefix of functions and types: a C identifier in lower case.
+        labels: Class names in the order of the scores.
+        model_sha256: Of the model file.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    model_sha256: str
+
+    @property
+    def upper(self) -> str:
+        """Prefix of macros."""
+        return self.name.upper()
+
+
+def code(program: Program, arena: Arena, names: Names) -> str:
+    """Return the text of ``<name>.c``."""
+    steps = [(i, step) for i, (_, step) in enumerate(program.steps) if isinstance(step, Step)]
+    kernels = kernels_of(step for _, step in steps)
+    parts = [_fill(_text("templates", "head.c"), names)]
+    if "rows" in kernels:
+        parts.append(_text("templates", "simd.c"))
+    taps = max((step.taps for _, step in steps), default=0)
+    if taps:
+        parts.append(f"#define DEPTHWISE_TAPS {taps}")
+    parts += [_text("kernels", f"{kernel}.c") for kernel in kernels]
+    constants: dict[int, str] = {}
+    for index in sorted({index for _, step in steps for index in step.reads}):
+        data = program.graph.tensors[index].data
+        if data is not None:
+            constants[index] = f"tensor_{index}"
+            parts.append(array(f"tensor_{index}", data))
+    parts += [_step_constants(position, step) for position, step in steps]
+    calls = "\n".join(_call(position, step, arena, constants) for position, step in steps)
+    parts.append(f"static void run(int8_t *arena)\n{{\n{calls}\n}}")
+    parts.append(_ends(program, arena, names))
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def header(program: Program, arena: Arena, names: Names) -> str:
+    """Return the text of ``<name>.h``."""
+    graph = program.graph
+    sizes = {
+        "INPUT": [graph.tensors[index].elements for index in graph.inputs],
+        "OUTPUT": [graph.tensors[index].elements for index in graph.outputs],
+    }
+    lines = [f"#define {names.upper}_ARENA_SIZE {arena.bytes}U"]
+    for side, found in sizes.items():
+        lines.append(f"#define {names.upper}_{side}S {len(found)}U")
+        lines += [f"#define {names.upper}_{side}_{i}_SIZE {size}U" for i, size in enumerate(found)]
+    lines.append(f"#define {names.upper}_LABELS {len(names.labels)}U")
+    return _fill(_text("templates", "header.h"), names).replace("@SIZES@", "\n".join(lines))
+
+
+def kernels_of(steps: Iterable[Step]) -> list[str]:
+    """Return the files in ``kernels/`` that steps need, those that others build on first."""
+    used = sorted({step.kernel for step in steps})
+    needed = {part for kernel in used for part in KERNELS[kernel]}
+    return [part for part in _PARTS if part in needed] + used
+
+
+def array(name: str, data: Array, *, linkage: str = "static ") -> str:
+    """Return the definition of a constant array."""
+    flat = np.ascontiguousarray(data).reshape(-1)
+    texts = [_number(int(value)) for value in flat.tolist()]
+    lines, line = [], "   "
+    for text in texts:
+        if len(line) + len(text) + 2 > _WIDTH:
+            lines.append(line)
+            line = "   "
+        line += f" {text},"
+    lines.append(line)
+    return f"{linkage}const {_TYPES[flat.dtype.name]} {name}[{len(texts)}] = {{\n" + "\n".join(lines) + "\n};"
+
+
+def text_constant(text: str) -> str:
+    """Return a C string literal: what is not plain ASCII as octal escapes of its UTF-8 bytes."""
+    plain = "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode())
+    return f'"{plain}"'
+
+
+def _number(value: int) -> str:
+    return "(-2147483647 - 1)" if value == -(1 << 31) else str(value)
+
+
+def _text(folder: str, name: str) -> str:
+    return (files("edgevision.converters.firmware") / folder / name).read_text(encoding="utf-8")
+
+
+def _fill(text: str, names: Names) -> str:
+    return text.replace("@name@", names.name).replace("@NAME@", names.upper)
+
+
+def _step_constants(position: int, step: Step) -> str:
+    arrays: list[str] = []
+    fields = _struct(f"step_{position}", step.fields, arrays)
+    return "\n".join([*arrays, f"static const struct {step.kernel} step_{position} = {fields};"])
+
+
+def _struct(prefix: str, fields: Mapping[str, Value], arrays: list[str], indent: int = 1) -> str:
+    lines = []
+    for key, value in fields.items():
+        if isinstance(value, np.ndarray):
+            arrays.append(array(f"{prefix}_{key}", value))
+            shown = f"{prefix}_{key}"
+        elif isinstance(value, Mapping):
+            shown = _struct(prefix, value, arrays, indent + 1)
+        elif isinstance(value, tuple):
+            shown = "{" + ", ".join(map(_number, value)) + "}"
+        else:
+            shown = _number(int(value))
+        lines.append(f"{'    ' * indent}.{key} = {shown},")
+    return "{\n" + "\n".join(lines) + "\n" + "    " * (indent - 1) + "}"
+
+
+def _call(position: int, step: Step, arena: Arena, constants: Mapping[int, str]) -> str:
+    arguments = [f"&step_{position}"]
+    arguments += [constants.get(i) or f"&arena[{arena.tensors[i]}]" for i in step.reads]
+    arguments.append(f"&arena[{arena.tensors[step.writes]}]")
+    if step.scratch_bytes is not None:
+        arguments.append(f"&arena[{arena.scratch.get(position, 0)}]")
+    return f"    {step.kernel}({', '.join(arguments)});"
+
+
+def _ends(program: Program, arena: Arena, names: Names) -> str:
+    graph = program.graph
+
+    def places(indices: tuple[int, ...]) -> str:
+        return ", ".join(str(arena.tensors[index]) for index in indices)
+
+    labels = ", ".join(map(text_constant, names.labels)) or "NULL"
+    filled = _fill(_text("templates", "ends.c"), names)
+    replacements = {
+        "@INPUT_PLACES@": places(graph.inputs),
+        "@OUTPUT_PLACES@": places(graph.outputs),
+        "@LABELS@": labels,
+        "@LABEL_ROOM@": str(max(1, len(names.labels))),
+        "@SHA256@": ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(names.model_sha256)),
+    }
+    for mark, text in replacements.items():
+        filled = filled.replace(mark, text)
+    return filled

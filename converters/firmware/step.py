@@ -1,0 +1,111 @@
+"""What an operator becomes: calls of C functions, with their constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edgevision.converters.tflite_graph import Graph, GraphOperator, GraphTensor
+from edgevision.tensors import Array
+
+Value = int | tuple[int, ...] | Array | Mapping[str, "Value"]
+"""A field of a C struct: a number, some of them, a pointer to a constant array, or a struct."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a kernel.
+
+    Attributes:
+        kernel: Its C function, and the file in ``kernels/`` that defines it.
+        fields: Its parameters: the fields of the C struct with its name.
+        reads: Indices of the tensors that it reads, in the order of its arguments.
+        writes: Index of the tensor that it writes.
+        scratch_bytes: Memory that it needs while it runs; None for a kernel that takes none.
+        macs: Multiply-accumulate operations.
+        in_place: Positions in ``reads`` of tensors whose memory the result may take.
+        taps: Positions under the window of a depthwise convolution; 0 for others.
+    """
+
+    kernel: str
+    fields: Mapping[str, Value]
+    reads: tuple[int, ...]
+    writes: int
+    scratch_bytes: int | None = None
+    macs: int = 0
+    in_place: tuple[int, ...] = ()
+    taps: int = 0
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A tensor with the bytes of another: a reshape."""
+
+    source: int
+    target: int
+
+
+Lowered = Sequence[Step | Alias]
+
+
+class Unsupported(Exception):
+    """An operator that cannot be generated; the text is the reason."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operator with its tensors at hand.
+
+    Attributes:
+        graph: The graph.
+        operator: The operator.
+    """
+
+    graph: Graph
+    operator: GraphOperator
+
+    def input(self, position: int) -> GraphTensor:
+        """Return an input; raises Unsupported where it is left out."""
+        if not self.has(position):
+            raise Unsupported(f"input {position} is missing")
+        return self.graph.tensors[self.operator.inputs[position]]
+
+    def has(self, position: int) -> bool:
+        """Whether there is such an input."""
+        inputs = self.operator.inputs
+        return position < len(inputs) and inputs[position] >= 0
+
+    def output(self, position: int = 0) -> GraphTensor:
+        """Return an output."""
+        if position >= len(self.operator.outputs):
+            raise Unsupported(f"output {position} is missing")
+        return self.graph.tensors[self.operator.outputs[position]]
+
+    def option(self, name: str) -> int:
+        """Return an option that is a whole number."""
+        return int(self.operator.options.get(name, 0))
+
+    def constant(self, position: int) -> Array:
+        """Return the value of an input that has to be constant."""
+        data = self.input(position).data
+        if data is None:
+            raise Unsupported(f"input {position} is not constant")
+        return data
+
+
+def int8_scale(tensor: GraphTensor) -> tuple[float, int]:
+    """Return scale and zero point of an int8 activation; raises Unsupported for anything else."""
+    if tensor.dtype != "int8":
+        raise Unsupported(f"tensor {tensor.name} is {tensor.dtype}, not int8")
+    if len(tensor.scales) != 1 or tensor.scales[0] <= 0:
+        raise Unsupported(f"tensor {tensor.name} has {len(tensor.scales)} scales, not one")
+    if not -128 <= tensor.zero_points[0] <= 127:
+        raise Unsupported(f"tensor {tensor.name} has the zero point {tensor.zero_points[0]}")
+    return tensor.scales[0], tensor.zero_points[0]
+
+
+def positive_sizes(tensor: GraphTensor) -> tuple[int, ...]:
+    """Return the shape; raises Unsupported where it is empty somewhere."""
+    if any(size < 1 for size in tensor.shape):
+        raise Unsupported(f"tensor {tensor.name} is empty: {list(tensor.shape)}")
+    return tensor.shape

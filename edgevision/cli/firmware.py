@@ -1,0 +1,75 @@
+"""``edgevision firmware``: an int8 model as C code for a microcontroller."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgevision.cli.command import command
+from edgevision.cli.options import Choice, model_argument, out_option, overwrite_option
+from edgevision.cli.output import facts, show, table, working
+
+TARGETS = ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+
+
+class Bytes(click.ParamType):  # type: ignore[type-arg]
+    """A number of bytes: 131072 or 128K or 1M, of 1024 each."""
+
+    name = "bytes"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Return what stands for the value in the help."""
+        return "N[K|M]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number; a usage error for anything else."""
+        found = re.fullmatch("([0-9]{1,9})([KM]?)", str(value))
+        if found is None:
+            self.fail(f"got {value}; allowed: a number of bytes, such as 131072 or 128K", param, ctx)
+        return int(found[1]) << {"": 0, "K": 10, "M": 20}[found[2]]
+
+
+@command(
+    "firmware",
+    "edgevision firmware runs/resnet8-tflite-static_wi8_ai8 --name cam --target cortex-m7 --max-ram 128K",
+)
+@model_argument()
+@click.option("--name", default="model", show_default=True, help="Prefix of files, functions and types.")
+@click.option(
+    "--target", type=Choice(TARGETS), default="cortex-m7", show_default=True, help="Processor to measure for."
+)
+@click.option("--max-ram", type=Bytes(), help="The most bytes that the arena may have.")
+@click.option("--max-flash", type=Bytes(), help="The most bytes that code and constants may have.")
+@out_option("runs")
+@overwrite_option
+def firmware(model: Path, out: Path, **options: Any) -> None:
+    """Write MODEL, an int8 .tflite file or the artifact of one, as C99 into OUT/NAME-c-static_wi8_ai8.
+
+    The code allocates nothing, needs memcpy and memset alone, and computes bit for bit what TFLite Micro computes.
+    Beside it: a selftest with golden vectors, CMake and board files, and firmware.json with RAM, flash and operations.
+    Flash includes the code where arm-none-eabi-gcc is installed.
+    """
+    from edgevision.converters.firmware import firmware as generate
+
+    with working("generating"):
+        made = generate(model, out, **options)
+    report = made.report
+    measured = report["measured"]
+    summary = {
+        "artifact": made.artifact.path,
+        "RAM": f"{report['ram']['arena_bytes']:,} bytes" + (", the least possible" if report["ram"]["optimal"] else ""),
+        "constants": f"{report['constant_bytes']:,} bytes",
+        "flash": f"{measured['flash_bytes']:,} bytes ({report['target']}, gcc {measured['compiler']})"
+        if measured
+        else None,
+        "MACs": f"{report['macs']:,}",
+    }
+    rows = [
+        [row["kind"], row["output"].split(";")[0][-40:], f"{row['macs']:,}", f"{row['constant_bytes']:,}"]
+        for row in report["layers"]
+    ]
+    text = f"{facts(summary)}\n\n{table(['operator', 'output', 'MACs', 'constant bytes'], rows)}"
+    show({"artifact": str(made.artifact.path), "firmware": report}, text)
