@@ -39,7 +39,7 @@ def _word(system: System, folder: Path, name: str) -> str:
 
 def _one_usb(system: System, device: str, folder: Path, identity: str) -> Device:
     speed = _word(system, folder, "speed")
-    facts = {"usb_id": identity, "speed_mbit_s": int(speed) if speed.isdigit() else None}
+    facts: dict[str, object] = {"usb_id": identity, "speed_mbit_s": int(speed) if speed.isdigit() else None}
     bus, number = (_word(system, folder, name).zfill(3) for name in ("busnum", "devnum"))
     node = system.node(f"/dev/bus/usb/{bus}/{number}")
     if node is None:
@@ -67,7 +67,7 @@ def _one_usb(system: System, device: str, folder: Path, identity: str) -> Device
 def _had_its_chance(system: System) -> bool:
     """Whether the kernel's log has a reset of the device that went wrong: where the firmware was sent."""
     lines = system.text("var/log/kern.log").splitlines()
-    failed = ("device descriptor read", "device not accepting address", "unable to enumerate", "error -71", "error -110")
+    failed = ("device descriptor read", "device not accepting address", "unable to enumerate", "error -71")
     return any("usb" in line and any(text in line for text in failed) for line in lines)
 
 
@@ -77,9 +77,9 @@ def _pci(system: System) -> Iterator[Device]:
     for node in nodes:
         index = node.path.rpartition("_")[2]
         yield _one_pci(system, f"coral:pci:{index}", node, f"sys/class/apex/apex_{index}")
-    for index in range(len(nodes), len(cards)):
+    for without in range(len(nodes), len(cards)):
         yield Device.unusable(
-            f"coral:pci:{index}", PCI_NAME, "node", "the bus has the card, /dev/apex_* is missing: no driver",
+            f"coral:pci:{without}", PCI_NAME, "node", "the bus has the card, /dev/apex_* is missing: no driver",
             "install the driver gasket-dkms for this kernel, then: sudo modprobe apex"
             if "apex" not in system.modules
             else "the driver is loaded and took no card: look at dmesg | grep apex; on a Raspberry Pi 5, the device "
@@ -94,7 +94,7 @@ def _pci_id(system: System, folder: Path) -> str:
 def _one_pci(system: System, device: str, node: Node, sysfs: str) -> Device:
     driver = system.text("sys/module/gasket/version")
     temperature = system.text(f"{sysfs}/temp")
-    facts = {
+    facts: dict[str, object] = {
         "driver_version": driver or None,
         "status": system.text(f"{sysfs}/status") or None,
         "temperature_c": int(temperature) / 1000 if temperature.isdigit() else None,

@@ -73,8 +73,9 @@ def _refused(system: System, kind: str, name: str, node: Node, usable: Mapping[s
     }[kind]
     if system.library(library) is None and not (kind == "gpu" and system.glob("etc/OpenCL/vendors/intel*.icd")):
         return Device.unusable(
-            kind, name, "driver", f"the node is here, its driver's library is not ({library})", f"install {package}", facts
-        )
+            kind, name, "driver", f"the node is here, its driver's library is not ({library})", f"install {package}",
+            facts,
+        )  # fmt: skip
     return Device.unusable(
         kind, name, "driver", "node and library are here, OpenVINO lists no such device: their versions do not match",
         f"install {package} of the release that this OpenVINO names in its notes, then restart", facts,
