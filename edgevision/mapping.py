@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 CPU = "cpu"
+NOWHERE = "nowhere"
+"""Target of an operator that nothing on the device takes."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class MappingReport:
     @property
     def mapped(self) -> int:
         """Number of operators on the accelerator."""
-        return len(self.placements) - len(self.on_cpu)
+        return sum(placed.target == self.accelerator for placed in self.placements)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -100,5 +102,6 @@ def differences(first: MappingReport, second: MappingReport) -> Sequence[str]:
         other = there.get(placed.index)
         if other is None or other.target != placed.target:
             said = "nothing" if other is None else other.target
-            lines.append(f"{placed.kind} {placed.index} ({placed.name}): {first.by} {placed.target}, {second.by} {said}")
+            what = f"{placed.kind} {placed.index} ({placed.name})"
+            lines.append(f"{what}: {first.by} {placed.target}, {second.by} {said}")
     return lines

@@ -10,6 +10,7 @@ from edgevision.adopt import LAYOUTS, TASKS
 from edgevision.benchmark import against_baseline, benchmark, compare, run_scenario, sustained
 from edgevision.benchmark.scenario import SCENARIOS
 from edgevision.cli import main
+from edgevision.compiling import TARGETS
 from edgevision.compress import apply_recipe, search
 from edgevision.compress.channel_target import channel_target
 from edgevision.converters.channel_importance import IMPORTANCES
@@ -74,6 +75,7 @@ def options(command: str) -> dict[str, click.Option]:
         ("compress", "to", COMPRESSED_FORMATS),
         ("sensitivity", "to", COMPRESSED_FORMATS),
         ("benchmark", "scenario", SCENARIOS),
+        ("compile", "target", TARGETS),
         ("evaluate", "split", SPLITS),
         ("adopt", "task", TASKS),
         ("adopt", "activation", ACTIVATIONS),
