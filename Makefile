@@ -1,7 +1,7 @@
 # edgevision: every command a developer, a user of the checkout, or CI runs. `make help` lists them.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types coverage doctest wheel-test cli-reference cli-reference-check proof clean
+.PHONY: help setup demo test check lint types coverage doctest wheel-test cli-reference cli-reference-check operators-reference proof clean
 
 PYTHON := .venv/bin/python
 # Workers for the tests: as many as cores, two at most (each may hold a TensorFlow).
@@ -46,6 +46,9 @@ wheel-test: setup  ## build the wheel through the sdist and try it in a fresh en
 
 cli-reference: setup  ## write docs/cli.md
 	@$(PYTHON) scripts/cli_reference.py
+
+operators-reference: setup  ## write docs/operators.md
+	@$(PYTHON) scripts/operators_reference.py
 
 cli-reference-check: setup  ## docs/cli.md says what --help says
 	@$(PYTHON) scripts/cli_reference.py --check

@@ -5,12 +5,13 @@ from __future__ import annotations
 from edgevision.devices.rules.base import RuleSet, rule
 from edgevision.graphs import Graph, Node
 
-_BROUGHT = ("TFLite_Detection_PostProcess", "AudioSpectrogram", "Mfcc")
+_BROUGHT = ("TFLite_Detection_PostProcess", "AudioSpectrogram", "Mfcc", "Convolution2DTransposeBias",
+            "MaxPoolingWithArgmax2D", "MaxUnpooling2D")  # fmt: skip
 
 
 @rule("replace it by operators of the format, or bring the library that has it")
 def standard(graph: Graph, node: Node) -> str | None:
-    """The operator is one that its format defines, or of the three custom ones that every TFLite library brings."""
+    """The operator is one that its format defines, or a custom one that ai-edge-litert and tflite-runtime bring."""
     return node.kind if node.custom and node.kind not in _BROUGHT else None
 
 
@@ -34,7 +35,10 @@ def _whole_format(name: str, title: str, source: str) -> RuleSet:
     return RuleSet(name, title, source, name, (standard,), {}, open=True, needs_static=False)
 
 
-TFLITE = _whole_format("tflite", "LiteRT and tflite-runtime on a processor", "TFLite schema, version 3: builtin operators")
+TFLITE = _whole_format(
+    "tflite", "LiteRT and tflite-runtime on a processor", "TFLite schema, version 3: builtin operators; the custom "
+    "ones that the wheels of ai-edge-litert 2.3 and tflite-runtime 2.14 hold",
+)  # fmt: skip
 ONNX = _whole_format("onnx", "ONNX Runtime on a processor", "ONNX operator schemas, domain ai.onnx")
 OPENVINO = _whole_format("openvino", "OpenVINO on a processor", "OpenVINO operation sets, opset1 and newer")
 STATIC_ONNX = RuleSet(

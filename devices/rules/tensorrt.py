@@ -11,7 +11,7 @@ _REFUSED = ["BitShift", "Col2Im", "CategoryMapper", "ConcatFromSequence", "ConvI
 
 @rule("keep weights and activations between QuantizeLinear and DequantizeLinear: edgevision quantize --to onnx")
 def parsed(graph: Graph, node: Node) -> str | None:
-    """The parser of ONNX files has it."""
+    """The parser does not have it."""
     return node.kind
 
 
