@@ -86,7 +86,8 @@ def compile_vela(
     if source.format != "tflite":
         raise IncompatibleModelError(f"{path.name}: Vela takes TFLite files", got=source.format, allowed="tflite")
     system, mode = SYSTEMS[accelerator.rpartition("-")[0]]
-    settings = {"accelerator": accelerator, "system_config": system_config or system, "memory_mode": memory_mode or mode}
+    chosen = (accelerator, system_config or system, memory_mode or mode)
+    settings = dict(zip(("accelerator", "system_config", "memory_mode"), chosen, strict=True))
     by = f"vela {version('ethos-u-vela') or ''}".strip()
     with tempfile.TemporaryDirectory() as folder:
         log = run_tool(_command(path, settings, config, folder), "Vela")

@@ -45,7 +45,7 @@ def _one_usb(system: System, device: str, folder: Path, identity: str) -> Device
     if node is None:
         return Device.unusable(
             device, USB_NAME, "node", f"the bus shows {identity}, /dev/bus/usb/{bus}/{number} is missing",
-            "in a container: pass --privileged -v /dev/bus/usb:/dev/bus/usb, because the node changes with the firmware",
+            "in a container: pass --privileged -v /dev/bus/usb:/dev/bus/usb; the node changes with the firmware",
             facts,
         )  # fmt: skip
     if not system.may_open(node):

@@ -42,7 +42,8 @@ def predict_mapping(graph: Graph) -> MappingReport:
         else:
             placements.append(Placement(node.index, node.kind, node.name, ACCELERATOR))
     on_chip, off_chip = _parameters(graph, placements)
-    notes = () if graph.subgraphs == 1 else (f"{graph.subgraphs} graphs in the file: branches and loops stay on the CPU",)
+    several = f"{graph.subgraphs} graphs in the file: branches and loops stay on the processor"
+    notes = () if graph.subgraphs == 1 else (several,)
     facts = {"parameter_bytes_on_chip": on_chip, "parameter_bytes_streamed": off_chip}
     return MappingReport(ACCELERATOR, "predicted", tuple(placements), facts, notes)
 

@@ -11,8 +11,8 @@ from edgevision.errors import check_choice
 RULE_SETS: Mapping[str, RuleSet] = {
     rules.name: rules
     for rules in (
-        edgetpu.RULES, ethosu.RULES, ethosu.U85_RULES, micro.RULES, tensorrt.RULES, common.TFLITE, common.ONNX, common.OPENVINO,
-        common.STATIC_ONNX, common.STATIC_OPENVINO, common.VX,
+        edgetpu.RULES, ethosu.RULES, ethosu.U85_RULES, micro.RULES, tensorrt.RULES, common.TFLITE, common.ONNX,
+        common.OPENVINO, common.STATIC_ONNX, common.STATIC_OPENVINO, common.VX,
     )
 }  # fmt: skip
 

@@ -6,7 +6,13 @@ from edgevision.devices.rules.base import Rule, RuleSet, rule
 from edgevision.devices.rules.common import standard
 from edgevision.graphs import Graph, Node
 
-_REFUSED = ["BitShift", "Col2Im", "CategoryMapper", "ConcatFromSequence", "ConvInteger", "Det", "DynamicQuantizeLinear", "ImageDecoder", "LpPool", "MatMulInteger", "MaxRoiPool", "MaxUnpool", "MelWeightMatrix", "Optional", "OptionalGetElement", "OptionalHasElement", "QLinearConv", "QLinearMatMul", "RegexFullMatch", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap", "SplitToSequence", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer", "Unique"]
+_REFUSED = """
+    BitShift Col2Im CategoryMapper ConcatFromSequence ConvInteger Det DynamicQuantizeLinear ImageDecoder LpPool
+    MatMulInteger MaxRoiPool MaxUnpool MelWeightMatrix Optional OptionalGetElement OptionalHasElement
+    QLinearConv QLinearMatMul RegexFullMatch SequenceAt SequenceConstruct SequenceEmpty SequenceErase
+    SequenceInsert SequenceLength SequenceMap SplitToSequence StringConcat StringNormalizer StringSplit
+    TfIdfVectorizer Unique
+"""
 
 
 @rule("keep weights and activations between QuantizeLinear and DequantizeLinear: edgevision quantize --to onnx")
@@ -26,6 +32,6 @@ def known_type(graph: Graph, node: Node) -> str | None:
 _NONE: tuple[Rule, ...] = (parsed,)
 RULES = RuleSet(
     "tensorrt", "TensorRT on a GPU", "onnx-tensorrt, Supported ONNX Operators (release 10)", "onnx",
-    (standard, known_type), dict.fromkeys(_REFUSED, _NONE), open=True, needs_static=False,
+    (standard, known_type), dict.fromkeys(_REFUSED.split(), _NONE), open=True, needs_static=False,
 )  # fmt: skip
 """What TensorRT's parser asks; operators that are not named here are taken."""

@@ -51,7 +51,8 @@ def check(models: tuple[Path, ...], profiles: tuple[str, ...], device: bool) -> 
         {"models": {name: [one.to_dict() for one in checks] for name, checks in found.items()}},
         _detailed(found) if few else _table(found),
     )
-    failed = [f"{Path(name).name} on {one.profile}" for name, checks in found.items() for one in checks if one.verdict == NO]
+    pairs = [(Path(name).name, one) for name, checks in found.items() for one in checks]
+    failed = [f"{name} on {one.profile}" for name, one in pairs if one.verdict == NO]
     if failed and (profiles or device):
         check_failed(f"does not run: {', '.join(failed)}")
 

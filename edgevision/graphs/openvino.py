@@ -11,7 +11,8 @@ _DTYPES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "f64": "float
            **{f"{sign}{bits}": f"{word}{bits}" for sign, word in (("i", "int"), ("u", "uint"))
               for bits in (4, 8, 16, 32, 64)}}  # fmt: skip
 _PRECISIONS = {"FP32": "f32", "FP16": "f16", "BF16": "bf16", "FP64": "f64", "BOOL": "boolean",
-               **{f"{sign.upper()}{bits}": f"{sign}{bits}" for sign in "iu" for bits in (4, 8, 16, 32, 64)}}  # fmt: skip
+               **{f"{sign.upper()}{bits}": f"{sign}{bits}" for sign in "iu"
+                  for bits in (4, 8, 16, 32, 64)}}  # fmt: skip
 _STANDARD = ("opset", "ie_internal")
 
 
@@ -43,7 +44,8 @@ def read_ir(path: Path) -> Graph:
             data = layer.find("data")
             version = layer.attrib.get("version", "")
             custom = not version.startswith(_STANDARD) and version != "extension"
-            nodes.append(Node(len(nodes), kind, name, inputs, names, dict(data.attrib) if data is not None else {}, custom))
+            attributes = dict(data.attrib) if data is not None else {}
+            nodes.append(Node(len(nodes), kind, name, inputs, names, attributes, custom))
     size = len(text) + path.with_suffix(".bin").stat().st_size
     return Graph("openvino", tuple(nodes), values, tuple(ends["Parameter"]), tuple(ends["Result"]), size)
 

@@ -11,7 +11,8 @@ from edgevision.graphs.tflite_names import DTYPES, OPERATORS
 _CUSTOM = OPERATORS.index("CUSTOM")
 _ACTIVATIONS = ("", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 _INT, _BYTE = "<i", "<b"
-_POOL = {"stride_w": (1, _INT), "stride_h": (2, _INT), "filter_w": (3, _INT), "filter_h": (4, _INT), "fused": (5, _BYTE)}
+_POOL = {"stride_w": (1, _INT), "stride_h": (2, _INT), "filter_w": (3, _INT), "filter_h": (4, _INT),
+         "fused": (5, _BYTE)}  # fmt: skip
 _RESIZE = {"align_corners": (2, _BYTE), "half_pixel_centers": (3, _BYTE)}
 _OPTIONS = {
     "CONV_2D": {"stride_w": (1, _INT), "stride_h": (2, _INT), "fused": (3, _BYTE),

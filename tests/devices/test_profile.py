@@ -39,7 +39,7 @@ def test_a_profile_by_path(tmp_path):
 
 
 def test_unknown_names_list_the_near_ones():
-    with pytest.raises(DeviceNotFoundError, match="raspberry-pi-4.*raspberry-pi-"):
+    with pytest.raises(DeviceNotFoundError, match=r"raspberry-pi-4.*raspberry-pi-"):
         load_profile("rasperry-pi4")
     with pytest.raises(DeviceNotFoundError, match="no such profile"):
         load_profile("/nowhere/x.toml")

@@ -62,7 +62,8 @@ def test_an_ir_has_the_operators_that_openvino_says(tmp_path):
     from openvino import opset13 as ops
 
     image = ops.parameter([-1, 3, 8, 8], np.float32, name="image")
-    made = ops.relu(ops.convolution(image, ops.constant(np.ones((2, 3, 1, 1), np.float32)), [1, 1], [0, 0], [0, 0], [1, 1]))
+    kernel = ops.constant(np.ones((2, 3, 1, 1), np.float32))
+    made = ops.relu(ops.convolution(image, kernel, [1, 1], [0, 0], [0, 0], [1, 1]))
     path = tmp_path / "model.xml"
     openvino.save_model(openvino.Model([made], [image]), path, compress_to_fp16=False)
     graph = read_graph(path)
