@@ -33,7 +33,8 @@ def mapping_of(core: Any, model: Any, device: str, execution_devices: Sequence[s
     try:
         taken = core.query_model(model, target)
     except (RuntimeError, TypeError) as exc:
-        raise IncompatibleModelError(f"openvino does not say where the model runs on {device}: {reason_of(exc)}") from exc
+        reason = reason_of(exc)
+        raise IncompatibleModelError(f"openvino does not say where the model runs on {device}: {reason}") from exc
     placements = []
     operators = [operation for operation in model.get_ordered_ops() if operation.get_type_name() not in _NOT_RUN]
     for index, operation in enumerate(operators):

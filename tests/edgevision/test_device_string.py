@@ -32,7 +32,8 @@ def test_devices_parse_and_print_as_they_were(text, parsed):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "hetero", "multi:", "hetero:cpu,cpu", "auto:coral:usb", "auto:cpu,", "hetero:dla,gpu", "CPU", "cpu:0", "gpu:", "gpu:-1", "gpu:01", "gpu:x", "coral", "coral:usb:", "coral:tcp", "tpu", " cpu",
+    ["", "hetero", "multi:", "hetero:cpu,cpu", "auto:coral:usb", "auto:cpu,", "hetero:dla,gpu", "CPU",
+     "cpu:0", "gpu:", "gpu:-1", "gpu:01", "gpu:x", "coral", "coral:usb:", "coral:tcp", "tpu", " cpu",
      "cpu\n", "ssh://host", "ssh://host/", "ssh:///cpu", "ssh://host:0/cpu", "ssh://host:65536/cpu", "ssh://a b/cpu",
      "ssh://host/ssh://other/cpu", "ssh://-oProxyCommand=x@host/cpu", None, 3],
 )  # fmt: skip
