@@ -72,7 +72,7 @@ def parse_device(text: str) -> DeviceString:
         DeviceNotFoundError: It does not follow the grammar; the message has the nearest match.
 
     >>> parse_device("coral:usb:1")
-    DeviceString(kind='coral', bus='usb', index=1, host=None, user=None, port=None)
+    DeviceString(kind='coral', bus='usb', index=1, host=None, user=None, port=None, members=())
     >>> str(parse_device("ssh://pi@camera-3/cpu"))
     'ssh://pi@camera-3/cpu'
     """
