@@ -1,7 +1,7 @@
 # edgevision: every command a developer, a user of the checkout, or CI runs. `make help` lists them.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types coverage doctest wheel-test cli-reference cli-reference-check proof clean
+.PHONY: help setup demo test check lint types coverage doctest wheel-test cli-reference cli-reference-check operators-reference test-arm64 proof clean
 
 PYTHON := .venv/bin/python
 # Workers for the tests: as many as cores, two at most (each may hold a TensorFlow).
@@ -9,13 +9,14 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$(( n > 2 ? 2 : n ))
 PYTEST := $(PYTHON) -m pytest -q -rfEs
 SUITE := -n $(WORKERS) --dist loadfile --durations 10
 ARGS ?=
+ARTIFACT ?= runs/resnet8-tflite-static_wi8_ai8
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 # As the command line does: oneDNN on every CPU, not just on those where TensorFlow uses it unasked.
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 22
+	@grep -hE '^[a-z0-9-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 22
 
 setup:  ## make .venv with everything the commands below need (does nothing when it is there)
 	@bash scripts/setup.sh
@@ -47,8 +48,14 @@ wheel-test: setup  ## build the wheel through the sdist and try it in a fresh en
 cli-reference: setup  ## write docs/cli.md
 	@$(PYTHON) scripts/cli_reference.py
 
+operators-reference: setup  ## write docs/operators.md
+	@$(PYTHON) scripts/operators_reference.py
+
 cli-reference-check: setup  ## docs/cli.md says what --help says
 	@$(PYTHON) scripts/cli_reference.py --check
+
+test-arm64: setup  ## the base install under an arm64 emulator; ARTIFACT=an int8 TFLite artifact; as root
+	@bash scripts/test_arm64.sh "$(ARTIFACT)" $(ARGS)
 
 proof: setup  ## measure again what takes long, for docs/results.md
 	@$(PYTHON) benchmarks/proof.py $(ARGS)

@@ -23,6 +23,7 @@ from edgevision.errors import (
     check_choice,
     reason_of,
 )
+from edgevision.mapping import MappingReport
 from edgevision.optional import available, install_command, version
 from edgevision.registry import Row, resolve, runtime_rows
 from edgevision.tensors import Array, TensorSpec, check_tensor
@@ -77,6 +78,15 @@ class Variants(Protocol):
     """
 
     exact: Mapping[str, Any]
+
+
+@runtime_checkable
+class Mapped(Protocol):
+    """A loaded model that can say where each of its operators runs."""
+
+    def report(self) -> MappingReport:
+        """Return where each operator runs."""
+        ...
 
 
 class CompiledModel(ABC):

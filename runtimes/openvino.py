@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from edgevision.artifact import Artifact
+from edgevision.device_string import parse_device
 from edgevision.errors import ArtifactError, ConfigError, DeviceNotFoundError, IncompatibleModelError, check_choice
 from edgevision.magic import check_format
+from edgevision.mapping import MappingReport
 from edgevision.optional import require, version
 from edgevision.runtimes.base import Availability, CompiledModel
 from edgevision.runtimes.openvino_c import Compiled
+from edgevision.runtimes.openvino_mapping import mapping_of
 from edgevision.runtimes.openvino_ring import ring_ways
 from edgevision.runtimes.settle import (
     FileTensor,
@@ -41,7 +46,10 @@ class OpenVINORuntime:
     Options: ``threads``, ``batch``; ``precision`` that float parts are computed in: "float32" (OpenVINO itself would
     take bfloat16 where the processor has it), "bfloat16", "float16"; ``pinning`` of threads to cores, off by default
     because two models of one thread each would share a core; ``low_precision``, on by default: whether the integer
-    parts of a quantized model are computed in integers, or in float on the same integers (on the processor alone).
+    parts of a quantized model are computed in integers, or in float on the same integers (on the processor alone);
+    ``cache_dir``, a folder in which OpenVINO keeps compiled models, so that the next load takes less.
+
+    Devices: those that OpenVINO lists, and several together: ``auto``, ``hetero:gpu,cpu``, ``multi:gpu,cpu``.
     """
 
     name = "openvino"
@@ -65,13 +73,20 @@ class OpenVINORuntime:
         model = attempt(f"{artifact.model_file.name} is damaged", ArtifactError, core.read_model, artifact.model_file)
         inputs, outputs, shapes = _settle(artifact, model, batch)
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": PRECISIONS[precision]}
+        # 0 threads means all of them; one stream, because calls come one after another.
+        own: dict[str, Any] = {
+            "INFERENCE_NUM_THREADS": threads or 0, "ENABLE_CPU_PINNING": pinning, "NUM_STREAMS": 1,
+        }  # fmt: skip
+        if not low_precision:
+            own["LP_TRANSFORMS_MODE"] = "NO"
+        if _dense_layers_in_a_row(model):
+            own["SNIPPETS_MODE"] = "DISABLE"
         if target == "CPU":
-            # 0 threads means all of them; one stream, because calls come one after another.
-            settings |= {"INFERENCE_NUM_THREADS": threads or 0, "ENABLE_CPU_PINNING": pinning, "NUM_STREAMS": 1}
-            if not low_precision:
-                settings["LP_TRANSFORMS_MODE"] = "NO"
-            if _dense_layers_in_a_row(model):
-                settings["SNIPPETS_MODE"] = "DISABLE"
+            settings |= own
+        elif "CPU" in target or target == "AUTO":
+            settings["DEVICE_PROPERTIES"] = _nested("CPU", {**settings, **own})
+        if options.get("cache_dir") is not None:
+            settings["CACHE_DIR"] = _cache_folder(options["cache_dir"])
         refused = f"openvino refuses {artifact.model_file.name} on {device}"
 
         def compiled_for(changes: Mapping[str, Any]) -> Compiled:
@@ -87,10 +102,12 @@ class OpenVINORuntime:
             "precision": _PRECISION_NAMES.get(_property(compiled, "INFERENCE_PRECISION_HINT") or "", precision),
             "pinning": _SWITCHED.get(_property(compiled, "ENABLE_CPU_PINNING") or ""),
             "low_precision": low_precision or target != "CPU",
+            "execution_devices": _execution_devices(compiled),
+            "from_cache": _SWITCHED.get(_property(compiled, "LOADED_FROM_CACHE") or "", False),
         }
 
         def bound(compiled: Compiled) -> OpenVINOModel:
-            return OpenVINOModel(compiled, inputs, outputs, facts, ways)
+            return OpenVINOModel(compiled, inputs, outputs, facts, ways, artifact.model_file)
 
         ways = functools.partial(ring_ways, compiled_for, bound)
         return attempt(refused, IncompatibleModelError, bound, compiled)
@@ -106,9 +123,11 @@ class OpenVINOModel(ManyAtOnce):
         outputs: Settled,
         facts: Mapping[str, Any],
         ways: Callable[[Compiled], Iterator[Callable[[], Way]]],
+        file: Path,
     ) -> None:
         super().__init__(inputs.specs, outputs.specs, facts)
         self._make_ways, self._compiled = ways, compiled  # whose last reference frees it: requests share it
+        self._file = file
         self.request = compiled.request()
         self.input_arrays = _arrays(self.inputs)
         for array, position in zip(self.input_arrays, inputs.order, strict=True):
@@ -137,6 +156,11 @@ class OpenVINOModel(ManyAtOnce):
             return tuple([array.copy() for array in self.output_arrays])
         return tuple([self.request.output(position, dtype) for position, dtype in self._unbound])
 
+    def report(self) -> MappingReport:
+        """Return where each operator of the model runs, as OpenVINO's ``query_model`` says it."""
+        core = require("openvino").Core()
+        return mapping_of(core, core.read_model(self._file), self.facts["device"], self.facts["execution_devices"])
+
     def _ways(self) -> Iterator[Callable[[], Way]]:
         return self._make_ways(self._compiled)
 
@@ -159,15 +183,40 @@ def _switch(options: Mapping[str, Any], name: str, otherwise: bool) -> bool:
 
 def _target(core: Any, device: str) -> str:
     """OpenVINO's name for the device, when the device is here."""
-    kind, _, index = device.partition(":")
-    target = kind.upper() + (f".{index}" if index else "")
+    where = parse_device(device)
     here = attempt("openvino lists no devices", DeviceNotFoundError, lambda: list(core.available_devices))
     # OpenVINO says GPU for the only one, GPU.0 and GPU.1 for two; it takes GPU.0 either way.
     known = {*here, *(name.partition(".")[0] for name in here), *(f"{name}.0" for name in here if "." not in name)}
-    if target not in known:
-        names = sorted(name.lower().replace(".", ":") for name in here)
-        raise DeviceNotFoundError("openvino finds no such device here", got=device, allowed=names)
-    return target
+    wanted = [_vendor_name(name) for name in where.members or (() if where.kind == "auto" else (device,))]
+    for target in wanted:
+        if target not in known:
+            names = sorted(name.lower().replace(".", ":") for name in here)
+            raise DeviceNotFoundError("openvino finds no such device here", got=device, allowed=names)
+    if where.kind in ("auto", "hetero", "multi"):
+        return ":".join(part for part in (where.kind.upper(), ",".join(wanted)) if part)
+    return wanted[0]
+
+
+def _vendor_name(device: str) -> str:
+    return device.upper().replace(":", ".")
+
+
+def _cache_folder(folder: Any) -> str:
+    if not isinstance(folder, (str, Path)) or not str(folder):
+        raise ConfigError("option cache_dir", got=repr(folder), allowed="the path of a folder")
+    return str(folder)
+
+
+def _execution_devices(compiled: Compiled) -> list[str]:
+    """The devices that run it, as we call them; AUTO says only here which ones it chose."""
+    names = re.findall(r"[A-Z]+(?:\.[0-9]+)?", _property(compiled, "EXECUTION_DEVICES") or "")
+    return [name.lower().replace(".", ":") for name in names]
+
+
+def _nested(device: str, settings: Mapping[str, Any]) -> str:
+    """Settings of one device among several, in OpenVINO's words."""
+    words = {name: ("NO", "YES")[value] if isinstance(value, bool) else value for name, value in settings.items()}
+    return f"{{{device}:{{{','.join(f'{name}:{value}' for name, value in words.items())}}}}}"
 
 
 def _settle(artifact: Artifact, model: Any, batch: int | None) -> tuple[Settled, Settled, dict[int, tuple[int, ...]]]:

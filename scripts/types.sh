@@ -7,13 +7,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$(pwd -P)
 
 rm -rf .typing
-mkdir -p .typing/edgevision
-for entry in edgevision/*; do
-    # A folder of data is left out: mypy would count it as a namespace package.
-    if [ -d "$entry" ] && [ ! -e "$entry/__init__.py" ]; then continue; fi
-    ln -s "../../$entry" .typing/edgevision/
+for folder in edgevision converters runtimes devices; do
+    place=.typing/edgevision
+    if [ "$folder" != edgevision ]; then place=$place/$folder; fi
+    mkdir -p "$place"
+    for entry in "$folder"/*; do
+        # A folder of data is left out: mypy would count it as a namespace package.
+        if [ -d "$entry" ] && [ ! -e "$entry/__init__.py" ]; then continue; fi
+        ln -s "$root/$entry" "$place/"
+    done
 done
-for folder in converters runtimes devices; do ln -s "../../$folder" .typing/edgevision/; done
 
 cd .typing
 "$root/.venv/bin/python" -m mypy --config-file "$root/pyproject.toml" --cache-dir "$root/.mypy_cache" -p edgevision |

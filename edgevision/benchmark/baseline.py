@@ -219,7 +219,7 @@ def against_baseline(
         sittings_ms=tuple(sitting.p50_ms for sitting in measured.sittings),
         environment=measured.environment,
         noise=measured.noise,
-        protocol=f"{measured.protocol} Intervals: bootstrap-t of two samples' trimmed means, {confidence:.4g} confidence.{once}",
+        protocol=f"{measured.protocol} Intervals: bootstrap-t, trimmed means, {confidence:.4g} confidence.{once}",
     )
 
 

@@ -40,6 +40,8 @@ COMMANDS: Rows = {
     },
     "Fit it to a device": {
         "devices": ("edgevision.cli.devices:devices", "Show the devices and runtimes of this machine"),
+        "check": ("edgevision.cli.check:check", "Say whether models fit devices that need not be here"),
+        "compile": ("edgevision.cli.compile:compile_", "Compile for an accelerator, by its vendor's compiler"),
         "inspect": ("edgevision.cli.inspect:inspect", "Show what an artifact or a model file is"),
         "adopt": ("edgevision.cli.adopt:adopt", "Make an artifact of a model file from elsewhere"),
         "firmware": ("edgevision.cli.firmware:firmware", "Write an int8 model as C for a microcontroller"),

@@ -24,7 +24,10 @@ def devices() -> None:
         [entry["name"], ", ".join(entry["formats"]) or "any", ", ".join(entry["devices"]), entry["state"]]
         for entry in runtimes
     ]
-    text = "\n\n".join(_text(device) for device in found)
+    text = "\n\n".join(_text(device) for device in found if device.state != "absent")
+    absent = [f"{device.device} ({device.reason})" for device in found if device.state == "absent"]
+    if absent:
+        text += "\n\nnot here:\n  " + "\n  ".join(absent)
     show(
         {"devices": [device.to_dict() for device in found], "runtimes": runtimes},
         f"{text}\n\n{table(['runtime', 'formats', 'devices', 'package'], rows)}",
@@ -61,7 +64,8 @@ def _runtimes() -> list[dict[str, Any]]:
 
 
 def _text(device: Device) -> str:
-    shown: dict[str, object] = {"device": device.device, "name": device.name}
+    shown: dict[str, object] = {"device": device.device, "name": device.name, "state": device.state}
+    shown |= {"reason": device.reason, "fix": device.fix}
     for name, value in device.facts.items():
         if name == "name" or value is None or value == []:
             continue

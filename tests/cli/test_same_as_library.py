@@ -10,6 +10,7 @@ from edgevision.adopt import LAYOUTS, TASKS
 from edgevision.benchmark import against_baseline, benchmark, compare, run_scenario, sustained
 from edgevision.benchmark.scenario import SCENARIOS
 from edgevision.cli import main
+from edgevision.compiling import TARGETS as ACCELERATORS
 from edgevision.compress import apply_recipe, search
 from edgevision.compress.channel_target import channel_target
 from edgevision.converters.channel_importance import IMPORTANCES
@@ -18,7 +19,7 @@ from edgevision.converters.channel_pruning import prune_channels
 from edgevision.converters.clustering import CENTROIDS, cluster
 from edgevision.converters.distillation import Distillation
 from edgevision.converters.firmware import firmware
-from edgevision.converters.firmware.targets import TARGETS
+from edgevision.converters.firmware.targets import TARGETS as CORES
 from edgevision.converters.formats import COMPRESSED_FORMATS, FORMATS, QUANTIZED_FORMATS, SCHEMES
 from edgevision.converters.golden_samples import POLICIES
 from edgevision.converters.pruning import SCHEDULES as PRUNING_SCHEDULES
@@ -76,8 +77,9 @@ def options(command: str) -> dict[str, click.Option]:
         ("compress", "to", COMPRESSED_FORMATS),
         ("sensitivity", "to", COMPRESSED_FORMATS),
         ("benchmark", "scenario", SCENARIOS),
+        ("compile", "target", ACCELERATORS),
         ("evaluate", "split", SPLITS),
-        ("firmware", "target", TARGETS),
+        ("firmware", "target", CORES),
         ("adopt", "task", TASKS),
         ("adopt", "activation", ACTIVATIONS),
         ("adopt", "color", COLORS),

@@ -93,8 +93,8 @@ def test_a_machine_that_tells_nothing(tmp_path):
 
 
 def test_this_machine():
-    (cpu,) = discover()
-    assert cpu.device == "cpu"
+    cpu = discover()[0]
+    assert (cpu.device, cpu.state) == ("cpu", "available")
     assert cpu.name == cpu.facts["name"]
     assert cpu.facts["architecture"] == platform.machine()
     assert 1 <= cpu.facts["usable_cores"] <= len(os.sched_getaffinity(0))

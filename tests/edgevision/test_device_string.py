@@ -15,6 +15,10 @@ from edgevision.errors import DeviceNotFoundError
         ("npu:12", DeviceString("npu", index=12)),
         ("dla:1", DeviceString("dla", index=1)),
         ("coral:usb", DeviceString("coral", "usb")),
+        ("auto", DeviceString("auto")),
+        ("auto:gpu,cpu", DeviceString("auto", members=("gpu", "cpu"))),
+        ("hetero:gpu:1,cpu", DeviceString("hetero", members=("gpu:1", "cpu"))),
+        ("ssh://pi@box/multi:npu,cpu", DeviceString("multi", host="box", user="pi", members=("npu", "cpu"))),
         ("coral:pci:3", DeviceString("coral", "pci", 3)),
         ("ssh://pi@camera-3:2222/coral:usb:0", DeviceString("coral", "usb", 0, "camera-3", "pi", 2222)),
         ("ssh://10.0.0.7/cpu", DeviceString("cpu", host="10.0.0.7")),
@@ -28,7 +32,8 @@ def test_devices_parse_and_print_as_they_were(text, parsed):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "CPU", "cpu:0", "gpu:", "gpu:-1", "gpu:01", "gpu:x", "coral", "coral:usb:", "coral:tcp", "tpu", " cpu",
+    ["", "hetero", "multi:", "hetero:cpu,cpu", "auto:coral:usb", "auto:cpu,", "hetero:dla,gpu", "CPU",
+     "cpu:0", "gpu:", "gpu:-1", "gpu:01", "gpu:x", "coral", "coral:usb:", "coral:tcp", "tpu", " cpu",
      "cpu\n", "ssh://host", "ssh://host/", "ssh:///cpu", "ssh://host:0/cpu", "ssh://host:65536/cpu", "ssh://a b/cpu",
      "ssh://host/ssh://other/cpu", "ssh://-oProxyCommand=x@host/cpu", None, 3],
 )  # fmt: skip

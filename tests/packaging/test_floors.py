@@ -15,6 +15,7 @@ APPLICATIONS = tuple(
         "benchmark",
         "classifier",
         "cli",
+        "compiling",
         "compress",
         "demo",
         "doctor",

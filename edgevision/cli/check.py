@@ -1,0 +1,96 @@
+"""``edgevision check``: whether models fit devices, which need not be here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgevision.cli.command import command
+from edgevision.cli.output import check_failed, show, table, working
+
+if TYPE_CHECKING:
+    from edgevision.devices.checking import Check
+
+SHOWN = 12
+"""So many reasons are printed for a model on a device; ``--json`` has all of them."""
+
+
+@command(
+    "check",
+    "edgevision check runs/resnet8-tflite-static_wi8_ai8 --profile coral-usb --profile stm32h7",
+    "edgevision check model.tflite",
+    "edgevision check model.onnx --device",
+)
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=click.Path(path_type=Path))
+@click.option(
+    "--profile", "profiles", multiple=True, metavar="NAME|PATH",
+    help="A device, by the name of its profile or the path of a TOML file. By default every profile.",
+)  # fmt: skip
+@click.option("--device", is_flag=True, help="Check this machine too.")
+def check(models: tuple[Path, ...], profiles: tuple[str, ...], device: bool) -> None:
+    """Say whether each MODEL runs on devices: operators, numbers, shapes, memory and installation.
+
+    Exit status 3 where a model does not run on a device that was named.
+    """
+    from edgevision.cli.models import open_model
+    from edgevision.devices.checking import NO, check_model
+    from edgevision.devices.profile import load_profile, profile_here, profile_names
+    from edgevision.graphs import read_graph
+
+    names = profiles or (() if device else profile_names())
+    chosen = [load_profile(name) for name in names] + ([profile_here()] if device else [])
+    found: dict[str, list[Check]] = {}
+    with working("checking"):
+        for model in models:
+            graph = read_graph(open_model(model).model_file)
+            found[str(model)] = [check_model(graph, profile) for profile in chosen]
+    few = len(models) == 1 and (bool(profiles) or device)
+    show(
+        {"models": {name: [one.to_dict() for one in checks] for name, checks in found.items()}},
+        _detailed(found) if few else _table(found),
+    )
+    pairs = [(Path(name).name, one) for name, checks in found.items() for one in checks]
+    failed = [f"{name} on {one.profile}" for name, one in pairs if one.verdict == NO]
+    if failed and (profiles or device):
+        check_failed(f"does not run: {', '.join(failed)}")
+
+
+def _table(found: dict[str, list[Check]]) -> str:
+    """One row for a device, one column for a model; where something is left to the processor, how much is not."""
+    names = list(found)
+    rows = []
+    for place, first in enumerate(found[names[0]]):
+        cells = [_cell(found[name][place]) for name in names]
+        rows.append([first.profile, *cells])
+    return table(["profile", *(Path(name).name for name in names)], rows)
+
+
+def _cell(one: Check) -> str:
+    from edgevision.devices.checking import NO, PARTLY, RUNS
+
+    install = "*" if any(reason.kind == "install" and reason.rewrite for reason in one.reasons) else ""
+    if one.verdict == RUNS:
+        return f"runs{install}"
+    if one.verdict == PARTLY and one.mapping is not None:
+        return f"partly {one.mapping.mapped}/{len(one.mapping.placements)}{install}"
+    kinds = [reason.kind for reason in one.reasons if reason.kind != "install"]
+    return f"{'no' if one.verdict == NO else one.verdict}: {kinds[0]}{install}"
+
+
+def _detailed(found: dict[str, list[Check]]) -> str:
+    return "\n\n".join(_text(one) for checks in found.values() for one in checks)
+
+
+def _text(one: Check) -> str:
+    lines = [f"{one.profile}: {one.verdict}"]
+    if one.way is not None and one.mapping is not None:
+        by = f"{one.mapping.mapped} of {len(one.mapping.placements)} operators on {one.way.target}"
+        lines[0] += f" ({one.way.runtime}: {by})"
+    for reason in one.reasons[:SHOWN]:
+        where = f"{reason.where}: " if reason.where else f"{reason.kind}: "
+        lines.append(f"  {where}{reason.text}" + (f"; {reason.rewrite}" if reason.rewrite else ""))
+    if len(one.reasons) > SHOWN:
+        lines.append(f"  and {len(one.reasons) - SHOWN} more: --json has all of them")
+    return "\n".join(lines)

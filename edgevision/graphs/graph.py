@@ -1,0 +1,145 @@
+"""What a model file is made of, whatever its format: operators in order, and the tensors between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_BITS = {"float64": 64, "int64": 64, "uint64": 64, "float32": 32, "int32": 32, "uint32": 32, "complex64": 64,
+         "float16": 16, "bfloat16": 16, "int16": 16, "uint16": 16, "int4": 4, "uint4": 4, "int2": 2}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor.
+
+    Attributes:
+        name: As the file has it.
+        shape: Axes in the file's order; None for an open one. None as a whole when the file does not say.
+        dtype: As numpy calls it; "" when the file does not say.
+        constant: Whether the file holds its content.
+        scales: How many quantization scales it has; 0 when it is not quantized.
+        scale: The first of them; 0 without one.
+        zero_point: The first zero point.
+        content: Its values, for constants of at most 16 integers; else None.
+        zero: Whether it is a constant whose bytes are all its zero point.
+        resizable: Whether a TFLite file lets an axis be changed; ``shape`` is what it is without that.
+    """
+
+    name: str
+    shape: tuple[int | None, ...] | None
+    dtype: str
+    constant: bool = False
+    scales: int = 0
+    scale: float = 0.0
+    zero_point: int = 0
+    content: tuple[int, ...] | None = None
+    zero: bool = False
+    resizable: bool = False
+
+    @property
+    def static(self) -> bool:
+        """Whether every axis has a length."""
+        return self.shape is not None and None not in self.shape
+
+    @property
+    def elements(self) -> int:
+        """Number of values, open axes counted as 1; 0 when the shape is not known."""
+        return math.prod(1 if size is None else size for size in self.shape) if self.shape is not None else 0
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the values."""
+        return (self.elements * _BITS.get(self.dtype, 8) + 7) // 8
+
+    def __str__(self) -> str:
+        shape = "?" if self.shape is None else "×".join("?" if size is None else str(size) for size in self.shape)
+        return f"{self.dtype or 'unknown type'} {shape or 'scalar'}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operator.
+
+    Attributes:
+        index: Its place in the file, from 0.
+        kind: What it computes, as its format calls it ("CONV_2D", "Conv", "Convolution"; a custom one by its name).
+        name: The node's name, or that of its first output where nodes have none.
+        inputs: Names of its tensors, in order; "" for one that is left out.
+        outputs: Likewise.
+        attributes: What else it says: strides, dilations, axes, fused activation.
+        custom: Whether the format does not define it.
+        payload: Content of a custom operator.
+    """
+
+    index: int
+    kind: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    custom: bool = False
+    payload: bytes = field(default=b"", repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.index} ({self.name})"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model.
+
+    Attributes:
+        format: "tflite", "edgetpu", "vela", "onnx" or "openvino".
+        nodes: Its operators, in the order of the file.
+        values: Its tensors by name.
+        inputs: Names of the model's inputs.
+        outputs: Names of the model's outputs.
+        file_bytes: Size of its files.
+        subgraphs: How many graphs the file has: more than one where it branches or loops.
+    """
+
+    format: str
+    nodes: tuple[Node, ...]
+    values: Mapping[str, Value]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    file_bytes: int
+    subgraphs: int = 1
+
+    def inputs_of(self, node: Node) -> tuple[Value, ...]:
+        """Return a node's inputs that are not constant."""
+        return tuple(value for value in self._values(node.inputs) if not value.constant)
+
+    def constants_of(self, node: Node) -> tuple[Value, ...]:
+        """Return a node's constants."""
+        return tuple(value for value in self._values(node.inputs) if value.constant)
+
+    def outputs_of(self, node: Node) -> tuple[Value, ...]:
+        """Return a node's outputs."""
+        return self._values(node.outputs)
+
+    def _values(self, names: tuple[str, ...]) -> tuple[Value, ...]:
+        return tuple(self.values[name] for name in names if name in self.values)
+
+    @property
+    def constant_bytes(self) -> int:
+        """Bytes of all constants."""
+        return sum(value.bytes for value in self.values.values() if value.constant)
+
+    def peak_bytes(self) -> int:
+        """Return the most bytes that tensors which are still needed take together, when run in the file's order.
+
+        Alignment, scratch space of kernels and operators that work in place are not counted.
+        """
+        last = {name: node.index for node in self.nodes for name in node.inputs}
+        last |= dict.fromkeys(self.outputs, len(self.nodes))
+        live = {name for name in self.inputs if name in self.values}
+        peak = sum(self.values[name].bytes for name in live)
+        for node in self.nodes:
+            live |= {name for name in node.outputs if name in self.values and not self.values[name].constant}
+            peak = max(peak, sum(self.values[name].bytes for name in live))
+            live = {name for name in live if last.get(name, -1) > node.index}
+        return peak
