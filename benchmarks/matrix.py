@@ -20,6 +20,7 @@ from edgevision.artifact import Artifact
 from edgevision.benchmark import Candidate, benchmark
 from edgevision.data.dataset import ImageDataset
 from edgevision.data.locate import open_dataset
+from edgevision.errors import IncompatibleModelError
 from edgevision.evaluate import evaluate
 from edgevision.metrics.closeness import Closeness
 from edgevision.runtimes import load
@@ -54,12 +55,11 @@ def main() -> None:
     cells, absent = [], []
     for artifact in map(Artifact.open, options.artifacts):
         for label, runtime, chosen in WAYS[artifact.manifest.format]:
-            with load(artifact, runtime=runtime, options=chosen) as model:
-                used = model.facts["precision"]
-            if chosen.get("precision", used) == used:
+            try:
+                load(artifact, runtime=runtime, options=chosen).close()
                 cells.append((label, artifact, runtime, chosen))
-            else:
-                absent.append({"scheme": artifact.manifest.scheme, "way": label, "precision": used})
+            except IncompatibleModelError as exc:
+                absent.append({"scheme": artifact.manifest.scheme, "way": label, "why": str(exc)})
     candidates = [Candidate(artifact, runtime, options=chosen) for _, artifact, runtime, chosen in cells]
     timing = benchmark(candidates, min_duration_s=options.min_duration, seed=0)
     rows = []
@@ -79,7 +79,8 @@ def main() -> None:
                 "p99_ms": entry.latency.p99_ms,
             }
         )
-    print(json.dumps({"rows": rows, "absent": absent}))
+    noise = timing.noise
+    print(json.dumps({"rows": rows, "absent": absent, "noise": None if noise is None else noise.to_dict()}))
 
 
 def _answers(artifact: Artifact, data: ImageDataset, runtime: str, options: dict[str, Any]) -> Answers:

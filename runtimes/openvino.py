@@ -18,7 +18,7 @@ from edgevision.magic import check_format
 from edgevision.mapping import MappingReport
 from edgevision.optional import require, version
 from edgevision.runtimes.base import Availability, CompiledModel
-from edgevision.runtimes.openvino_c import Compiled
+from edgevision.runtimes.openvino_c import INSTALL, Compiled, library_file
 from edgevision.runtimes.openvino_mapping import mapping_of
 from edgevision.runtimes.openvino_ring import ring_ways
 from edgevision.runtimes.settle import (
@@ -57,7 +57,10 @@ class OpenVINORuntime:
 
     def availability(self) -> Availability:
         """Say whether OpenVINO is here."""
-        return Availability.of("openvino", "openvino")
+        found = Availability.of("openvino", "openvino")
+        if found.available and library_file() is None:
+            return Availability(False, "openvino", install=INSTALL)
+        return found
 
     def load(self, artifact: Artifact, device: str, options: Mapping[str, Any]) -> CompiledModel:
         """Read the model, fix its open dimensions, compile it."""
@@ -105,6 +108,12 @@ class OpenVINORuntime:
             "execution_devices": _execution_devices(compiled),
             "from_cache": _SWITCHED.get(_property(compiled, "LOADED_FROM_CACHE") or "", False),
         }
+
+        if "precision" in options and facts["precision"] != precision:
+            raise IncompatibleModelError(
+                f"{device} does not compute in {precision}", got=facts["precision"], allowed=facts["precision"],
+                next_step="leave the option precision out",
+            )  # fmt: skip
 
         def bound(compiled: Compiled) -> OpenVINOModel:
             return OpenVINOModel(compiled, inputs, outputs, facts, ways, artifact.model_file)

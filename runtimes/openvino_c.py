@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes as c
 import functools
+import importlib.util
 import os
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,9 @@ import numpy as np
 from edgevision.errors import BackendUnavailableError
 from edgevision.optional import require
 from edgevision.tensors import Array
+
+INSTALL = "pip install --force-reinstall openvino"
+"""What brings the library: it is in the wheel."""
 
 _Handle = c.c_void_p
 _Made = c.POINTER(c.c_void_p)
@@ -91,7 +95,7 @@ class Compiled:
             words = [c.c_char_p(os.fsencode(_word(part))) for pair in settings.items() for part in pair]
             made = c.byref(self._handle)
             _call("ov_core_compile_model", core, model, os.fsencode(target), len(words), made, *words)
-        weakref.finalize(self, _library().ov_compiled_model_free, self._handle)
+        _freed_with(self, "ov_compiled_model_free", self._handle)
 
     def get_property(self, name: str) -> str:
         """Return a property in OpenVINO's words; RuntimeError where the device does not have it."""
@@ -118,7 +122,7 @@ class Request:
         library = _library()
         self._infer, self._start = library.ov_infer_request_infer, library.ov_infer_request_start_async
         self._wait = library.ov_infer_request_wait
-        self._free = weakref.finalize(self, library.ov_infer_request_free, handle)
+        self._free = _freed_with(self, "ov_infer_request_free", handle)
 
     def bind(self, side: str, position: int, array: Array) -> None:
         """Let the ``input`` or ``output`` at a position be a contiguous array, which must live as long as this."""
@@ -177,24 +181,37 @@ class _Owned:
         getattr(_library(), self._free)(self._handle)
 
 
+def _freed_with(owner: Any, free: str, handle: c.c_void_p) -> Any:
+    """Free a handle with its owner, but not when the process ends: a thread may be within an inference then."""
+    finalizer = weakref.finalize(owner, getattr(_library(), free), handle)
+    finalizer.atexit = False
+    return finalizer
+
+
+def library_file() -> str | None:
+    """Return the library that belongs to the Python package, or else the system's; None where there is neither."""
+    package = importlib.util.find_spec("openvino")
+    folder = Path(package.origin).parent / "libs" if package and package.origin else Path()
+    beside = sorted(str(file) for file in (*folder.glob("libopenvino_c.*"), *folder.glob("openvino_c.dll")))
+    return beside[0] if beside else find_library("openvino_c")
+
+
 @functools.cache
 def _library() -> Any:
-    """Load the library that belongs to the Python package, or else the system's."""
-    folder = Path(require("openvino").__file__).parent / "libs"
-    beside = sorted(str(file) for file in (*folder.glob("libopenvino_c.*"), *folder.glob("openvino_c.dll")))
-    name = beside[0] if beside else find_library("openvino_c")
+    require("openvino")  # loads what the library needs
+    name = library_file()
     if name is None:
-        raise BackendUnavailableError(
-            "openvino is installed without its C library", allowed="libopenvino_c",
-            next_step="pip install openvino, whose wheel has it, or install the library beside it",
-        )  # fmt: skip
-    library = c.CDLL(name)
-    for call, arguments in _CALLS.items():
-        function = getattr(library, call)
-        function.argtypes, function.restype = arguments, c.c_int
-    for call in _FREED:
-        getattr(library, call).argtypes, getattr(library, call).restype = (_Handle,), None
-    library.ov_free.argtypes, library.ov_free.restype = (c.c_char_p,), None
+        raise BackendUnavailableError("openvino has no libopenvino_c beside it", next_step=INSTALL)
+    try:
+        library = c.CDLL(name)
+        for call, arguments in _CALLS.items():
+            function = getattr(library, call)
+            function.argtypes, function.restype = arguments, c.c_int
+        for call in _FREED:
+            getattr(library, call).argtypes, getattr(library, call).restype = (_Handle,), None
+        library.ov_free.argtypes, library.ov_free.restype = (c.c_char_p,), None
+    except (OSError, AttributeError) as exc:
+        raise BackendUnavailableError(f"{name} does not load", got=str(exc), next_step=INSTALL) from exc
     library.ov_get_error_info.argtypes, library.ov_get_error_info.restype = (c.c_int,), c.c_char_p
     library.ov_get_last_err_msg.argtypes, library.ov_get_last_err_msg.restype = (), c.c_char_p
     return library

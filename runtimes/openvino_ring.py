@@ -58,7 +58,7 @@ class Ring:
                 bound = self._requests[len(answers) % size]
                 bound.request.wait()
                 answers.append(bound.take())
-        except Exception:
+        except BaseException:
             for bound in self._requests:  # none may be under way when the next call writes into its tensors
                 with suppress(Exception):
                     bound.request.wait()

@@ -94,7 +94,7 @@ class Regression:
     Attributes:
         results: One for each candidate.
         max_regression: By how much it may be slower: 0.05 are five percent.
-        confidence: Of the intervals.
+        confidence: Of all intervals together.
         candidates: Artifact, SHA-256, runtime, device and options of each.
         sittings_ms: For each sitting the median latency of each candidate.
         environment: The machine.
@@ -206,7 +206,7 @@ def against_baseline(
     results = []
     for place, (candidate, entry) in enumerate(zip(candidates, entries, strict=True)):
         now = [sitting.p50_ms[place] for sitting in measured.sittings]
-        ratio = _ratio(now, entry.p50s_ms, confidence, seed)
+        ratio = _ratio(now, entry.p50s_ms, 1 - (1 - confidence) / len(candidates), seed)
         verdict, reason = _verdict(ratio, doubt, max_regression)
         before = statistics.median(entry.p50s_ms)
         results.append(Held(name_of(candidate), before, statistics.median(now), ratio, verdict, reason))
@@ -219,7 +219,7 @@ def against_baseline(
         sittings_ms=tuple(sitting.p50_ms for sitting in measured.sittings),
         environment=measured.environment,
         noise=measured.noise,
-        protocol=f"{measured.protocol} Intervals: bootstrap-t, trimmed means, {confidence:.4g} confidence.{once}",
+        protocol=f"{measured.protocol} Intervals: trimmed bootstrap-t, {confidence:.4g} in all.{once}",
     )
 
 

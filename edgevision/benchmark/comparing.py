@@ -50,7 +50,7 @@ def compare(
     Args:
         candidates: What to compare; at least two. The inputs are an artifact's golden samples, or random.
         margin: Ratios nearer to 1 than this count as equal: 0.03 are three percent.
-        confidence: Of each interval.
+        confidence: Of all intervals together.
         budget_s: Seconds that all of it may take, once every candidate was loaded for the first time; a sitting that
             has begun is finished.
         seed: Of the order and of random inputs.
@@ -63,7 +63,7 @@ def compare(
     """
     _check(candidates, margin, confidence, budget_s)
     measured = measure(candidates, known_of(candidates), budget_s=budget_s, seed=seed, pin=pin, progress=progress)
-    protocol = f"{measured.protocol} Intervals: bootstrap-t of the sittings' trimmed mean, {confidence:.4g} confidence."
+    protocol = f"{measured.protocol} Intervals: bootstrap-t of trimmed means, {confidence:.4g} confidence in all."
     names = [name_of(candidate) for candidate in candidates]
     result = concluded(names, measured.sittings, margin=margin, confidence=confidence, seed=seed, protocol=protocol)
     return replace(result, candidates=measured.candidates, environment=measured.environment, noise=measured.noise)

@@ -87,7 +87,7 @@ class Comparison:
         others: The others, in their order.
         control: The first against itself, in the same sittings: what the machine's unrest alone makes of a ratio.
         margin: Ratios nearer to 1 than this count as equal.
-        confidence: Of the intervals.
+        confidence: Of all intervals together.
         sittings_ms: For each sitting the median latency of each candidate, in their order.
         protocol: How it was measured, in words.
         candidates: What was compared: artifact, SHA-256, runtime, device and options of each.
@@ -139,8 +139,10 @@ def concluded(
 
     A candidate is faster or slower where its whole interval lies beyond the margin, equivalent where it lies within,
     and everything else is insufficient evidence: so are fewer than `FEWEST_SITTINGS`, and a machine on which the first
-    candidate differs from itself by more than the margin.
+    candidate differs from itself by more than the margin. The confidence is that of all statements together
+    (Bonferroni): with many candidates each interval is wider.
     """
+    each = 1 - (1 - confidence) / max(1, len(names) - 1)
     control = None
     if len(sittings) >= FEWEST_SITTINGS:
         control = Ratio.of([sitting.control for sitting in sittings], confidence, seed)
@@ -148,7 +150,7 @@ def concluded(
     others = []
     for place in range(1, len(names)):
         logarithms = [sitting.logarithms[place] for sitting in sittings]
-        ratio = None if control is None else Ratio.of(logarithms, confidence, seed)
+        ratio = None if control is None else Ratio.of(logarithms, each, seed)
         others.append(Compared(names[place], p50s[place], ratio, *_verdict(ratio, control, margin, len(sittings))))
     times = tuple(sitting.p50_ms for sitting in sittings)
     return Comparison(names[0], p50s[0], tuple(others), control, margin, confidence, times, protocol)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Ratios nearer to 1 count as equal.",
 )
-@confidence_option("Of the intervals.")
+@confidence_option("Of all intervals together.")
 @click.option(
     "--budget",
     type=FloatRange(min=0, min_open=True),

@@ -75,6 +75,7 @@ def verify(
     time, and the one that explains it is named. The exit status is 3 unless every runtime holds.
     """
     from edgevision.cli.models import open_model, open_to_run
+    from edgevision.runtimes import available_runtimes
     from edgevision.verify import verify as verify_artifact
 
     if reference and data is None:
@@ -85,7 +86,9 @@ def verify(
         refuse_options(["sealing"], "writes into MODEL here", got=device, allowed="a device of this machine")
         _verify_there(open_model(model), remote, runtimes, data, split, floats, options, layers, isolate)
         return
-    artifact = open_to_run(model, runtimes, device, options, isolate)
+    artifact = open_model(model)
+    names = runtimes or available_runtimes(artifact, device)
+    artifact = open_to_run(model, names, device, options, isolate)
     dataset = _dataset(data, split)
     with working("verifying"):
         if sealing:

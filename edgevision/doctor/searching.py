@@ -15,7 +15,7 @@ STEPS = (32, 128)
 
 _SWEEPS = 4
 _ASIDE = 0.05
-"""Chance at which a search leaves a value that is usual, or declared, for another one."""
+"""Chance at which a search goes on from another value than the usual one; what it ends with is up to the confidence."""
 
 
 class Search:
@@ -105,4 +105,5 @@ class Search:
         best, other = Trial(found), Trial(usual)
         self.trials.run((best, other), count, self.progress)
         difference = self.compare(best, other, comparisons)
-        return found if difference.mean > 0 and difference.p < _ASIDE else usual
+        aside = _ASIDE if comparisons == 1 else 1 - self.confidence
+        return found if difference.mean > 0 and difference.p < aside else usual

@@ -1,7 +1,7 @@
 """Why a runtime no longer answers as it did: found by experiment, one condition changed at a time.
 
 A cause is named only where changing that one condition, and nothing else, brings every output back within the
-tolerance. Where no single change does, nothing is named, and what was tried is said.
+tolerance that it missed. Where no single change does, nothing is named, and what was tried is said.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Findings:
             return "cause: " + "; ".join(self.causes)
         if self.tried:
             return f"no cause found: it differs as well with {', with '.join(self.tried)}"
-        return "no cause found: there is nothing about the runtime that could be changed back"
+        return "no cause found: nothing about the runtime is otherwise than when it was sealed"
 
 
 def find_causes(
@@ -101,7 +101,7 @@ def _experiments(facts: Mapping[str, Any], sealed: Mapping[str, Any], integers: 
 def _kernels(integers: bool) -> str:
     cpu = cpu_facts()
     saturates = integers and cpu.architecture == "x86_64" and not set(VNNI) & set(cpu.features)
-    why = ": the processor has no VNNI, and without it sums of products saturate in 16 bits" if saturates else ""
+    why = ": the processor has no VNNI, and without it sums of products of 8-bit weights saturate" if saturates else ""
     return f"the kernels here compute otherwise than float does with the same numbers{why}"
 
 

@@ -12,7 +12,7 @@ from edgevision.errors import ArtifactError, BackendUnavailableError, ConfigErro
 from edgevision.metrics.closeness import Closeness
 from edgevision.runtimes.base import available_runtimes, check_runtime
 from edgevision.verify.agreement import agreement
-from edgevision.verify.causes import find_causes
+from edgevision.verify.causes import Findings, find_causes
 from edgevision.verify.conditions import conditions
 from edgevision.verify.distance import (
     Distance,
@@ -113,17 +113,21 @@ def _check(
         verdict, outputs = UNPROVEN, _outputs(answers, golden, None, [])
         reasons: tuple[str, ...] = (f"never sealed on {runtime} and {device}",)
     else:
-        outputs, same = _compared(answers, golden, sealed, parity)
+        same = conditions(answers.facts) == parity["conditions"]
+        tolerances = _tolerances(parity, sealed, answers, same)
+        outputs = _outputs(answers, golden, sealed, tolerances)
         changed, too_far = _changed(artifact, parity), _too_far(outputs, same)
         if too_far and not changed:
 
             def holds(other: Mapping[str, Any]) -> bool:
                 changes = {**(options or {}), **other}
                 again = run_images(artifact, golden.samples, runtime=runtime, device=device, options=changes)
-                return all(check.within for check in _compared(again, golden, sealed, parity)[0])
+                return all(check.within for check in _outputs(again, golden, sealed, tolerances))
 
-            integers = (artifact.manifest.scheme or "").startswith("static_wi8")
-            findings = find_causes(answers.facts, parity["conditions"], holds, integers=integers)
+            findings = Findings()
+            if not same:  # what is as it was when sealed cannot be the cause
+                integers = (artifact.manifest.scheme or "").startswith("static_wi8")
+                findings = find_causes(answers.facts, parity["conditions"], holds, integers=integers)
         reasons = (*changed, *too_far)
         verdict = BROKEN if reasons else HOLDS
     return RuntimeCheck(
@@ -139,14 +143,6 @@ def _check(
         dataset_agreement,
         answers.facts,
     )
-
-
-def _compared(
-    answers: Answers, golden: Golden, sealed: Sequence[Array], parity: Mapping[str, Any]
-) -> tuple[tuple[OutputCheck, ...], bool]:
-    """Compare answers with the sealed ones; return also whether they were made under the same conditions."""
-    same = conditions(answers.facts) == parity["conditions"]
-    return _outputs(answers, golden, sealed, _tolerances(parity, sealed, answers, same)), same
 
 
 def _outputs(

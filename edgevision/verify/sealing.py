@@ -16,6 +16,7 @@ Three things are measured on each runtime and kept in the manifest, under ``runt
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -63,12 +64,15 @@ def seal(
         The sealed artifact.
 
     Raises:
-        ArtifactError: It has no golden samples, and no dataset is given; or its preprocessing is unknown.
+        ArtifactError: It has no golden samples, and no dataset is given; or its preprocessing is unknown; or an output
+            is finite for the samples alone.
+        ConfigError: It was sealed on another device of a runtime, whose evidence this would replace.
         BackendUnavailableError: No runtime for its format is here.
     """
     names = tuple(runtimes) if runtimes is not None else available_runtimes(artifact, device)
     if not names:
         raise BackendUnavailableError(f"no runtime here runs the format {artifact.manifest.format}")
+    _check_devices(artifact, names, device)
     golden = artifact.golden() or _choose(artifact, names[0], dataset, reference, device, seed)
     expected, measured = dict(golden.expected), dict(artifact.manifest.runtimes)
     for name in names:
@@ -76,6 +80,17 @@ def seal(
         expected[name] = answers.outputs
         measured[name] = {**measured.get(name, {}), "parity": parity}
     return artifact.update(golden=replace(golden, expected=expected), runtimes=measured)
+
+
+def _check_devices(artifact: Artifact, names: Sequence[str], device: str) -> None:
+    for name in names:
+        table = artifact.manifest.runtimes.get(name)
+        before = (table.get("parity") or {}).get("device", device) if isinstance(table, Mapping) else device
+        if before != device:
+            raise ConfigError(
+                f"{artifact.path} is sealed on {name} for another device", got=device, allowed=before,
+                next_step="seal a copy of the artifact for this device",
+            )  # fmt: skip
 
 
 def _choose(
@@ -117,11 +132,17 @@ def _measure(
     for k, spec in enumerate(first.specs):
         reference = golden.float_outputs[k] if k < len(golden.float_outputs) else None
         cost = None if reference is None else float_distance(first.outputs[k], reference, spec)
+        repeat, allowance = _widest(first, runs[1:], k), _widest(first, shaken, k)
+        if math.isfinite(repeat.max_abs_error) and not math.isfinite(allowance.max_abs_error):
+            raise ArtifactError(
+                f"{artifact.path}: output {spec.name} is no number once the input trembles a little",
+                next_step="find the layer that overflows: edgevision verify --layers",
+            )
         outputs.append(
             {
                 "name": spec.name,
-                "repeat": _widest(first, runs[1:], k).to_dict(),
-                "allowance": _widest(first, shaken, k).to_dict(),
+                "repeat": repeat.to_dict(),
+                "allowance": allowance.to_dict(),
                 "float_model": None if cost is None else cost.to_dict(),
             }
         )

@@ -1,13 +1,23 @@
 """The openvino runtime: numerics are explicit, devices are never replaced, two models stay apart."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from edgevision.artifact import Artifact
 from edgevision.devices.cpu import VNNI, cpu_facts
-from edgevision.errors import ArtifactError, BackendUnavailableError, ConfigError, DeviceNotFoundError, InferenceError
+from edgevision.errors import (
+    ArtifactError,
+    BackendUnavailableError,
+    ConfigError,
+    DeviceNotFoundError,
+    IncompatibleModelError,
+    InferenceError,
+)
 from edgevision.preprocessing import Preprocessing
-from edgevision.runtimes import load
+from edgevision.runtimes import available_runtimes, load
 from edgevision.runtimes.openvino import _target
 
 ov = pytest.importorskip("openvino", reason="the extra openvino is not installed")
@@ -51,9 +61,38 @@ def test_an_onnx_file_runs_as_it_is_with_the_batch_that_is_asked_for(make_onnx, 
 
 def test_another_precision_is_taken_when_asked_for_and_reported(product):
     path, _ = product
+    if not {"avx512_bf16", "amx_bf16", "bf16"} & set(cpu_facts().features):
+        with pytest.raises(IncompatibleModelError, match=r"cpu does not compute in bfloat16: got float32"):
+            load(Artifact.describe(path), options={"precision": "bfloat16"})
+        return
     with load(Artifact.describe(path), options={"precision": "bfloat16"}) as model:
-        assert model.facts["precision"] in ("bfloat16", "float32")  # what the processor has
+        assert model.facts["precision"] == "bfloat16"
         assert model.infer([np.ones((1, 256), np.float32)])[0].dtype == np.float32
+
+
+def test_a_process_may_end_while_a_thread_infers(product):
+    path, _ = product
+    program = f"""
+import threading, time
+import numpy as np
+from edgevision.artifact import Artifact
+from edgevision.runtimes import available_runtimes, load
+model = load(Artifact.describe({str(path)!r}))
+def forever():
+    while True:
+        model.infer([np.ones((1, 256), np.float32)])
+threading.Thread(target=forever, daemon=True).start()
+time.sleep(0.2)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_the_c_library_the_runtime_is_not_here(product, monkeypatch):
+    monkeypatch.setattr("edgevision.runtimes.openvino.library_file", lambda: None)
+    assert "openvino" not in available_runtimes(Artifact.describe(product[0]))
+    with pytest.raises(BackendUnavailableError, match="--force-reinstall openvino"):
+        load(Artifact.describe(product[0]), runtime="openvino")
 
 
 @pytest.fixture(scope="module")

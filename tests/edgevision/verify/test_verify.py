@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgevision.artifact import Artifact
-from edgevision.errors import ArtifactError, ConfigError, EdgeVisionError
+from edgevision.errors import ArtifactError, ConfigError, EdgeVisionError, IncompatibleModelError
 from edgevision.files import sha256_file
 from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes import load
@@ -86,6 +87,23 @@ def test_sealing_keeps_what_others_measured(artifact_of):
     sealed = seal(artifact)
     assert sealed.manifest.runtimes["tflite"]["latency"] == 1.5 and "parity" in sealed.manifest.runtimes["tflite"]
     assert verify(sealed).not_here == ("elsewhere",)
+
+
+def test_the_evidence_of_another_device_is_not_replaced(artifact_of):
+    sealed = rewrite(seal(artifact_of("float")), lambda document: parity(document).update(device="gpu"))
+    with pytest.raises(ConfigError, match="sealed on tflite for another device: got cpu; allowed: gpu; seal a copy"):
+        seal(sealed)
+
+
+@pytest.mark.parametrize(("kind", "step"), [("int8", 1), ("openvino", 1e-3)])
+def test_other_answers_under_the_conditions_of_the_sealing_have_no_cause_among_them(artifact_of, kind, step):
+    sealed = seal(artifact_of(kind))
+    golden, runtime = sealed.golden(), "openvino" if kind == "openvino" else "tflite"
+    changed = tuple(answer.copy() for answer in golden.expected[runtime])
+    changed[0].flat[0] += step if changed[0].flat[0] < 100 else -step
+    forged = sealed.update(golden=replace(golden, expected={runtime: changed}))
+    (check,) = verify(forged, runtimes=[runtime]).checks
+    assert check.verdict == "broken" and check.same_conditions and check.findings.causes == ()
 
 
 def test_never_sealed_is_unproven(artifact_of):
@@ -190,9 +208,10 @@ def test_other_kernels_are_within_the_allowance(artifact_of, kind):
 
 def test_reduced_precision_is_broken(artifact_of):
     artifact = seal(artifact_of("openvino"))
-    with load(artifact, options={"precision": "bfloat16"}) as model:
-        if model.facts["precision"] != "bfloat16":
-            pytest.skip("this processor has no bfloat16")
+    try:
+        load(artifact, options={"precision": "bfloat16"}).close()
+    except IncompatibleModelError:
+        pytest.skip("this processor has no bfloat16")
     (check,) = verify(artifact, options={"precision": "bfloat16"}).checks
     assert check.verdict == "broken" and check.same_conditions is False
     cause = "float parts computed in bfloat16; it was sealed with float parts computed in float32"
