@@ -6,6 +6,7 @@ import gc
 import itertools
 import math
 import random
+import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from edgevision.benchmark.inputs import batch_of, inputs_for
 from edgevision.benchmark.latency import LatencyStats
 from edgevision.benchmark.noise import judge
 from edgevision.benchmark.result import BenchmarkEntry, BenchmarkReport, Protocol
+from edgevision.benchmark.warming import AT_MOST, WITHIN, warm_up
 from edgevision.devices.affinity import pinned
 from edgevision.devices.energy import EnergyMeter
 from edgevision.errors import ConfigError
@@ -81,21 +83,25 @@ class _Runner:
     joules: float | None = 0.0
     many_ns: int = 0
     many_count: int = 0
+    warmup_s: float = 0.0
+    warm: bool = True
 
-    def turn(self, seconds: float, keep: bool) -> None:
-        """Infer for this long, at least once."""
-        cpu = time.process_time_ns()
-        samples = timed_turn(self.model, self.inputs, seconds)
-        if keep:
-            self.cpu_ns += time.process_time_ns() - cpu
-            self.samples_ns += samples
-            self.total_ns += sum(samples)
+    def warm_up(self, least_s: float) -> None:
+        """Infer until the latency is stable, and keep nothing."""
+
+        def part(seconds: float) -> float:
+            return statistics.median(timed_turn(self.model, self.inputs, seconds))
+
+        self.warmup_s, self.warm = warm_up(part, least_s)
 
     def metered_turn(self, seconds: float, meter: EnergyMeter) -> None:
         """Infer for this long, at least once, keep the samples, and count the energy."""
         meter.taken_j(0.0)
-        start = time.perf_counter()
-        self.turn(seconds, keep=True)
+        start, cpu = time.perf_counter(), time.process_time_ns()
+        samples = timed_turn(self.model, self.inputs, seconds)
+        self.cpu_ns += time.process_time_ns() - cpu
+        self.samples_ns += samples
+        self.total_ns += sum(samples)
         taken = meter.taken_j(time.perf_counter() - start)
         self.joules = None if taken is None or self.joules is None else self.joules + taken
 
@@ -131,11 +137,12 @@ def benchmark(
     """Measure latency, loading and memory of each candidate.
 
     Loading, the first inference and memory are measured in a fresh process per candidate. Then all are loaded here,
-    each runs for ``warmup_s``, and they take turns until each has both ``min_duration_s`` and ``min_count``.
+    each runs for ``warmup_s`` and on until it is stable (`edgevision.benchmark.warming`), and they take turns until
+    each has both ``min_duration_s`` and ``min_count``.
 
     Args:
         candidates: What to time.
-        warmup_s: Seconds before the first sample.
+        warmup_s: Seconds before the first sample, at least; 0 for no warm-up.
         min_duration_s: Seconds of inference per candidate.
         min_count: Samples per candidate.
         inputs: Lists of tensors for `CompiledModel.infer`, for every candidate; None for the artifact's golden
@@ -162,15 +169,21 @@ def benchmark(
             fresh = run_fresh(candidate.artifact, candidate.runtime, candidate.device, candidate.options, seed=seed)
             runners.append(_prepare(stack, candidate, fresh, inputs, images, seed))
         for runner in runners:
-            runner.turn(warmup_s, keep=False)
+            runner.warm_up(warmup_s)
         machine, meter = fingerprint(), EnergyMeter()
         conditions = _take_turns(runners, protocol, meter, lambda share: tell(steps + int(share * steps), 2 * steps))
         if throughput:
             _many_in_turns(runners, protocol)
         entries = tuple(_entry(runner) for runner in runners)
-    samples = {_title(index, entry): entry.latency.samples_ms for index, entry in enumerate(entries, 1)}
+    titles = [_title(index, entry) for index, entry in enumerate(entries, 1)]
+    samples = {title: entry.latency.samples_ms for title, entry in zip(titles, entries, strict=True)}
+    cold = [
+        f"{title}: not stable after {runner.warmup_s:.1f} s of warm-up"
+        for title, runner in zip(titles, runners, strict=True)
+        if not runner.warm
+    ]
     energy = str(meter.source or meter.absent)
-    return BenchmarkReport(entries, protocol, machine, conditions, judge(conditions, samples), energy)
+    return BenchmarkReport(entries, protocol, machine, conditions, judge(conditions, samples, cold), energy)
 
 
 def _title(place: int, entry: BenchmarkEntry) -> str:
@@ -196,8 +209,9 @@ def _protocol(
         raise ConfigError("benchmark: min_count", got=repr(min_count), allowed="a whole number of at least 1")
     text = (
         f"Each candidate: load and first inference in a fresh process (peak memory is that process's); then, in one "
-        f"process, {warmup_s:g} s of warm-up and at least {min_duration_s:g} s and {min_count} inferences, in turns of "
-        f"{TURN_S * 1000:g} ms in random order (seed {seed}), garbage collection off. A sample is one call of infer. "
+        f"process, a warm-up of {warmup_s:g} s and on until parts lie within {WITHIN:.0%}, {AT_MOST * warmup_s:g} s "
+        f"at most, and at least {min_duration_s:g} s and {min_count} inferences, in turns of {TURN_S * 1000:g} ms in "
+        f"random order (seed {seed}), garbage collection off. A sample is one call of infer. "
         "p50 is the median of the samples, p90 to p99 are upper estimates by early stopping, 99% confidence. CPU time "
         "is that of all threads of the process, energy that of all that the sensor measures, over a candidate's turns."
     )
@@ -290,5 +304,6 @@ def _entry(runner: _Runner) -> BenchmarkEntry:
         latency=LatencyStats.from_samples([value / 1e6 for value in runner.samples_ns], fresh.first_ms),
         cpu_ms=runner.cpu_ns / 1e6 / count,
         energy_mj=None if runner.joules is None else runner.joules * 1e3 / count,
+        warmup_s=runner.warmup_s,
         many_ips=batch * runner.many_count / (runner.many_ns / 1e9) if runner.many_count else None,
     )

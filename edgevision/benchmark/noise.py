@@ -63,14 +63,17 @@ class Noise:
         return text + (f" (not exposed here: {', '.join(self.not_exposed)})" if self.not_exposed else "")
 
 
-def judge(conditions: Conditions, latencies_ms: Mapping[str, Sequence[float]]) -> Noise:
+def judge(
+    conditions: Conditions, latencies_ms: Mapping[str, Sequence[float]], before: Sequence[str] = ()
+) -> Noise:
     """Judge a measurement.
 
     Args:
         conditions: The machine meanwhile.
         latencies_ms: What people call a candidate -> its samples, in their order.
+        before: What was not quiet before it began, in words.
     """
-    reasons = [*_of_machine(conditions)]
+    reasons = [*_of_machine(conditions), *before]
     for name, samples in latencies_ms.items():
         reasons += [f"{name}: {reason}" if len(latencies_ms) > 1 else reason for reason in _of_samples(samples)]
     enough = all(len(samples) >= ENOUGH for samples in latencies_ms.values())

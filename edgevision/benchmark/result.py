@@ -21,7 +21,7 @@ class Protocol:
     """How the candidates were measured.
 
     Attributes:
-        warmup_s: Seconds for which each candidate ran before its first sample.
+        warmup_s: Seconds for which each candidate ran before its first sample, at least.
         min_duration_s: Seconds of inference that each candidate was measured for, at least.
         min_count: Samples of each candidate, at least.
         turn_s: Length of a turn: the candidates took turns, in a new random order each round.
@@ -62,6 +62,7 @@ class BenchmarkEntry:
             machine does not tell.
         many_ips: Images per second of many inferences at once (`edgevision.runtimes.throughput`), in the way that
             ``facts["concurrency"]`` names; None where it was not measured, or the runtime has no such way.
+        warmup_s: Seconds for which it ran before its first sample; None where that is not known.
     """
 
     artifact: str
@@ -82,6 +83,7 @@ class BenchmarkEntry:
     cpu_ms: float | None = None
     energy_mj: float | None = None
     many_ips: float | None = None
+    warmup_s: float | None = None
 
     @property
     def first_ms(self) -> float | None:
@@ -169,6 +171,6 @@ def _migrated(data: Mapping[str, Any], schema: int) -> Mapping[str, Any]:
     """Return a document of the newest schema: the first one told nothing of the machine, of CPU time and of energy."""
     if schema == SCHEMA or not isinstance(data.get("entries"), list):
         return data
-    unknown = {"cpu_ms": None, "energy_mj": None, "many_ips": None}
+    unknown = {"cpu_ms": None, "energy_mj": None, "many_ips": None, "warmup_s": None}
     entries = [{**unknown, **entry} if isinstance(entry, Mapping) else entry for entry in data["entries"]]
     return {**_SINCE_2, **data, "entries": entries}

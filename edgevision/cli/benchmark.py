@@ -51,7 +51,10 @@ _POSITIVE = FloatRange(min=0, min_open=True)
 @data_options()
 @runtime_options(several=True, isolated=True)
 @remote_options
-@click.option("--warmup", type=FloatRange(min=0), default=0.5, show_default=True, help="Seconds before measuring.")
+@click.option(
+    "--warmup", type=FloatRange(min=0), default=0.5, show_default=True,
+    help="Seconds before measuring, and on until it is stable; 0 for none.",
+)  # fmt: skip
 @click.option(
     "--min-duration", type=FloatRange(min=0), default=2.0, show_default=True, help="Seconds of measurement each."
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from edgevision.data.dataset import ImageDataset
     from edgevision.remote import Machine, Remote
     from edgevision.verify import RuntimeCheck, Verification
+
+
+HEADERS = [
+    "runtime", "verdict", "samples", "off sealed", "tolerance", "off float model", "SQNR dB", "cosine", "same top-1",
+]  # fmt: skip
 
 
 @command(
@@ -158,13 +164,16 @@ def _seal(
 
 def _text(result: Verification) -> str:
     rows = [
-        [check.runtime, check.verdict, check.samples, *_distances(check), _sqnr(check), _agreement(check)]
+        [check.runtime, check.verdict, check.samples, *_distances(check), *_closeness(check), _agreement(check)]
         for check in result.checks
     ]
-    rows += [[name, "not here", "–", "–", "–", "–", "–", "–"] for name in result.not_here]
-    headers = ["runtime", "verdict", "samples", "off sealed", "tolerance", "off float model", "SQNR dB", "same top-1"]
+    rows += [[name, "not here", *(len(HEADERS) - 2) * "–"] for name in result.not_here]
     files = f"{result.files} files have their hashes" if result.files else "a bare file: no hashes to check"
-    return f"{result.artifact}: {result.verdict}; {files}\n\n{table(headers, rows)}"
+    parts = [f"{result.artifact}: {result.verdict}; {files}", table(HEADERS, rows)]
+    parts += [line for check in result.checks for line in _steps(check)]
+    if any(check.outputs for check in result.checks):
+        parts.append("Distances: largest, and mean, of real values. Same top-1: 95% interval of the share.")
+    return "\n\n".join(parts)
 
 
 def _layers(check: RuntimeCheck) -> str:
@@ -193,17 +202,34 @@ def _distances(check: RuntimeCheck) -> list[str]:
     columns = []
     for name in ("sealed", "tolerance", "float_model"):
         known = [distance for output in check.outputs if (distance := getattr(output, name)) is not None]
-        columns.append(f"{max(distance.max_abs_error for distance in known):.3g}" if known else "–")
+        largest, mean = (
+            max((getattr(distance, figure) for distance in known), default=0.0)
+            for figure in ("max_abs_error", "mean_abs_error")
+        )
+        columns.append(f"{largest:.3g}, {mean:.2g}" if known else "–")
     return columns
 
 
-def _sqnr(check: RuntimeCheck) -> str:
-    """The lowest signal to noise of an output against the float model's."""
-    known = [output.closeness.sqnr_db for output in check.outputs if output.closeness is not None]
-    noisy = [value for value in known if value is not None]
-    return f"{min(noisy):.1f}" if noisy else "–"
+def _closeness(check: RuntimeCheck) -> list[str]:
+    """The lowest signal to noise, and the lowest cosine, of an output against the float model's."""
+    known = [output.closeness for output in check.outputs if output.closeness is not None]
+    noisy = [closeness.sqnr_db for closeness in known if closeness.sqnr_db is not None]
+    turned = [closeness.cosine for closeness in known if closeness.cosine is not None]
+    return [f"{min(noisy):.1f}" if noisy else "–", f"{min(turned):.4f}" if turned else "–"]
 
 
 def _agreement(check: RuntimeCheck) -> str:
     same = check.dataset_agreement or check.agreement
-    return "–" if same is None or same.value is None else f"{same.successes}/{same.count}"
+    if same is None or same.value is None:
+        return "–"
+    return f"{same.successes}/{same.count} ({same.low:.0%} to {same.high:.0%})"
+
+
+def _steps(check: RuntimeCheck) -> Iterator[str]:
+    """A line for each output of integers: how many of them are how many steps off what was sealed."""
+    for output in check.outputs:
+        if output.steps is not None:
+            counts = ", ".join(f"{count:,} × {steps:+d}" for steps, count in sorted(output.steps.items()) if steps)
+            total = sum(output.steps.values())
+            told = f"{counts} steps off" if counts else "none off"
+            yield f"{check.runtime}: of {total:,} stored integers of {output.name}, {told} what was sealed"

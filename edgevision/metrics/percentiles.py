@@ -1,9 +1,11 @@
 """Percentiles that a sample supports, as MLPerf's early stopping decides it, or none.
 
 The plain 99th percentile of a hundred samples is about their largest one: another hundred would give another number,
-as often below the true percentile as above. MLPerf takes instead the smallest order statistic that is no less than the
-true percentile with 99% confidence, whatever the law of the samples, and refuses where there is none to take
-(V. J. Reddi et al., "MLPerf Inference Benchmark", ISCA 2020; early stopping: LoadGen's `results.cc`, tolerance 0).
+as often below the true percentile as above. MLPerf takes instead an order statistic that is no less than the true
+percentile with 99% confidence, whatever the law of the samples (it takes one more than the smallest such), and refuses
+where there is none to take (V. J. Reddi et al., "MLPerf Inference Benchmark", ISCA 2020; early stopping: LoadGen's
+`results.cc`, tolerance 0). The confidence is that of independent samples; `edgevision.benchmark.noise` tells where
+neighbouring latencies hang together.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def _protocol(benchmark: BenchmarkReport | None) -> dict[str, Any]:
     threads = sorted({str(entry.facts.get("threads", "unknown")) for entry in benchmark.entries})
     return {
         "latency": stated.text,
-        "warm-up of each candidate": f"{stated.warmup_s:g} s",
+        "warm-up of each candidate": f"{stated.warmup_s:g} s and on until stable",
         "least duration per candidate": f"{stated.min_duration_s:g} s",
         "least samples per candidate": stated.min_count,
         "turn": f"{stated.turn_s:g} s",
