@@ -36,6 +36,7 @@ def shipped_accuracy() -> float:
     return Artifact.open(shipped_model()).manifest.metrics["test"]["accuracy"]["value"]
 
 
+@pytest.mark.slow
 def test_train(example, tmp_path):
     printed = example("train.py", tmp_path)
     accuracy = float(re.search(r"test accuracy ([\d.]+)", printed)[1])
@@ -44,6 +45,7 @@ def test_train(example, tmp_path):
     assert artifact.manifest.labels[3] == "cat" and artifact.manifest.lineage[0].step == "train"
 
 
+@pytest.mark.slow
 def test_compress(example, tmp_path, shipped_accuracy):
     printed = example("compress.py", tmp_path)
     lines = re.findall(r"(\w+): (\d+) bytes, accuracy ([\d.]+) .*, (\w+)$", printed, re.MULTILINE)

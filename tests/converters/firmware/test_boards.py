@@ -12,10 +12,13 @@ from edgevision.converters.firmware.targets import TARGETS
 TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
 PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
 
-pytestmark = pytest.mark.skipif(
-    any(shutil.which(tool) is None for tool in TOOLS),
-    reason=f"no Arm compiler and emulator: apt-get install {PACKAGES}",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        any(shutil.which(tool) is None for tool in TOOLS),
+        reason=f"no Arm compiler and emulator: apt-get install {PACKAGES}",
+    ),
+]
 
 # Millions of instructions at -O2, and bytes of code: what TFLite Micro with CMSIS-NN needs on a Cortex-M7, and on a
 # Cortex-M55 a third of what the portable code needs there.

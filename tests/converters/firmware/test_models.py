@@ -71,6 +71,7 @@ needs_tensorflow = pytest.mark.skipif(
 
 
 @needs_tensorflow
+@pytest.mark.slow
 def test_mobilenet_v2_answers_as_tflite_micro_does(same_as_oracle):
     import tf_keras as keras
 
