@@ -29,6 +29,7 @@ def entry(low, noise_high, **changes):
     return RuntimeProfit(**{**fields, **changes})
 
 
+@pytest.mark.slow
 def test_zeros_are_timed_against_a_dense_twin_on_every_runtime(source):
     with pytest.raises(ConfigError, match="small has no zeros in its kernels; prune it first"):
         sparsity_profit(source)

@@ -8,6 +8,8 @@ from edgevision.compress import CompressionRecipe, apply_recipe, run_recipe
 from edgevision.converters.base import convert
 from edgevision.errors import CalibrationError, ConfigError, ConversionError, EdgeVisionError
 
+pytestmark = pytest.mark.slow
+
 RECIPE = CompressionRecipe.from_toml("""
 schema = 1
 name = "everything"

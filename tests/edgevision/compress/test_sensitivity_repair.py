@@ -18,6 +18,7 @@ from edgevision.files import check_file_place
 COUNTS = {"images": 144, "calibration_count": 48}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "to", "granularity", "keep"),
     [
@@ -40,6 +41,7 @@ def test_a_planted_outlier_is_repaired_in_the_real_file(planted, stripes, kind, 
     assert f"with {len(repaired.layers)} layers {'in float' if keep == 'float' else 'with 16-bit'}" in repaired.verdict
 
 
+@pytest.mark.slow
 def test_the_recipe_makes_the_file_that_was_proved(planted, stripes, tmp_path):
     source, judged, others = planted("activations"), stripes.subset(range(96)), stripes.subset(range(96, 192))
     report = sensitivity(source, judged, calibration_data=others, layers=["depthwise", "pointwise"], **COUNTS, seed=5)
