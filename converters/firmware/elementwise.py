@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgevision.converters.firmware.activation import activation_range
+from edgevision.converters.firmware.axes import joined, strides_of
 from edgevision.converters.firmware.fixed_point import (
     divided,
     hyperbolic_tangent,
@@ -18,6 +19,7 @@ from edgevision.converters.firmware.fixed_point import (
 from edgevision.converters.firmware.step import Call, Lowered, Step, Unsupported, Value, int8_scale, positive_sizes
 from edgevision.converters.tflite_graph import GraphTensor
 
+_AXES = 4
 _SIGNS = {"ADD": 1, "SUB": -1, "MUL": 0}
 
 
@@ -74,21 +76,9 @@ def broadcast(
         own = (1,) * (len(shape) - len(tensor.shape)) + positive_sizes(tensor)
         if len(own) != len(shape) or any(size not in (1, out) for size, out in zip(own, shape, strict=True)):
             raise Unsupported(f"shapes {list(a.shape)} and {list(b.shape)} for an output of {list(shape)}")
-        strides = [math.prod(own[axis + 1 :]) if own[axis] > 1 else 0 for axis in range(len(own))]
-        rows.append(strides)
-    axes: list[tuple[int, int, int]] = []
-    for size, x, y in zip(shape, *rows, strict=True):
-        if size == 1:
-            continue
-        if axes and axes[-1][1] == x * size and axes[-1][2] == y * size:
-            axes[-1] = (axes[-1][0] * size, x, y)
-        else:
-            axes.append((size, x, y))
-    if len(axes) > 4:
-        raise Unsupported(f"shapes {list(a.shape)} and {list(b.shape)} repeat along too many axes")
-    axes = [(1, 0, 0)] * (4 - len(axes)) + axes
-    sizes, x_strides, y_strides = zip(*axes, strict=True)
-    return sizes, x_strides, y_strides
+        rows.append([stride if size > 1 else 0 for size, stride in zip(own, strides_of(own), strict=True)])
+    first, second = rows
+    return joined(shape, first, second, _AXES)
 
 
 def lookup(call: Call) -> Lowered:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from edgevision.converters.firmware.axes import joined, strides_of
 from edgevision.converters.firmware.step import (
     Alias,
     Call,
@@ -145,28 +145,12 @@ def moved(
     *, in_start: int = 0, out_start: int = 0,
 ) -> Step:  # fmt: skip
     """Return the move of a block; axes that lie next to each other on both sides are joined."""
-    axes: list[tuple[int, int, int]] = []
-    for size, x, y in zip(sizes, in_strides, out_strides, strict=True):
-        if size == 1:
-            continue
-        if axes and axes[-1][1] == x * size and axes[-1][2] == y * size:
-            axes[-1] = (axes[-1][0] * size, x, y)
-        else:
-            axes.append((size, x, y))
-    if len(axes) > _AXES:
-        raise Unsupported(f"a block with more than {_AXES} separate axes")
-    axes = [(1, 1, 1)] * (_AXES - len(axes)) + axes
-    sizes, in_strides, out_strides = zip(*axes, strict=True)
+    sizes, in_strides, out_strides = joined(sizes, in_strides, out_strides, _AXES)
     fields: dict[str, Value] = {
-        "sizes": tuple(sizes), "in_strides": tuple(in_strides), "out_strides": tuple(out_strides),
+        "sizes": sizes, "in_strides": in_strides, "out_strides": out_strides,
         "in_start": in_start, "out_start": out_start,
     }  # fmt: skip
     return Step("move", fields, (source,), target)
-
-
-def strides_of(shape: Sequence[int]) -> list[int]:
-    """Return the strides of a tensor in C order, in values."""
-    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
 
 
 def _stride(picked: Array, axis: int) -> int:

@@ -66,9 +66,8 @@ def test_the_same_model_gives_the_same_bytes(mlperf_model, tmp_path):
     assert first.manifest.files == second.manifest.files
 
 
+@pytest.mark.parametrize("mlperf_model", ["resnet8"], indirect=True)
 def test_labels_and_hash_are_in_the_code(mlperf_model, tmp_path):
-    if "resnet8" not in str(mlperf_model):
-        pytest.skip("labels are tried on the classifier with ten classes")
     names = ["plane", 'a "quoted" \\ name', "überfall", "what??=", *"efghij"]
     adopted = adopt(mlperf_model, tmp_path / "adopted", labels=names, task="classification", activation="softmax")
     made = firmware(adopted, tmp_path / "out", name="cam")
