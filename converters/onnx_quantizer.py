@@ -107,9 +107,7 @@ def _ranges(model: Any, content: bytes, request: Request) -> tuple[Mapping[str, 
         raise CalibrationError(f"{request.scheme} needs calibration data and there is none")
     activations = [name for name, dtype in _activations(model) if dtype == "float32"]
     measuring = partial(measure, model, activations, request.calibration)
-    statistics, origin = recalled(
-        request.calibration_cache, content, activations, request.calibration, measuring
-    )
+    statistics, origin = recalled(request.calibration_cache, content, activations, request.calibration, measuring)
     inputs = [entry.name for entry in model.graph.input]
     return choose_ranges(statistics, request.calibration_method, inputs), origin
 

@@ -53,8 +53,7 @@ def choose_ranges(
 ) -> dict[str, tuple[float, float]]:
     """Return the range of every tensor; the model's ``inputs`` keep all that was seen, whatever the method."""
     return {
-        name: choose_range(histogram, "min_max" if name in inputs else method)
-        for name, histogram in statistics.items()
+        name: choose_range(histogram, "min_max" if name in inputs else method) for name, histogram in statistics.items()
     }
 
 

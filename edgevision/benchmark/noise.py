@@ -63,9 +63,7 @@ class Noise:
         return text + (f" (not exposed here: {', '.join(self.not_exposed)})" if self.not_exposed else "")
 
 
-def judge(
-    conditions: Conditions, latencies_ms: Mapping[str, Sequence[float]], before: Sequence[str] = ()
-) -> Noise:
+def judge(conditions: Conditions, latencies_ms: Mapping[str, Sequence[float]], before: Sequence[str] = ()) -> Noise:
     """Judge a measurement.
 
     Args:

@@ -32,9 +32,7 @@ from edgevision.cli.output import check_failed, note, show, working
 @seed_option
 @out_option("runs/demo")
 @overwrite_option
-def demo(
-    calibration_count: int, test_images: int, min_duration: float, seed: int, out: Path, overwrite: bool
-) -> None:
+def demo(calibration_count: int, test_images: int, min_duration: float, seed: int, out: Path, overwrite: bool) -> None:
     """Take the shipped ResNet-8 and images the whole way: prune, quantize, export, verify, benchmark, report.
 
     It writes OUT/artifacts and OUT/report, and needs the extras compress, openvino and report. Exit status 3 when an

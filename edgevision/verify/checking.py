@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from edgevision.metrics.intervals import Proportion
     from edgevision.tensors import Array
 
+
 def verify(
     artifact: Artifact,
     *,

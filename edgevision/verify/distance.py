@@ -34,9 +34,8 @@ class Distance:
 
     def within(self, tolerance: Distance) -> bool:
         """Whether it is no larger than this, in real units."""
-        return (
-            self.max_abs_error <= tolerance.max_abs_error and self.mean_abs_error <= tolerance.mean_abs_error
-        )
+        return self.max_abs_error <= tolerance.max_abs_error and self.mean_abs_error <= tolerance.mean_abs_error
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Distance:
         """Read the JSON form, where null is a figure that is not finite; raises ConfigError."""

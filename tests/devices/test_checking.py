@@ -24,9 +24,7 @@ MODELS = {
 
 @pytest.fixture(scope="module")
 def check(shared_data):
-    return lambda model, profile: check_model(
-        read_graph(shared_data / "models" / MODELS[model]), load_profile(profile)
-    )
+    return lambda model, profile: check_model(read_graph(shared_data / "models" / MODELS[model]), load_profile(profile))
 
 
 @pytest.mark.parametrize(

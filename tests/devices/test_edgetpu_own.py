@@ -25,13 +25,13 @@ def _export(make):
 
 
 OWN = {
-    "HARD_SWISH": lambda layers, tf: lambda x: layers.Conv2D(4, 1)(
-        layers.Activation(lambda t: t * tf.nn.relu6(t + 3) / 6)(x)
+    "HARD_SWISH": lambda layers, tf: (
+        lambda x: layers.Conv2D(4, 1)(layers.Activation(lambda t: t * tf.nn.relu6(t + 3) / 6)(x))
     ),
     "LEAKY_RELU": lambda layers, tf: lambda x: layers.Conv2D(4, 1)(layers.LeakyReLU(0.1)(x)),
     "SOFTMAX": lambda layers, tf: lambda x: layers.Conv2D(4, 1)(layers.Softmax()(x)),
-    "RESIZE_BILINEAR": lambda layers, tf: lambda x: layers.Conv2D(2, 1)(
-        layers.UpSampling2D(16, interpolation="bilinear")(x)
+    "RESIZE_BILINEAR": lambda layers, tf: (
+        lambda x: layers.Conv2D(2, 1)(layers.UpSampling2D(16, interpolation="bilinear")(x))
     ),
 }
 REASONS = {
