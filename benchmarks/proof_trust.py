@@ -83,6 +83,8 @@ def vendors(out: Path) -> Section:
         holds = pair["ratio"] >= bound if name == "offline" else pair["ratio"] <= bound
         told = f"{pair['ours']:,.3f} to {pair['theirs']:,.3f} {unit}: {pair['ratio']:.3f}"
         rows.append((what, told, f"{'≥' if name == 'offline' else '≤'} {bound}", says(holds)))
+    alike = found["image_to_class"]["same_class"]
+    rows.append(("the same: calls with the class of Model API", f"{alike:.1%}", "all", says(alike == 1)))
     held = all(row[-1] == "yes" for row in rows)
     return table(["edgevision to the vendor's tool", "measured", "bound", "holds"], rows), held
 

@@ -21,6 +21,7 @@ from edgevision.benchmark.result import BenchmarkReport
 from edgevision.documents import check_schema
 from edgevision.errors import ConfigError
 from edgevision.metrics.bootstrap import difference_interval, middle
+from edgevision.metrics.student import against_one
 
 REGRESSION_SCHEMA = 1
 REGRESSION_KIND = "edgevision-regression"
@@ -40,7 +41,8 @@ class BaselineEntry:
         device: Where.
         options: With which options.
         p50s_ms: Its median latency in each sitting; of a benchmark, which has one loading, in each part of it.
-        one_loading: Whether it was loaded only once: by how much another loading would differ is then not in it.
+        one_loading: Whether it was loaded only once: by how much another loading would differ is then not in it, and
+            the spread of the loadings it is compared with stands for that.
     """
 
     artifact: str
@@ -206,11 +208,13 @@ def against_baseline(
     results = []
     for place, (candidate, entry) in enumerate(zip(candidates, entries, strict=True)):
         now = [sitting.p50_ms[place] for sitting in measured.sittings]
-        ratio = _ratio(now, entry.p50s_ms, 1 - (1 - confidence) / len(candidates), seed)
+        ratio = _ratio(now, entry, 1 - (1 - confidence) / len(candidates), seed)
         verdict, reason = _verdict(ratio, doubt, max_regression)
         before = statistics.median(entry.p50s_ms)
         results.append(Held(name_of(candidate), before, statistics.median(now), ratio, verdict, reason))
-    once = " The baseline is of one loading: how much loadings differ is not in it." if entries[0].one_loading else ""
+    once = ""
+    if any(entry.one_loading for entry in entries):
+        once = " A baseline of one loading: how far that may stray is taken from the loadings now (Student's t)."
     return Regression(
         results=tuple(results),
         max_regression=max_regression,
@@ -264,12 +268,17 @@ def _noise(then: Noise | None, now: Noise) -> str | None:
     return None
 
 
-def _ratio(now: Sequence[float], then: Sequence[float], confidence: float, seed: int) -> Ratio | None:
-    if min(len(now), len(then)) < FEWEST_SITTINGS:
+def _ratio(now: Sequence[float], entry: BaselineEntry, confidence: float, seed: int) -> Ratio | None:
+    if min(len(now), len(entry.p50s_ms)) < FEWEST_SITTINGS:
         return None
-    logarithms = [[math.log(value) for value in values] for values in (now, then)]
-    difference = middle(logarithms[0]) - middle(logarithms[1])
-    ends = difference_interval(*logarithms, confidence=confidence, seed=seed)
+    logarithms = [[math.log(value) for value in values] for values in (now, entry.p50s_ms)]
+    if entry.one_loading:
+        before = statistics.median(logarithms[1])
+        difference = statistics.fmean(logarithms[0]) - before
+        ends = against_one(logarithms[0], before, confidence=confidence)
+    else:
+        difference = middle(logarithms[0]) - middle(logarithms[1])
+        ends = difference_interval(*logarithms, confidence=confidence, seed=seed)
     return Ratio(*(math.exp(max(-MOST, min(MOST, value))) for value in (difference, *ends)))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Sequence
 from functools import lru_cache
 
 from edgevision.errors import ConfigError
@@ -50,6 +52,32 @@ def student_quantile(confidence: float, freedom: int) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if student_p(middle, freedom) > 1 - confidence else (low, middle)
     return high
+
+
+def against_one(values: Sequence[float], other: float, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Return an interval of the mean of ``values`` less the mean of which ``other`` is a single measurement.
+
+    How far a single one strays is taken from the values, as for a prediction interval (Student's t): both are of the
+    same spread.
+
+    Args:
+        values: Independent measurements, two at least.
+        other: One more, of something else.
+        confidence: Confidence of the interval, between 0 and 1.
+
+    Raises:
+        ConfigError: Fewer than two values, or a confidence outside 0 to 1.
+
+    >>> low, high = against_one([1.0, 1.1, 0.9, 1.0], 0.5)
+    >>> round(low, 2), round(high, 2)
+    (0.21, 0.79)
+    """
+    count = len(values)
+    if count < 2:
+        raise ConfigError("interval: values", got=count, allowed="two or more")
+    difference = statistics.fmean(values) - other
+    half = student_quantile(confidence, count - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / count)
+    return difference - half, difference + half
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:

@@ -67,6 +67,19 @@ def test_by_how_much_it_may_be_slower(candidate, measured):
     assert not against_baseline([candidate], earlier(candidate), max_regression=0.3).failing
 
 
+def test_one_loading_may_lie_as_far_off_as_others_do(candidate, measured):
+    """Its parts agree, but loadings here differ by a percent: two more than one of them is no evidence."""
+    measured(1.07)
+    parts = (1.0,) * 20
+    (one,) = against_baseline([candidate], earlier(candidate, p50s_ms=parts, one_loading=True)).results
+    assert one.verdict == "insufficient evidence"
+    (several,) = against_baseline([candidate], earlier(candidate, p50s_ms=parts)).results
+    assert several.verdict == "regressed"
+    measured(1.2)
+    (slower,) = against_baseline([candidate], earlier(candidate, p50s_ms=parts, one_loading=True)).results
+    assert slower.verdict == "regressed"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
