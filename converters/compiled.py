@@ -8,7 +8,7 @@ from typing import Any
 
 from edgevision.errors import BackendUnavailableError, ConversionError
 from edgevision.graphs import Graph
-from edgevision.mapping import CPU, MappingReport, Placement
+from edgevision.mapping import CPU, LEFT, MappingReport, Placement
 
 TIMEOUT_S = 1800.0
 
@@ -68,6 +68,6 @@ def compiled_report(
         if any_part and not left.intersection(node.outputs):
             placements.append(Placement(node.index, node.kind, node.name, accelerator))
         else:
-            reason = reasons.get(node.name) or reasons.get(node.kind) or "left so by the compiler, which says no reason"
+            reason = reasons.get(node.name) or reasons.get(node.kind) or LEFT
             placements.append(Placement(node.index, node.kind, node.name, CPU, reason))
     return MappingReport(accelerator, by, tuple(placements), facts)

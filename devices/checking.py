@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edgevision.devices.compiled import explain_compiled
 from edgevision.devices.edgetpu import ACCELERATOR, predict_mapping
 from edgevision.devices.profile import DeviceProfile, Way
 from edgevision.devices.rules.sets import rule_set
@@ -16,6 +17,8 @@ PYTHON_FLOOR, GLIBC_FLOOR = (3, 10), (2, 27)
 """What edgevision asks for, and what the wheels of ai-edge-litert are built for."""
 LEGACY_PYTHON = (3, 11)
 """The newest Python with a tflite-runtime wheel, which is all that 32-bit Arm has."""
+COMPILED = ("edgetpu", "vela")
+"""Formats of files that a vendor's compiler made for an accelerator."""
 _FLOATS, _NUMBERS = ("float32", "float16", "bfloat16", "float64"), ("float32", "float16", "int8", "uint8", "int16")
 
 
@@ -106,10 +109,8 @@ def _check_way(graph: Graph, profile: DeviceProfile, way: Way) -> Check:
 
 
 def _mapping(graph: Graph, way: Way) -> MappingReport:
-    if graph.format in ("edgetpu", "vela"):
-        targets = {"edgetpu-custom-op": "edgetpu", "ethos-u": "ethos-u"}
-        placed = tuple(Placement(n.index, n.kind, n.name, targets.get(n.kind, CPU)) for n in graph.nodes)
-        return MappingReport(way.target, "compiled", placed)
+    if graph.format in COMPILED:
+        return explain_compiled(graph, way.rules)
     if way.target == ACCELERATOR:
         return predict_mapping(graph)
     rules = rule_set(way.rules)

@@ -11,7 +11,7 @@ ACCELERATOR = "edgetpu"
 CACHE_BYTES = 8 * 1024 * 1024
 """On-chip memory for parameters and program ("roughly 8 MB": Edge TPU compiler, parameter data caching)."""
 BEHIND = "behind an operator that is left to the processor: the compiler makes one part only"
-_BEHIND_REWRITE = "get the first operator mapped, or move it behind this one"
+BEHIND_REWRITE = "get the first operator mapped, or move it behind this one"
 
 
 def predict_mapping(graph: Graph) -> MappingReport:
@@ -37,7 +37,7 @@ def predict_mapping(graph: Graph) -> MappingReport:
             if not _is_entry(graph, node):
                 cut.update(node.outputs)
         elif cut.intersection(node.inputs):
-            placements.append(Placement(node.index, node.kind, node.name, CPU, BEHIND, _BEHIND_REWRITE))
+            placements.append(Placement(node.index, node.kind, node.name, CPU, BEHIND, BEHIND_REWRITE))
             cut.update(node.outputs)
         else:
             placements.append(Placement(node.index, node.kind, node.name, ACCELERATOR))

@@ -9,6 +9,7 @@ from typing import Any
 CPU = "cpu"
 NOWHERE = "nowhere"
 """Target of an operator that nothing on the device takes."""
+LEFT = "left so by the compiler, which says no reason"
 
 
 @dataclass(frozen=True)

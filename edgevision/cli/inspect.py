@@ -11,6 +11,7 @@ from edgevision.cli.output import facts, show, table, working
 
 if TYPE_CHECKING:
     from edgevision.artifact import Artifact
+    from edgevision.inspecting import Contents
     from edgevision.preprocessing import Preprocessing
     from edgevision.tensors import TensorSpec
 
@@ -20,13 +21,21 @@ if TYPE_CHECKING:
 def inspect(model: Path) -> None:
     """Show what is known about MODEL: its tensors, preprocessing, labels, how it was made, what was measured.
 
-    MODEL is an artifact, whose files are checked against their hashes, or a bare model file.
+    MODEL is an artifact, whose files are checked against their hashes, or a bare model file. Of a file that was
+    compiled for an Edge TPU or an Ethos-U it shows what is inside, and which operators are left to the processor.
     """
     from edgevision.cli.models import open_model
+    from edgevision.inspecting import inspect_contents
 
     with working("reading"):
         artifact = open_model(model)
-    show({"manifest": artifact.manifest.to_dict(), "bytes": artifact.bytes}, describe(artifact))
+        contents = inspect_contents(artifact)
+    document = {"manifest": artifact.manifest.to_dict(), "bytes": artifact.bytes}
+    text = describe(artifact)
+    if contents is not None:
+        document["compiled"] = contents.to_dict()
+        text += f"\n\n{describe_contents(contents)}"
+    show(document, text)
 
 
 def describe(artifact: Artifact) -> str:
@@ -56,6 +65,25 @@ def describe(artifact: Artifact) -> str:
         return facts(known)
     rows = [_tensor_row(side, spec) for side, spec in tensors]
     return f"{facts(known)}\n\n{table(['tensor', 'name', 'dtype', 'shape', 'layout', 'scale', 'zero point'], rows)}"
+
+
+def describe_contents(contents: Contents) -> str:
+    """Return what is inside of a compiled model, as text."""
+    report = contents.mapping
+    known: dict[str, Any] = {"accelerator": report.accelerator, "mapping": report.by, **report.facts}
+    rows = [part.to_dict() for part in contents.parts]
+    names = [name for name in rows[0] if name not in ("compiler", "runtime_version")]
+    shown = [[_cell(row[name]) for name in names] for row in rows]
+    left = [f"on the processor: {p.kind} {p.index} ({p.name}): {p.reason}" for p in report.on_cpu]
+    return "\n".join([
+        facts({name.replace("_", " "): _cell(value) for name, value in known.items()}),
+        "", table([name.replace("_", " ") for name in names], shown), "",
+        *(left or ["nothing is left to the processor"]),
+    ])  # fmt: skip
+
+
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and value < 1 << 48 else str(value)
 
 
 def describe_preprocessing(preprocessing: Preprocessing) -> str:

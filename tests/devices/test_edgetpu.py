@@ -5,9 +5,9 @@ import re
 import pytest
 
 from edgevision.devices.edgetpu import CACHE_BYTES, predict_mapping
-from edgevision.devices.edgetpu_file import compiled_mapping, inspect_compiled
 from edgevision.errors import ArtifactError, IncompatibleModelError
 from edgevision.graphs import Graph, Node, Value, read_graph
+from edgevision.graphs.edgetpu import compiled_mapping, inspect_compiled
 
 PAIRS = ("deeplabv3_mnv2_dm05_pascal_quant", "keras_lstm_mnist_ptq", "mobilenet_v1_0.25_128_quant",
          "mobilenet_v2_1.0_224_quant", "split_concat")  # fmt: skip

@@ -11,8 +11,8 @@ from typing import Any
 
 from edgevision.errors import ArtifactError
 from edgevision.flatbuffer import Table
-from edgevision.graphs import Graph, Node
-from edgevision.mapping import MappingReport, Placement
+from edgevision.graphs.graph import Graph, Node
+from edgevision.mapping import CPU, LEFT, MappingReport, Placement
 
 CUSTOM = "edgetpu-custom-op"
 _MAGIC = b"DWN1"
@@ -32,6 +32,8 @@ class CompiledPart:
         scratch_bytes: Memory of the host that it needs.
         compiler: Version of the compiler, of the package as a whole.
         runtime_version: Version of the runtime that it needs at least.
+        caching_token: Parts with one token keep their parameters on the chip side by side; another token clears them.
+            Models that were compiled together share it.
     """
 
     operator: int
@@ -42,6 +44,7 @@ class CompiledPart:
     scratch_bytes: int
     compiler: str
     runtime_version: int
+    caching_token: int
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -61,12 +64,16 @@ def inspect_compiled(graph: Graph) -> tuple[CompiledPart, ...]:
 
 
 def compiled_mapping(graph: Graph) -> MappingReport:
-    """Return what a compiled file says of its own operators, each custom one standing for those inside of it."""
+    """Return what a compiled file says of its own operators, each custom one standing for those inside of it.
+
+    Raises:
+        ArtifactError: As `inspect_compiled`.
+    """
     parts = inspect_compiled(graph)
     placements = [
         Placement(node.index, node.kind, node.name, "edgetpu")
         if node.kind == CUSTOM
-        else Placement(node.index, node.kind, node.name, "cpu", "left so by the compiler")
+        else Placement(node.index, node.kind, node.name, CPU, LEFT)
         for node in graph.nodes
     ]
     facts = {
@@ -108,5 +115,6 @@ def _part(operator: int, data: bytes, compiler: str, version: int) -> CompiledPa
     kind = TYPES[number] if 0 <= number < len(TYPES) else f"type {number}"
     scratch = table.number(4, "<i")
     return CompiledPart(
-        operator, table.text(1), kind, len(table.places(6, 1)), instructions, scratch, compiler, version
-    )
+        operator, table.text(1), kind, len(table.places(6, 1)), instructions, scratch, compiler, version,
+        table.number(14, "<Q"),
+    )  # fmt: skip

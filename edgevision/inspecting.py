@@ -1,0 +1,51 @@
+"""What a vendor's compiler put into a model file: its own parts, and what it left to the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgevision.artifact import Artifact
+from edgevision.devices.checking import COMPILED
+from edgevision.devices.compiled import explain_compiled
+from edgevision.graphs import read_graph
+from edgevision.graphs.edgetpu import CompiledPart, inspect_compiled
+from edgevision.graphs.vela import NpuPart, inspect_vela
+from edgevision.mapping import MappingReport
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is inside of a compiled model.
+
+    Attributes:
+        parts: What the custom operators hold.
+        mapping: Where each operator of the file runs, and why one is left to the processor.
+    """
+
+    parts: Sequence[CompiledPart | NpuPart]
+    mapping: MappingReport
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"parts": [part.to_dict() for part in self.parts], "mapping": self.mapping.to_dict()}
+
+
+def inspect_contents(artifact: Artifact) -> Contents | None:
+    """Look into a model that was compiled for an accelerator; None for one that was not.
+
+    Raises:
+        ArtifactError: The file is damaged.
+    """
+    if artifact.manifest.format not in COMPILED:
+        return None
+    graph = read_graph(artifact.model_file)
+    if graph.format == "edgetpu":
+        return Contents(inspect_compiled(graph), explain_compiled(graph))
+    parts = inspect_vela(artifact.model_file)
+    return Contents(parts, explain_compiled(graph, _rules(parts)))
+
+
+def _rules(parts: Sequence[NpuPart]) -> str:
+    return "ethos-u85" if parts[0].accelerator.startswith("ethos-u85") else "ethos-u"
