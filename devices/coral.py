@@ -7,11 +7,11 @@ from pathlib import Path
 
 from edgevision.devices.base import Device
 from edgevision.devices.system import Node, System
+from edgevision.libedgetpu import LIBRARY, PACKAGES, TFLITE, mismatch, remedy
 
 USB_NAME, PCI_NAME = "Coral USB Accelerator", "Coral Edge TPU (PCIe)"
 BEFORE_FIRMWARE, AFTER_FIRMWARE = "1a6e:089a", "18d1:9302"
 PCI_ID = "0x1ac1:0x089a"
-LIBRARY = "libedgetpu.so.1"
 GASKET_API = "1.1.4"
 """Version of the driver that today's libedgetpu is made for; the library refuses another one."""
 
@@ -51,8 +51,9 @@ def _one_usb(system: System, device: str, folder: Path, identity: str) -> Device
     if not system.may_open(node):
         rule = " (package libedgetpu1-std brings 60-libedgetpu1-std.rules: group plugdev)"
         return _no_permission(system, device, USB_NAME, node, facts, rule)
-    if system.library(LIBRARY) is None:
-        return _no_library(device, USB_NAME, facts)
+    refused = _library_refused(system, device, USB_NAME, facts)
+    if refused is not None:
+        return refused
     if identity == BEFORE_FIRMWARE and _had_its_chance(system):
         return Device.unusable(
             device, USB_NAME, "driver", f"stuck at {BEFORE_FIRMWARE}: the firmware was sent and it did not come back",
@@ -102,8 +103,9 @@ def _one_pci(system: System, device: str, node: Node, sysfs: str) -> Device:
     if not system.may_open(node):
         rule = ' (SUBSYSTEM=="apex", MODE="0660", GROUP="apex")'
         return _no_permission(system, device, PCI_NAME, node, facts, rule)
-    if system.library(LIBRARY) is None:
-        return _no_library(device, PCI_NAME, facts)
+    refused = _library_refused(system, device, PCI_NAME, facts)
+    if refused is not None:
+        return refused
     if driver and driver != GASKET_API:
         return Device.unusable(
             device, PCI_NAME, "driver", f"the driver gasket is {driver}, libedgetpu is made for {GASKET_API}",
@@ -122,6 +124,14 @@ def _no_permission(system: System, device: str, name: str, node: Node, facts: di
     return Device.unusable(device, name, "permission", reason, system.how_to_open(node, rule), facts)
 
 
-def _no_library(device: str, name: str, facts: dict[str, object]) -> Device:
-    fix = "install libedgetpu1-std, or a build of libedgetpu for the TensorFlow Lite that is used"
-    return Device.unusable(device, name, "driver", f"{LIBRARY} is not installed", fix, facts)
+def _library_refused(system: System, device: str, name: str, facts: dict[str, object]) -> Device | None:
+    """Say that libedgetpu is not here, or crashes with the tflite-runtime that is; None when neither is so."""
+    if system.library(LIBRARY) is None:
+        fix = "install libedgetpu1-std, or a build of libedgetpu for the TensorFlow Lite that is used"
+        return Device.unusable(device, name, "driver", f"{LIBRARY} is not installed", fix, facts)
+    package, tflite = system.package(*PACKAGES), system.distribution(TFLITE)
+    facts |= {"libedgetpu_version": package, "tflite_runtime_version": tflite}
+    wrong = mismatch(package, tflite) if package and tflite else None
+    if wrong is None or tflite is None:
+        return None
+    return Device.unusable(device, name, "driver", f"{wrong}: this pair crashes", remedy(tflite), facts)

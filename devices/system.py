@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 
 from edgevision.devices.cpu import read_text
+from edgevision.installed import DPKG, library_file, packages_of
+from edgevision.optional import version
 
 NODES = "nodes.txt"
 _NODE = re.compile(r"([0-7]+) (\d+) (\d+) (/dev/\S+)")
@@ -120,18 +122,21 @@ class System:
 
     @cached_property
     def _packages(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for block in self.text("var/lib/dpkg/status").split("\n\n"):
-            rows = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and line[0] != " ")
-            if rows.get("Status", "").endswith(" installed"):
-                found[rows.get("Package", "")] = rows.get("Version", "")
-        return found
+        return packages_of(self.text(f"{DPKG}/status"))
+
+    def distribution(self, name: str) -> str | None:
+        """Return the version of a Python distribution ("tflite-runtime"): of this process, or by its folder there."""
+        if self.here:
+            return version(name)
+        stem = name.replace("-", "_")
+        found = self.glob(f"usr/lib/python3*/dist-packages/{stem}-*.dist-info")
+        found += self.glob(f"usr/local/lib/python3*/*-packages/{stem}-*.dist-info")
+        return found[0].name.removesuffix(".dist-info").partition("-")[2] if found else None
 
     def library(self, name: str) -> str | None:
         """Return where a shared library lies ("libedgetpu.so.1"), or None."""
-        places = ("usr/lib", "usr/lib/*-linux-gnu*", "usr/lib64", "usr/local/lib", "lib/*-linux-gnu*")
-        found = [path for place in places for path in self.glob(f"{place}/{name}")]
-        return "/" + str(found[0].relative_to(self.root)) if found else None
+        found = library_file(name, self.root)
+        return None if found is None else "/" + str(found.relative_to(self.root))
 
     @cached_property
     def modules(self) -> frozenset[str]:

@@ -46,6 +46,15 @@ RUNTIMES = (
         ("cpu",),
         ("threads", "batch", "package", "resolver", "delegate", "delegate_options"),
     ),
+    # It takes a file that is not compiled as well, to say how it is compiled.
+    Row(
+        "edgetpu",
+        "edgevision.runtimes.edgetpu:EdgeTPURuntime",
+        ("edgetpu", "tflite"),
+        ("coral",),
+        ("threads", "batch", "delegate", "delegate_options"),
+        "tflite-runtime",
+    ),
     Row(
         "onnxruntime",
         "edgevision.runtimes.onnxruntime:ONNXRuntime",

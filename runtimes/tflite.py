@@ -65,7 +65,7 @@ class TFLiteRuntime:
         threads, batch = threads_option(options), batch_option(options)
         check_choice("option resolver", options.get("resolver", "default"), RESOLVERS)
         check_tflite(artifact.model_file)
-        library = _library(package)
+        library = tflite_library(package)
         resolver = options.get("resolver", "default")
         refused = f"{package} refuses {artifact.model_file.name}"
 
@@ -142,7 +142,8 @@ def _package(wanted: Any) -> str:
     return next(package for package, module in PACKAGES.items() if available(module))
 
 
-def _library(package: str) -> Any:
+def tflite_library(package: str) -> Any:
+    """Import and return a package's interpreter; raises BackendUnavailableError."""
     name = PACKAGES[package] + ".interpreter"
     if package == "tflite-runtime" and "tensorflow" in sys.modules and name not in sys.modules:
         # TensorFlow's symbols take the place of its own: every model then fails with "vector::reserve".
