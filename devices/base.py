@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgevision.device_string import DeviceString, parse_device
 
-__all__ = ["STAGES", "STATES", "Device", "DeviceString", "parse_device"]
+__all__ = ["STAGES", "STATES", "TRIALS", "Device", "DeviceString", "Trial", "parse_device"]
 
 STATES = ("available", "unusable", "absent")
 STAGES = ("node", "permission", "driver", "inference")
 """What is looked at, in this order: is it there, may we open it, does its driver match the library, does it answer."""
+
+
+TRIALS = ("passed", "failed", "not tested")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A test inference, or why there was none.
+
+    Attributes:
+        runtime: What ran it; None where nothing could.
+        state: One of `TRIALS`.
+        reason: Why it failed, or was not done; None when it passed.
+        load_ms: Milliseconds to load the model in a new process.
+        first_ms: Milliseconds of the inference.
+    """
+
+    runtime: str | None
+    state: str
+    reason: str | None = None
+    load_ms: float | None = None
+    first_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -27,6 +49,7 @@ class Device:
         stage: The one of `STAGES` that failed; None when it is available.
         reason: Why it cannot be used; None when it can.
         fix: What the owner can do about it; None when there is nothing to do.
+        trials: Test inferences (`edgevision.trying.try_devices`); empty when none was asked for.
     """
 
     device: str
@@ -36,6 +59,21 @@ class Device:
     stage: str | None = None
     reason: str | None = None
     fix: str | None = None
+    trials: tuple[Trial, ...] = ()
+
+    @property
+    def stages(self) -> Mapping[str, str]:
+        """Each of `STAGES`: "passed", "failed", "not reached", or "not tested" (an inference that was not tried).
+
+        >>> dict(Device.unusable("npu", "NPU", "permission", "no group", "join it").stages)
+        {'node': 'passed', 'permission': 'failed', 'driver': 'not reached', 'inference': 'not reached'}
+        """
+        end = STAGES.index(self.stage or STAGES[-1])
+        at = "failed" if self.stage else "passed" if any(one.state == "passed" for one in self.trials) else "not tested"
+        return {
+            name: "passed" if place < end else at if place == end else "not reached"
+            for place, name in enumerate(STAGES)
+        }
 
     @classmethod
     def absent(cls, device: str, name: str, reason: str, fix: str | None = None) -> Device:
@@ -58,5 +96,7 @@ class Device:
             "stage": self.stage,
             "reason": self.reason,
             "fix": self.fix,
+            "stages": dict(self.stages),
+            "trials": [asdict(trial) for trial in self.trials],
             "facts": dict(self.facts),
         }

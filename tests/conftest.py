@@ -1,6 +1,7 @@
 """What every test may use: the repository's place, and the shared data where this machine has it."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,18 @@ def shared_data() -> Path:
     if not Path(folder).is_dir():
         pytest.fail(f"EDGEVISION_DATA={folder} is not a folder")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tpu_library(tmp_path_factory) -> Path:
+    """A library in place of libedgetpu (tests/runtimes/edgetpu_library.c); skips where there is no compiler."""
+    place = tmp_path_factory.mktemp("edgetpu") / "libedgetpu.so.1"
+    source = REPOSITORY / "tests/runtimes/edgetpu_library.c"
+    try:
+        subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", place, source], check=True)
+    except FileNotFoundError:
+        pytest.skip("no gcc: the library in place of libedgetpu is built with it")
+    return place
 
 
 @pytest.fixture(scope="session")

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from edgevision.cli.command import command_group
-from edgevision.cli.output import facts, show, table, working
+from edgevision.cli.output import check_failed, facts, show, table, working
 from edgevision.cli.wheelhouse import wheelhouse
 
 if TYPE_CHECKING:
     from edgevision.devices import Device
 
 
-@command_group("devices", "edgevision devices", "edgevision devices --json")
-def devices() -> None:
-    """Show the devices of this machine, and the runtimes: whether each is installed, and how to install it."""
-    from edgevision.devices import discover
+@command_group("devices", "edgevision devices", "edgevision devices --test --json")
+@click.option("--test", is_flag=True, help="Run a small model on each, in a process of its own.")
+@click.option(
+    "--model", metavar="MODEL", type=click.Path(path_type=Path), help="With --test: run this one where it fits."
+)
+def devices(test: bool, model: Path | None) -> None:
+    """Show the devices of this machine, and the runtimes: whether each is installed, and how to install it.
 
+    Each device is looked at in stages: its node is present, this user may open it, its driver matches the library, and
+    with --test an inference works. An Edge TPU is tested with a compiled MODEL, or one that edgetpu_compiler makes.
+    Exit status 3 where an inference fails.
+    """
+    from edgevision.cli.models import open_model
+    from edgevision.devices import discover
+    from edgevision.errors import ConfigError
+
+    if model is not None and not test:
+        raise ConfigError("--model is what --test runs", next_step="edgevision devices --test --model MODEL")
     with working("looking for devices"):
         found = discover()
+        if test:
+            from edgevision.trying import try_devices
+
+            found = try_devices(found, None if model is None else open_model(model))
         runtimes = _runtimes()
     rows = [
         [entry["name"], ", ".join(entry["formats"]) or "any", ", ".join(entry["devices"]), entry["state"]]
@@ -32,6 +52,9 @@ def devices() -> None:
         {"devices": [device.to_dict() for device in found], "runtimes": runtimes},
         f"{text}\n\n{table(['runtime', 'formats', 'devices', 'package'], rows)}",
     )
+    failed = [f"{one.device} ({t.runtime})" for one in found for t in one.trials if t.state == "failed"]
+    if failed:
+        check_failed(f"no inference on {', '.join(failed)}")
 
 
 devices.add_command(wheelhouse)
@@ -66,6 +89,10 @@ def _runtimes() -> list[dict[str, Any]]:
 def _text(device: Device) -> str:
     shown: dict[str, object] = {"device": device.device, "name": device.name, "state": device.state}
     shown |= {"reason": device.reason, "fix": device.fix}
+    shown["stages"] = ", ".join(f"{name} {state}" for name, state in device.stages.items())
+    for trial in device.trials:
+        took = trial.reason or f"loaded in {trial.load_ms:.0f} ms, answered in {trial.first_ms:.2f} ms"
+        shown[f"test {trial.runtime or ''}".strip()] = f"{trial.state}: {took}"
     for name, value in device.facts.items():
         if name == "name" or value is None or value == []:
             continue

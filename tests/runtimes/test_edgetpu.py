@@ -59,30 +59,19 @@ print(json.dumps(told))
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    """The library of the stand-in; skips where there is no compiler."""
-    place = tmp_path_factory.mktemp("edgetpu") / "libedgetpu.so.1"
-    source = Path(__file__).parent / "edgetpu_library.c"
-    try:
-        subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", place, source], check=True)
-    except FileNotFoundError:
-        pytest.skip("no gcc: the library in place of libedgetpu is built with it")
-    return place
-
-
-@pytest.fixture(scope="module")
 def coral(shared_data):
     return shared_data / "models/coral"
 
 
 @pytest.fixture(scope="module")
-def told(coral, library, tmp_path_factory):
+def told(coral, tpu_library, tmp_path_factory):
     """told(cases) -> what each said, all in one process."""
     usb = tmp_path_factory.mktemp("usb")
 
     def case(name="split_concat_edgetpu", device="coral:usb:0", times=1, path="", **plays):
         played = {"EDGETPU_SAYS": SAYS, "EDGETPU_AT": f"usb={usb}", "EDGETPU_WANTED": device.removeprefix("coral:")}
-        return {**played, **plays}, [str(coral / f"{name}.tflite"), str(library) if path == "" else path, device, times]
+        chosen = str(tpu_library) if path == "" else path
+        return {**played, **plays}, [str(coral / f"{name}.tflite"), chosen, device, times]
 
     def run(cases):
         asked = {name: case(**plays) for name, plays in cases.items()}
@@ -175,7 +164,7 @@ def test_an_inference_that_fails_on_one_that_is_still_there(told):
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/usr/bin/setpriv").exists(), reason="root may open everything")
-def test_a_node_that_may_not_be_opened(coral, library, tmp_path):
+def test_a_node_that_may_not_be_opened(coral, tpu_library, tmp_path):
     """As the user nobody, where the tests run as root."""
     node = tmp_path / "apex_0"
     node.touch(mode=0o000)
@@ -186,12 +175,13 @@ def test_a_node_that_may_not_be_opened(coral, library, tmp_path):
         "except Exception as exc: print(type(exc).__name__, exc)"
     )
     as_nobody = ["setpriv", "--reuid", "65534", "--clear-groups"] if os.geteuid() == 0 else []
-    for folder in (library.parent, *library.parent.parents[:3], *tmp_path.parents[:3], tmp_path):
+    for folder in (tpu_library.parent, *tpu_library.parent.parents[:3], *tmp_path.parents[:3], tmp_path):
         folder.chmod(folder.stat().st_mode | 0o055)
     plays = {"EDGETPU_SAYS": SAYS, "EDGETPU_AT": f"pci={node}"}
     done = subprocess.run(
-        [*as_nobody, sys.executable, "-c", code, library], env={**os.environ, **plays}, capture_output=True, text=True
-    )
+        [*as_nobody, sys.executable, "-c", code, tpu_library], env={**os.environ, **plays}, capture_output=True,
+        text=True,
+    )  # fmt: skip
     if "Permission denied" in done.stderr:
         pytest.skip("the user nobody may not read this checkout")
     assert done.stdout.startswith("DeviceNotFoundError coral:pci:0 is here and may not be opened"), done.stderr
@@ -231,20 +221,21 @@ def test_pairs_of_libedgetpu_and_tflite_runtime(package, tflite, works):
     assert (mismatch(package, tflite) is None) == works
 
 
-def test_a_package_of_debian_is_asked_for_its_version_before_a_delegate_is_made(coral, library, monkeypatch):
+def test_a_package_of_debian_is_asked_for_its_version_before_a_delegate_is_made(coral, tpu_library, monkeypatch):
     """Refused by the versions alone: this library would work."""
     from edgevision.errors import BackendUnavailableError
-    from edgevision.runtimes import edgetpu, edgetpu_library
+    from edgevision.runtimes import edgetpu
+    from edgevision.runtimes import edgetpu_library as library_module
 
     monkeypatch.setattr(edgetpu, "tflite_library", lambda package: None)
-    monkeypatch.setattr(edgetpu_library, "owner_of", lambda path, *names: "16.0")
+    monkeypatch.setattr(library_module, "owner_of", lambda path, *names: "16.0")
     monkeypatch.setenv("EDGETPU_SAYS", SAYS)
     here = version("tflite-runtime")
     if mismatch("16.0", here) is None:
         pytest.skip(f"tflite-runtime {here} works with libedgetpu 16.0")
     artifact = Artifact.describe(coral / "split_concat_edgetpu.tflite")
     with pytest.raises(BackendUnavailableError, match=r"libedgetpu 16\.0 works with tflite-runtime 2\.5 to 2\.11"):
-        load(artifact, "coral:usb:0", options={"delegate": str(library)})
+        load(artifact, "coral:usb:0", options={"delegate": str(tpu_library)})
     assert accepted("16.0") == ((2, 5), (2, 11))
 
 
