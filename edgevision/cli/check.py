@@ -21,39 +21,48 @@ SHOWN = 12
     "check",
     "edgevision check runs/resnet8-tflite-static_wi8_ai8 --profile coral-usb --profile stm32h7",
     "edgevision check model.tflite",
-    "edgevision check model.onnx --device",
+    "edgevision check model.onnx --device hetero:gpu,cpu",
 )
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=click.Path(path_type=Path))
 @click.option(
     "--profile", "profiles", multiple=True, metavar="NAME|PATH",
     help="A device, by the name of its profile or the path of a TOML file. By default every profile.",
 )  # fmt: skip
-@click.option("--device", is_flag=True, help="Check this machine too.")
-def check(models: tuple[Path, ...], profiles: tuple[str, ...], device: bool) -> None:
+@click.option(
+    "--device", "devices", multiple=True, metavar="DEVICE",
+    help="A device of this machine (cpu, gpu, npu, coral:usb:0, hetero:gpu,cpu): the model is loaded there.",
+)  # fmt: skip
+def check(models: tuple[Path, ...], profiles: tuple[str, ...], devices: tuple[str, ...]) -> None:
     """Say whether each MODEL runs on devices: operators, numbers, shapes, memory and installation.
 
-    Exit status 3 where a model does not run on a device that was named.
+    Of a profile this is predicted from rules. Onto a device that is here the model is loaded, and the runtime says
+    where each operator runs. Exit status 3 where a model does not run on a device that was named.
     """
+    from edgevision.checking_here import check_here
     from edgevision.cli.models import open_model
+    from edgevision.device_string import parse_device
     from edgevision.devices.checking import NO, check_model
-    from edgevision.devices.profile import load_profile, profile_here, profile_names
+    from edgevision.devices.profile import load_profile, profile_names
     from edgevision.graphs import read_graph
 
-    names = profiles or (() if device else profile_names())
-    chosen = [load_profile(name) for name in names] + ([profile_here()] if device else [])
+    named = bool(profiles or devices)
+    chosen = [load_profile(name) for name in profiles or (() if devices else profile_names())]
+    for device in devices:
+        parse_device(device)
     found: dict[str, list[Check]] = {}
     with working("checking"):
         for model in models:
-            graph = read_graph(open_model(model).model_file)
-            found[str(model)] = [check_model(graph, profile) for profile in chosen]
-    few = len(models) == 1 and (bool(profiles) or device)
+            artifact = open_model(model)
+            predicted = [check_model(read_graph(artifact.model_file), profile) for profile in chosen]
+            found[str(model)] = predicted + [check_here(artifact, device) for device in devices]
+    few = len(models) == 1 and named
     show(
         {"models": {name: [one.to_dict() for one in checks] for name, checks in found.items()}},
         _detailed(found) if few else _table(found),
     )
     pairs = [(Path(name).name, one) for name, checks in found.items() for one in checks]
     failed = [f"{name} on {one.profile}" for name, one in pairs if one.verdict == NO]
-    if failed and (profiles or device):
+    if failed and named:
         check_failed(f"does not run: {', '.join(failed)}")
 
 

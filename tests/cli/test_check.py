@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from edgevision.cli import main
 
 
@@ -45,8 +47,33 @@ def test_an_unknown_profile(capsys, shared_data):
 
 def test_this_machine(capsys, shared_data):
     model = shared_data / "models/mlperf_tiny/vww/vww_96_int8.tflite"
-    status, output = run(capsys, "check", model, "--device")
-    assert status == 0 and output.out.startswith("here: runs (tflite: 31 of 31 operators on cpu)")
+    status, output = run(capsys, "check", model, "--device", "cpu")
+    assert status == 0 and output.out.startswith("cpu: runs (tflite: 31 of 31 operators on cpu)")
+
+
+def test_where_openvino_runs_each_operator(capsys, shared_data):
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    model = shared_data / "models/detection/FastestDet_coco.onnx"
+    status, output = run(capsys, "check", model, "--device", "hetero:cpu", "--json")
+    (found,) = json.loads(output.out)["models"][str(model)]
+    mapping = found["mapping"]
+    assert (status, found["verdict"], found["runtime"]) == (0, "runs", "openvino")
+    assert mapping["by"].startswith("openvino 20") and mapping["mapped"] == mapping["operators"] > 100
+    assert [segment["target"] for segment in mapping["segments"]] == ["cpu"]
+
+
+def test_a_device_that_is_not_here(capsys, shared_data):
+    model = shared_data / "models/coral/split_concat_edgetpu.tflite"
+    status, output = run(capsys, "check", model, "--device", "coral:usb:0", "--profile", "coral-usb")
+    assert status == 3
+    assert "coral-usb: runs (edgetpu: 1 of 1 operators on edgetpu)" in output.out
+    assert "coral:usb:0: does not run" in output.out
+
+
+def test_no_device_string(capsys, shared_data):
+    model = shared_data / "models/coral/split_concat.tflite"
+    status, output = run(capsys, "check", model, "--device", "gpux")
+    assert status == 1 and "did you mean gpu?" in output.err
 
 
 def test_devices_say_what_is_absent_and_why(capsys):
