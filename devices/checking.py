@@ -17,6 +17,8 @@ PYTHON_FLOOR, GLIBC_FLOOR = (3, 10), (2, 27)
 """What edgevision asks for, and what the wheels of ai-edge-litert are built for."""
 LEGACY_PYTHON = (3, 11)
 """The newest Python with a tflite-runtime wheel, which is all that 32-bit Arm has."""
+LEGACY_GLIBC = (2, 34)
+"""What tflite-runtime's wheels for 32-bit Arm are built for ("manylinux_2_34_armv7l")."""
 COMPILED = ("edgetpu", "vela")
 """Formats of files that a vendor's compiler made for an accelerator."""
 _FLOATS, _NUMBERS = ("float32", "float16", "bfloat16", "float64"), ("float32", "float16", "int8", "uint8", "int16")
@@ -161,13 +163,17 @@ def _install(profile: DeviceProfile) -> tuple[Reason, ...]:
             "install", f"{image} has Python {profile.get('python')}; edgevision needs 3.10 or newer", None,
             "install in a container with Python 3.10 or newer, or build a newer Python there",
         ))  # fmt: skip
-    if glibc is not None and glibc < GLIBC_FLOOR:
+    arm32 = profile.get("architecture") in ("armv7l", "armv6l")
+    if glibc is not None and arm32 and glibc < LEGACY_GLIBC:
+        text = f"{image} has glibc {profile.get('glibc')}; tflite-runtime's wheels for 32-bit Arm need 2.34 or newer"
+        found.append(Reason("install", text, None, "use a newer image, or a 64-bit system"))
+    elif glibc is not None and glibc < GLIBC_FLOOR:
         text = f"{image} has glibc {profile.get('glibc')}; the wheels of ai-edge-litert need 2.27 or newer"
         found.append(Reason("install", text, None, "use a container with a newer system"))
-    if profile.get("architecture") in ("armv7l", "armv6l"):
+    if arm32:
         if python is not None and python > LEGACY_PYTHON:
             text = f"{image} has Python {profile.get('python')}; 32-bit Arm has wheels of tflite-runtime up to 3.11"
-            found.append(Reason("install", text, None, "use a 64-bit system, or Python 3.11"))
+            found.append(Reason("install", text, None, "use a 64-bit system, or Python 3.11 (the image before it)"))
     elif profile.get("architecture") == "aarch64" and "atomics" not in profile.get("isa", ["atomics"]):
         text = "without ARMv8.1's atomics, ai-edge-litert's CompiledModel aborts; edgevision uses its Interpreter"
         found.append(Reason("install", text, None, None))

@@ -65,7 +65,8 @@ class OpenVINORuntime:
     def load(self, artifact: Artifact, device: str, options: Mapping[str, Any]) -> CompiledModel:
         """Read the model, fix its open dimensions, compile it."""
         threads, batch = threads_option(options), batch_option(options)
-        precision = options.get("precision", "float32")
+        # An NPU computes in float16 whatever it is asked for (OpenVINO documentation, NPU device).
+        precision = options.get("precision", "float16" if parse_device(device).kind == "npu" else "float32")
         check_choice("option precision", precision, PRECISIONS)
         pinning, low_precision = _switch(options, "pinning", False), _switch(options, "low_precision", True)
         check_choice("format", artifact.manifest.format, ("openvino", "onnx"))

@@ -1,4 +1,7 @@
-"""Operators of the Edge TPU: "TensorFlow models on the Edge TPU", table of supported operations, compiler 16."""
+"""Operators of the Edge TPU: "TensorFlow models on the Edge TPU", table of supported operations, compiler 16.
+
+Where the table has two rows for an operator, it is that of runtime 13 and newer.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from edgevision.devices.rules.base import RuleSet, rule
 from edgevision.graphs import Graph, Node, Value
 
 SOFTMAX_MOST, RESIZE_MOST = 16_000, 8
+"""The first is documented. The second is a guess, see `modest_resize` (google-coral/edgetpu issues 31 and 206)."""
 _STATEFUL = {"UNIDIRECTIONAL_SEQUENCE_LSTM"}
 _IN_FULL = "quantize with integer inputs and outputs: edgevision quantize --scheme static_wi8_ai8"
 
@@ -53,9 +57,7 @@ def constant_is_zeros(graph: Graph, node: Node) -> str | None:
 
 @rule("use one dilation for both axes")
 def same_dilation(graph: Graph, node: Node) -> str | None:
-    """The dilation is the same in x and y (of depthwise kernels, the document says that none is taken; DeepLab as
-    compiled has them on the Edge TPU).
-    """
+    """The dilation is the same in x and y."""
     x, y = node.attributes.get("dilation_w", 1), node.attributes.get("dilation_h", 1)
     return None if x == y else f"{y}×{x}"
 
@@ -84,14 +86,16 @@ def _axes(graph: Graph, node: Node, place: int = 1) -> tuple[int, ...] | None:
     return None if value is None or value.content is None else tuple(axis % rank for axis in value.content if rank)
 
 
-@rule("reduce over height and width only; GlobalAveragePooling2D does")
-def spatial_axes(graph: Graph, node: Node) -> str | None:
-    """It reduces along height and width only."""
+@rule("reduce over height and width (GlobalAveragePooling2D), or over channels whose number is a multiple of 4")
+def mean_axes(graph: Graph, node: Node) -> str | None:
+    """It does not reduce along the batch, and along the channels only where their number is a multiple of 4."""
     axes = _axes(graph, node)
     if axes is None:
         return "axes that are not constant"
-    rank = len(graph.inputs_of(node)[0].shape or ())
-    return None if rank == 4 and set(axes) <= {1, 2} else f"axes {list(axes)} of {rank}"
+    shape = graph.inputs_of(node)[0].shape or ()
+    last = len(shape) - 1
+    wrong = 0 in axes or (last in axes and (shape[last] or 0) % 4)
+    return f"axes {list(axes)} of {graph.inputs_of(node)[0]}" if wrong else None
 
 
 @rule("leave the batch axis as it is")
@@ -108,15 +112,13 @@ def not_along_batch(graph: Graph, node: Node) -> str | None:
     return "an axis that is not constant" if axes is None else "axis 0" if 0 in axes else None
 
 
-@rule("pad height and width only")
-def pads_space(graph: Graph, node: Node) -> str | None:
-    """It pads along height and width only."""
+@rule("leave the batch as it is")
+def pads_no_batch(graph: Graph, node: Node) -> str | None:
+    """It does not pad the batch."""
     value = graph.values.get(node.inputs[1])
     if value is None or value.content is None:
         return "padding that is not constant"
-    pairs = list(zip(value.content[::2], value.content[1::2], strict=False))
-    bad = [axis for axis, pair in enumerate(pairs) if any(pair) and axis not in (len(pairs) - 3, len(pairs) - 2)]
-    return f"padding of axis {bad[0]}" if bad else None
+    return "padding of axis 0" if len(value.content) == 8 and any(value.content[:2]) else None
 
 
 @rule("share the slopes over height and width: keras.layers.PReLU(shared_axes=[1, 2])")
@@ -128,8 +130,8 @@ def one_slope_a_channel(graph: Graph, node: Node) -> str | None:
 
 @rule("upsample in steps of 2, or behind the Edge TPU")
 def modest_resize(graph: Graph, node: Node) -> str | None:
-    """No axis grows more than eightfold (the document says that some sizes lose precision and names no bound; one of
-    33 is refused in DeepLab as compiled, eight is our reading).
+    """No axis grows more than eightfold (a guess: the document says that some sizes lose precision and names no bound;
+    33 is refused in DeepLab as compiled, and users report doubling to 512 as refused, of 128 as taken).
     """
     before, after = (value.shape or () for value in (graph.inputs_of(node)[0], graph.outputs_of(node)[0]))
     if len(before) != 4 or len(after) != 4:
@@ -180,10 +182,10 @@ RULES = RuleSet(
         "DEPTHWISE_CONV_2D": (constant_weights, same_dilation),
         "TRANSPOSE_CONV": (),
         "FULLY_CONNECTED": (constant_weights, flat_output),
-        "MEAN": (spatial_axes,), "SUM": (not_over_batch,), "REDUCE_MAX": (not_over_batch,),
+        "MEAN": (mean_axes,), "SUM": (not_over_batch,), "REDUCE_MAX": (not_over_batch,),
         "REDUCE_MIN": (not_over_batch,),
         "PACK": (not_along_batch,), "SPLIT": (not_along_batch,),
-        "PAD": (pads_space,), "PRELU": (one_slope_a_channel,),
+        "PAD": (pads_no_batch,), "PRELU": (one_slope_a_channel,),
         "RESIZE_BILINEAR": (modest_resize,), "RESIZE_NEAREST_NEIGHBOR": (modest_resize,),
         "SOFTMAX": (small_softmax,), "SQUEEZE": (leading_ones,), "STRIDED_SLICE": (plain_slice,),
     },

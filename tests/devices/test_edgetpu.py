@@ -89,8 +89,8 @@ CASES = {
     "dilation": (("CONV_2D", _value("o", 1, 8, 8, 4), {"dilation_w": 2, "dilation_h": 1}, ("w",)), "same in x and y"),
     "weights": (("CONV_2D", _value("o", 1, 8, 8, 4), {}, ("fed",)), "are constants"),
     "softmax": (("SOFTMAX", _value("o", 1, 8, 8, 4), {}, ()), "one axis that is longer"),
-    "mean": (("MEAN", _value("o", 1, 8, 8, 1), {}, ("axis3",)), "height and width only"),
-    "pad": (("PAD", _value("o", 1, 8, 8, 6), {}, ("padc",)), "height and width only"),
+    "mean": (("MEAN", _value("o", 1, 8, 4), {}, ("axis0",)), "does not reduce along the batch"),
+    "pad": (("PAD", _value("o", 1, 8, 8, 4), {}, ("padb",)), "does not pad the batch"),
     "resize": (("RESIZE_BILINEAR", _value("o", 1, 128, 128, 4), {}, ()), "eightfold"),
     "slice": (("STRIDED_SLICE", _value("o", 1, 4, 4, 4), {}, ("b", "b", "strides")), "strides are 1"),
     "concat": (("CONCATENATION", _value("o", 1, 8, 8, 8), {}, ("w",)), "all zeros"),
@@ -103,8 +103,8 @@ def test_reasons_are_those_of_the_documentation(case):
     node, reason = CASES[case]
     constants = (
         _value("w", 4, 1, 1, 4, constant=True), _value("fed", 1, 1, 1, 4),
-        _value("axis3", 1, dtype="int32", constant=True, content=(3,)),
-        _value("padc", 4, 2, dtype="int32", constant=True, content=(0, 0, 0, 0, 0, 0, 1, 1)),
+        _value("axis0", 1, dtype="int32", constant=True, content=(0,)),
+        _value("padb", 4, 2, dtype="int32", constant=True, content=(0, 1, 0, 0, 0, 0, 0, 0)),
         _value("b", 4, dtype="int32", constant=True, content=(0, 0, 0, 0)),
         _value("strides", 4, dtype="int32", constant=True, content=(1, 2, 2, 1)),
     )  # fmt: skip
@@ -114,6 +114,17 @@ def test_reasons_are_those_of_the_documentation(case):
     own = case in ("float", "batch", "open")  # its input is refused for the same reason
     assert re.search(reason if own else "behind", report.placements[1].reason)
     assert report.mapped == 0
+
+
+@pytest.mark.parametrize(("channels", "mapped"), [(4, 1), (6, 0)])
+def test_a_mean_over_channels_asks_for_a_multiple_of_4(channels, mapped):
+    """Since runtime 13; and channels may be padded."""
+    axis = _value("axis3", 1, dtype="int32", constant=True, content=(3,))
+    graph = _chain(("MEAN", _value("o", 1, 8, 8, 1), {}, ("axis3",)), constants=(axis,))
+    graph.values["in"] = _value("in", 1, 8, 8, channels)
+    assert predict_mapping(graph).mapped == mapped
+    pad = _value("padc", 4, 2, dtype="int32", constant=True, content=(0, 0, 0, 0, 0, 0, 1, 1))
+    assert predict_mapping(_chain(("PAD", _value("o", 1, 8, 8, 6), {}, ("padc",)), constants=(pad,))).mapped == 1
 
 
 def test_a_float_input_is_quantized_on_the_processor_and_the_rest_is_mapped():
