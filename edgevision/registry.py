@@ -52,7 +52,7 @@ RUNTIMES = (
         "edgevision.runtimes.edgetpu:EdgeTPURuntime",
         ("edgetpu", "tflite"),
         ("coral",),
-        ("threads", "batch", "delegate", "delegate_options"),
+        ("threads", "batch", "package", "delegate", "delegate_options"),
         "tflite-runtime",
     ),
     Row(

@@ -2,8 +2,8 @@
 
 What can be wrong is looked at in this order, before anything of it is handed to the vendor's code: the file is
 compiled, the library is here, its TFLite is that of tflite-runtime, the model does not ask for a newer library, the
-Edge TPU is plugged in and may be opened. A library whose TFLite is not known is tried in a process of its own, since a
-wrong one crashes.
+Edge TPU is plugged in and may be opened. A pair of which nothing is known is tried in a process of its own, since a
+wrong one crashes; that holds for ai-edge-litert always.
 """
 
 from __future__ import annotations
@@ -22,24 +22,27 @@ from edgevision.errors import (
     ConfigError,
     IncompatibleModelError,
     InferenceError,
+    check_choice,
     reason_of,
 )
 from edgevision.graphs import Graph, read_graph
 from edgevision.graphs.edgetpu import compiled_mapping, inspect_compiled
-from edgevision.libedgetpu import TFLITE, mismatch, remedy
+from edgevision.libedgetpu import TFLITE, accepted, mismatch, remedy
 from edgevision.mapping import MappingReport
-from edgevision.optional import version
+from edgevision.optional import available, version
 from edgevision.runtimes.base import Availability, CompiledModel
 from edgevision.runtimes.edgetpu_library import EdgeTpuLibrary, Seat
-from edgevision.runtimes.tflite import TFLiteRuntime, tflite_library
+from edgevision.runtimes.tflite import PACKAGES, TFLiteRuntime, tflite_library
 from edgevision.tensors import Array
 
+LITERT = "ai-edge-litert"
 TRIAL_S = 60.0
 _TRIAL = """
-import sys
-from tflite_runtime.interpreter import Interpreter, load_delegate
-library, device, model = sys.argv[1:]
-interpreter = Interpreter(model_path=model, experimental_delegates=[load_delegate(library, {"device": device})])
+import importlib, sys
+module, library, device, model = sys.argv[1:]
+vendor = importlib.import_module(module + ".interpreter")
+delegate = vendor.load_delegate(library, {"device": device})
+interpreter = vendor.Interpreter(model_path=model, experimental_delegates=[delegate])
 interpreter.allocate_tensors()
 interpreter.invoke()
 """
@@ -48,29 +51,30 @@ interpreter.invoke()
 class EdgeTPURuntime:
     """Runs compiled TFLite files on an Edge TPU, and the operators that were left to the processor there.
 
-    Options: ``threads`` of the processor, ``batch``; ``delegate``, the path of libedgetpu where the system's loader
+    Options: ``threads`` of the processor, ``batch``; ``package``, "tflite-runtime" where it is installed, or
+    "ai-edge-litert"; ``delegate``, the path of libedgetpu where the system's loader
     does not find it; ``delegate_options`` for it ("Performance", "Usb.AlwaysDfu", "Usb.MaxBulkInQueueLength").
     """
 
     name = "edgetpu"
 
     def availability(self) -> Availability:
-        """Say whether tflite-runtime is here: whether libedgetpu is, and which, is looked at when a model is loaded."""
-        return Availability.of(TFLITE, "tflite_runtime")
+        """Say which package would run: whether libedgetpu is here, and which, is looked at when a model is loaded."""
+        return Availability.of(_package(None), PACKAGES[_package(None)])
 
     def load(self, artifact: Artifact, device: str, options: Mapping[str, Any]) -> CompiledModel:
         """Look at the file, the library, their versions and the device; then make the delegate."""
         graph = _compiled_graph(artifact)
-        settings = _settings(options)
-        tflite_library(TFLITE)  # raises where TensorFlow is loaded, beside which it does not work
+        settings, package = _settings(options), _package(options.get("package"))
+        tflite_library(package)  # raises where TensorFlow is loaded, beside which tflite-runtime does not work
         library = EdgeTpuLibrary(options.get("delegate"))
-        _check_tflite_of(library)
+        known = _check_pair(library, package)
         _check_runtime_of(library, graph, artifact)
         seat = library.seat(parse_device(device))
-        if library.package is None:
-            _try_alone(library, seat, artifact.model_file)
+        if not known:
+            _try_alone(library, package, seat, artifact.model_file)
         vendor = {
-            **{name: options[name] for name in ("threads", "batch") if name in options}, "package": TFLITE,
+            **{name: options[name] for name in ("threads", "batch") if name in options}, "package": package,
             "delegate": library.path, "delegate_options": {**settings, "device": seat.option},
         }  # fmt: skip
         try:
@@ -144,11 +148,23 @@ def _settings(options: Mapping[str, Any]) -> Mapping[str, Any]:
     return chosen
 
 
-def _check_tflite_of(library: EdgeTpuLibrary) -> None:
-    here = version(TFLITE) or ""
-    wrong = mismatch(library.package, here) if library.package else None
+def _package(wanted: Any) -> str:
+    """Return the one that is asked for, else tflite-runtime, or ai-edge-litert where that is not installed."""
+    if wanted is not None:
+        check_choice("option package", wanted, (TFLITE, LITERT))
+        return str(wanted)
+    return TFLITE if available(PACKAGES[TFLITE]) or not available(PACKAGES[LITERT]) else LITERT
+
+
+def _check_pair(library: EdgeTpuLibrary, package: str) -> bool:
+    """Return whether library and package are known to work together; raises where they are known not to."""
+    here = version(package) or ""
+    if library.package is None or package != TFLITE:
+        return False
+    wrong = mismatch(library.package, here)
     if wrong:
         raise BackendUnavailableError(f"{wrong}: this pair crashes", next_step=remedy(here))
+    return accepted(library.package) is not None
 
 
 def _check_runtime_of(library: EdgeTpuLibrary, graph: Graph, artifact: Artifact) -> None:
@@ -162,19 +178,18 @@ def _check_runtime_of(library: EdgeTpuLibrary, graph: Graph, artifact: Artifact)
         )  # fmt: skip
 
 
-def _try_alone(library: EdgeTpuLibrary, seat: Seat, model: Path) -> None:
+def _try_alone(library: EdgeTpuLibrary, package: str, seat: Seat, model: Path) -> None:
     """Raise where the library crashes with the model; what fails without a crash is told when it is loaded here."""
-    command = [sys.executable, "-c", _TRIAL, library.path, seat.option, str(model)]
-    here = version(TFLITE) or ""
+    command = [sys.executable, "-c", _TRIAL, PACKAGES[package], library.path, seat.option, str(model)]
+    here = version(package) or ""
+    step = remedy(here) if package == TFLITE else "use tflite-runtime (Python 3.11 or older) and a libedgetpu for it"
     try:
         done = subprocess.run(command, capture_output=True, timeout=TRIAL_S, check=False)
     except subprocess.TimeoutExpired as exc:
-        raise BackendUnavailableError(
-            f"{library.path} does not answer with {TFLITE} {here}: no inference within {TRIAL_S:g} s",
-            next_step=remedy(here),
-        ) from exc
+        what = f"{library.path} does not answer with {package} {here}: no inference within {TRIAL_S:g} s"
+        raise BackendUnavailableError(what, next_step=step) from exc
     if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
         raise BackendUnavailableError(
-            f"{library.path} crashes with {TFLITE} {here}: {signal.Signals(-done.returncode).name} in a trial",
-            next_step=remedy(here),
+            f"{library.path} crashes with {package} {here}: {name} in a trial", next_step=step
         )

@@ -31,10 +31,10 @@ from edgevision.errors import EdgeVisionError
 from edgevision.runtimes import load
 
 
-def run(model, library, device, times):
+def run(model, library, device, times, package):
     said = {"answers": [], "errors": []}
     try:
-        with load(Artifact.describe(model), device, options={"delegate": library}) as loaded:
+        with load(Artifact.describe(model), device, options={"delegate": library, "package": package}) as loaded:
             said["facts"] = dict(loaded.facts)
             said["mapped"] = loaded.report().mapped
             inputs = [np.zeros(spec.shape, spec.dtype) for spec in loaded.inputs]
@@ -68,10 +68,10 @@ def told(coral, tpu_library, tmp_path_factory):
     """told(cases) -> what each said, all in one process."""
     usb = tmp_path_factory.mktemp("usb")
 
-    def case(name="split_concat_edgetpu", device="coral:usb:0", times=1, path="", **plays):
+    def case(name="split_concat_edgetpu", device="coral:usb:0", times=1, path="", package=None, **plays):
         played = {"EDGETPU_SAYS": SAYS, "EDGETPU_AT": f"usb={usb}", "EDGETPU_WANTED": device.removeprefix("coral:")}
         chosen = str(tpu_library) if path == "" else path
-        return {**played, **plays}, [str(coral / f"{name}.tflite"), chosen, device, times]
+        return {**played, **plays}, [str(coral / f"{name}.tflite"), chosen, device, times, package]
 
     def run(cases):
         asked = {name: case(**plays) for name, plays in cases.items()}
@@ -85,6 +85,7 @@ def told(coral, tpu_library, tmp_path_factory):
 RUN = {
     "mobilenet": {"name": "mobilenet_v1_0.25_128_quant_edgetpu"},
     "several outputs": {},
+    "litert": {"package": "ai-edge-litert"},
     "deeplab": {"name": "deeplabv3_mnv2_dm05_pascal_quant_edgetpu"},
     "pcie": {
         "device": "coral:pci:1", "EDGETPU_AT": "pci=/dev/apex_0,usb=/sys/bus/usb/devices/2-1,pci=/dev/apex_1",
@@ -109,6 +110,15 @@ def test_a_compiled_model_is_handed_to_the_delegate(said, name):
     assert facts["libedgetpu"] == SAYS and len(facts["caching_tokens"]) == 1
 
 
+def test_the_newer_package_is_tried_in_a_process_of_its_own_first(said):
+    """Where there is no tflite-runtime: for Python 3.12 and newer."""
+    found = said["litert"]
+    assert found["errors"] == [] and found["facts"]["package"] == "ai-edge-litert"
+    assert all(answer[1:] == [7, 7] for answer in found["answers"][0])
+    crash = said["litert crash"]["errors"][0][1]
+    assert "crashes with ai-edge-litert" in crash and "use tflite-runtime" in crash
+
+
 def test_what_the_compiler_left_runs_on_the_processor(said):
     """The largest of equal scores is class 0, which ARG_MAX finds on the processor."""
     assert said["deeplab"]["answers"] == [[[[1, 513, 513], 0, 0]]]
@@ -130,6 +140,10 @@ REFUSED = {
     ),
     "busy": ({"EDGETPU_BUSY": "1"}, "BackendUnavailableError", "another process may hold it"),
     "crash": ({"EDGETPU_CRASHES": "1"}, "BackendUnavailableError", "SIGSEGV in a trial; install a libedgetpu that"),
+    "litert crash": (
+        {"package": "ai-edge-litert", "EDGETPU_CRASHES": "1"}, "BackendUnavailableError", "SIGSEGV in a trial",
+    ),
+    "package": ({"package": "tensorflow"}, "ConfigError", "allowed: tflite-runtime, ai-edge-litert"),
     "no library": ({"path": None}, "BackendUnavailableError", "libedgetpu.so.1 is not installed; install it: sudo apt"),
     "no such file": ({"path": "/nowhere/libedgetpu.so.1"}, "BackendUnavailableError", "is not installed"),
     "another library": ({"path": "libc.so.6"}, "BackendUnavailableError", "libc.so.6 is no libedgetpu"),
