@@ -33,13 +33,11 @@ def explain_compiled(graph: Graph, rules: str = "ethos-u") -> MappingReport:
     else:
         raise ArtifactError("nothing in the file is compiled", got=graph.format, allowed=("edgetpu", "vela"))
     reasons = {node.index: _why_left(graph, node, custom, why) for node in graph.nodes if node.kind != custom}
-    placements = tuple(
-        replace(placed, **dict(zip(("reason", "rewrite"), reasons[placed.index], strict=True)))
-        if placed.index in reasons
-        else placed
-        for placed in said.placements
-    )
-    return replace(said, placements=placements)
+    placements = []
+    for placed in said.placements:
+        reason, rewrite = reasons.get(placed.index, (None, None))
+        placements.append(replace(placed, reason=reason, rewrite=rewrite))
+    return replace(said, placements=tuple(placements))
 
 
 def _why_left(graph: Graph, node: Node, custom: str, rules: RuleSet) -> tuple[str, str | None]:

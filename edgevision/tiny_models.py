@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgevision.converters.flatbuffer import encode
+from edgevision.tensors import Array
 
 _CHANNELS, _SIDE, _WIDTH = 4, 8, 8
 _INT32, _INT8, _CONV_2D, _CONV_OPTIONS = 2, 9, 3, 1
@@ -40,7 +41,7 @@ def tiny_tflite(folder: Path) -> Path:
     return path
 
 
-def _tensor(name: str, shape: np.ndarray, kind: int, buffer: int, scale: np.float32) -> dict[int, object]:
+def _tensor(name: str, shape: Array, kind: int, buffer: int, scale: np.float32) -> dict[int, object]:
     quantization = {2: np.array([scale], np.float32), 3: np.zeros(1, np.int64)}
     return {0: shape, 1: np.int8(kind), 2: np.uint32(buffer), 3: name, 4: quantization}
 
