@@ -173,8 +173,8 @@ def _check_runtime_of(library: EdgeTpuLibrary, graph: Graph, artifact: Artifact)
         raise IncompatibleModelError(
             f"{artifact.model_file.name} is compiled for Edge TPU runtime {needed}", got=library.runtime_version,
             allowed=f"{needed} or newer",
-            next_step="install a newer libedgetpu, or compile it for this one: edgetpu_compiler --min_runtime_version "
-            f"{library.runtime_version}",
+            next_step="install a newer libedgetpu, or compile it for this one: edgevision compile MODEL --target "
+            f"edgetpu --min-runtime-version {library.runtime_version}",
         )  # fmt: skip
 
 

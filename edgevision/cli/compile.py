@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import Choice, model_argument, out_option, overwrite_option
+from edgevision.cli.options import Choice, out_option, overwrite_option
 from edgevision.cli.output import facts, show, working
+
+if TYPE_CHECKING:
+    from edgevision.compiling import Compilation
 
 TARGETS = (
     "edgetpu", "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u65-512",
@@ -16,26 +20,56 @@ TARGETS = (
 )  # fmt: skip
 
 
-@command("compile", "edgevision compile runs/resnet8-tflite-static_wi8_ai8 --target ethos-u55-128")
-@model_argument()
+@command(
+    "compile",
+    "edgevision compile runs/resnet8-tflite-static_wi8_ai8 --target ethos-u55-128",
+    "edgevision compile runs/detector runs/classifier --target edgetpu",
+)
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=click.Path(path_type=Path))
 @click.option("--target", required=True, type=Choice(TARGETS), help="The accelerator.")
 @click.option("--system-config", metavar="SECTION", help="Vela: the chip's clocks and memories.  [default: Arm's]")
 @click.option("--memory-mode", metavar="SECTION", help="Vela: what lies in which memory.  [default: Arm's]")
+@click.option(
+    "--min-runtime-version", type=click.IntRange(10), metavar="N",
+    help="Edge TPU: the oldest runtime that has to take the files.  [default: the compiler's]",
+)  # fmt: skip
 @out_option("runs")
 @overwrite_option
 def compile_(
-    model: Path, target: str, system_config: str | None, memory_mode: str | None, out: Path, overwrite: bool
+    models: tuple[Path, ...],
+    target: str,
+    system_config: str | None,
+    memory_mode: str | None,
+    min_runtime_version: int | None,
+    out: Path,
+    overwrite: bool,
 ) -> None:
-    """Compile MODEL, a quantized TFLite model, and say which operators are left to the processor and what it costs.
+    """Compile each MODEL, a quantized TFLite model; say which operators are left to the processor and what it costs.
 
+    Several models for an Edge TPU are compiled together: they share its memory for parameters, the first one first.
     Needs edgetpu_compiler on the PATH for edgetpu, and the extra vela for the others.
     """
     from edgevision.cli.models import open_model
     from edgevision.compiling import compile_for
 
-    settings = {"system_config": system_config, "memory_mode": memory_mode, "overwrite": overwrite}
     with working(f"compiling for {target}"):
-        made = compile_for(open_model(model), target, out, **settings)  # type: ignore[arg-type]
+        made = compile_for(
+            [open_model(model) for model in models],
+            target,
+            out,
+            system_config=system_config,
+            memory_mode=memory_mode,
+            min_runtime_version=min_runtime_version,
+            overwrite=overwrite,
+        )
+    documents = [
+        {"artifact": str(one.artifact.path), "mapping": one.report.to_dict(), "differences": list(one.differences)}
+        for one in made
+    ]
+    show({"models": documents}, "\n\n".join(map(_text, made)))
+
+
+def _text(made: Compilation) -> str:
     report = made.report
     known: dict[str, object] = {
         "artifact": made.artifact.path, "by": report.by,
@@ -44,5 +78,4 @@ def compile_(
     }  # fmt: skip
     lines = [f"on the processor: {p.kind} {p.index} ({p.name}): {p.reason}" for p in report.on_cpu]
     lines += [f"differs from check: {line}" for line in made.differences]
-    document = {"artifact": str(made.artifact.path), "mapping": report.to_dict(), "differences": list(made.differences)}
-    show(document, "\n".join([facts(known), *lines]))
+    return "\n".join([facts(known), *lines])

@@ -6,6 +6,9 @@ import stat
 
 import pytest
 
+from edgevision.adopt import adopt
+from edgevision.artifact import Artifact
+from edgevision.compiling import compile_for
 from edgevision.converters.edgetpu import TOOL, compile_edgetpu, parse_log
 from edgevision.devices.edgetpu import predict_mapping
 from edgevision.errors import BackendUnavailableError, ConfigError, ConversionError, IncompatibleModelError
@@ -110,3 +113,50 @@ def test_what_is_not_compiled(compiler, deeplab, shared_data):
         compile_edgetpu([deeplab, deeplab])
     with pytest.raises(IncompatibleModelError, match="takes TFLite files"):
         compile_edgetpu([shared_data / "models/detection/FastestDet_coco.onnx"])
+
+
+TOGETHER = """#!/bin/sh
+echo "$@" > {folder}/called
+while [ $# -gt 0 ]; do
+    case "$1" in --out_dir) out=$2; shift ;; *.tflite) inputs="$inputs $1" ;; esac
+    shift
+done
+printf '%s' '{head}'
+for input in $inputs; do
+    stem=$(basename "$input" .tflite)
+    cp {truth} "$out/${{stem}}_edgetpu.tflite"
+    sed "s/{name}/$stem/g" {folder}/log
+    echo
+done
+"""
+
+
+def test_models_that_are_compiled_together(tmp_path, monkeypatch, shared_data, deeplab):
+    """One call of the compiler, in the order that they were given in; artifacts have files of one name."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "log").write_text(LOG.format(name=NAME, limit=LIMIT))
+    tool, truth = folder / TOOL, shared_data / f"models/coral/{NAME}_edgetpu.tflite"
+    tool.write_text(TOGETHER.format(folder=folder, head=HEAD, truth=truth, name=NAME))
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    artifacts = [adopt(deeplab, tmp_path / name, name=name) for name in ("often", "seldom")]
+    assert len({artifact.model_file.name for artifact in artifacts}) == 1
+    made = compile_for(artifacts, "edgetpu", tmp_path / "out", min_runtime_version=12)
+    assert [one.artifact.path.name for one in made] == ["often-edgetpu", "seldom-edgetpu"]
+    for one in made:
+        assert one.artifact.manifest.lineage[-1].parameters["together"] == ["often", "seldom"]
+        assert (one.report.mapped, one.differences) == (64, ())
+    words = (folder / "called").read_text().split()
+    assert [word.rpartition("/")[2] for word in words[-2:]] == ["often.tflite", "seldom.tflite"]
+    assert words[-4:-2] == ["--min_runtime_version", "12"]
+
+
+def test_settings_of_another_target(deeplab, tmp_path):
+    artifact = Artifact.describe(deeplab)
+    with pytest.raises(ConfigError, match="for the Edge TPU"):
+        compile_for([artifact], "ethos-u55-128", tmp_path, min_runtime_version=13)
+    with pytest.raises(ConfigError, match="for Ethos-U"):
+        compile_for([artifact], "edgetpu", tmp_path, memory_mode="Shared_Sram")
+    with pytest.raises(ConfigError, match="different names"):
+        compile_for([artifact, artifact], "edgetpu", tmp_path)

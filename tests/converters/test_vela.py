@@ -20,7 +20,7 @@ def models(shared_data):
 @pytest.mark.parametrize("accelerator", ["ethos-u55-128", "ethos-u85-256"])
 @pytest.mark.parametrize("file", ["mlperf_tiny/vww/vww_96_int8", "mlperf_tiny/resnet8_cifar10/pretrainedResnet_quant"])
 def test_int8_models_are_mapped_as_predicted(models, tmp_path, file, accelerator):
-    made = compile_for(Artifact.describe(models / f"{file}.tflite"), accelerator, tmp_path)
+    (made,) = compile_for([Artifact.describe(models / f"{file}.tflite")], accelerator, tmp_path)
     assert (made.differences, made.report.on_cpu) == ((), ())
     facts = made.report.facts
     assert facts["cycles"] > 10_000 and facts["macs"] > 1_000_000
@@ -35,7 +35,7 @@ def test_int8_models_are_mapped_as_predicted(models, tmp_path, file, accelerator
 @pytest.mark.parametrize("accelerator", ["ethos-u55-128", "ethos-u85-256"])
 @pytest.mark.parametrize("name", ["deeplabv3_mnv2_dm05_pascal_quant", "automl_traffic_detector"])
 def test_models_of_which_some_is_left_are_predicted(models, tmp_path, name, accelerator):
-    made = compile_for(Artifact.describe(models / f"coral/{name}.tflite"), accelerator, tmp_path)
+    (made,) = compile_for([Artifact.describe(models / f"coral/{name}.tflite")], accelerator, tmp_path)
     assert made.differences == ()
     left = {(placed.kind, placed.reason.partition(":")[0]) for placed in made.report.on_cpu}
     if name.startswith("deeplab"):

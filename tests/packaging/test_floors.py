@@ -13,6 +13,7 @@ APPLICATIONS = tuple(
     for name in (
         "adopt",
         "benchmark",
+        "checking_here",
         "classifier",
         "cli",
         "compiling",
@@ -21,10 +22,13 @@ APPLICATIONS = tuple(
         "doctor",
         "evaluate",
         "export",
+        "inspecting",
         "pipeline",
         "predict",
         "remote",
         "report",
+        "tiny_models",
+        "trying",
         "verify",
     )
 )
