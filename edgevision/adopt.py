@@ -9,6 +9,7 @@ from typing import Any
 
 from edgevision.artifact import Artifact, write_artifact
 from edgevision.errors import ConfigError, check_choice
+from edgevision.inspecting import compiled_tensors
 from edgevision.manifest import LineageStep
 from edgevision.optional import versions
 from edgevision.preprocessing import Preprocessing
@@ -101,11 +102,11 @@ def read_labels(text: str) -> tuple[str, ...]:
 
 
 def _tensors(bare: Artifact, layout: str | None) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Inputs and outputs as a runtime here reads them from the file; nothing where no runtime here can."""
+    """Inputs and outputs as a runtime here reads them from the file, or, of a compiled one, as the file has them."""
     if layout is not None:
         check_choice("layout", layout, LAYOUTS)
     if not available_runtimes(bare):
-        return (), ()
+        return compiled_tensors(bare, layout)
     with load(bare) as model:
         return image_tensors(bare.manifest.format, model, layout)
 

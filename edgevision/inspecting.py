@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edgevision.artifact import Artifact
 from edgevision.devices.checking import COMPILED
 from edgevision.devices.compiled import explain_compiled
-from edgevision.graphs import read_graph
+from edgevision.graphs import Value, read_graph
 from edgevision.graphs.edgetpu import CompiledPart, inspect_compiled
 from edgevision.graphs.vela import NpuPart, inspect_vela
 from edgevision.mapping import MappingReport
+from edgevision.tensors import QuantParams, TensorSpec
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,32 @@ def inspect_contents(artifact: Artifact) -> Contents | None:
 
 def _rules(parts: Sequence[NpuPart]) -> str:
     return "ethos-u85" if parts[0].accelerator.startswith("ethos-u85") else "ethos-u"
+
+
+def compiled_tensors(
+    artifact: Artifact, layout: str | None = None
+) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+    """Return inputs and outputs of a compiled file, whose device need not be here; none for one of another format.
+
+    Args:
+        artifact: The model.
+        layout: Axes of its image input; None for NHWC, which TFLite files have by convention.
+
+    Raises:
+        ArtifactError: The file is damaged.
+    """
+    if artifact.manifest.format not in COMPILED:
+        return (), ()
+    graph = read_graph(artifact.model_file)
+    layouts = ({4: layout or "NHWC"}, {2: "NC"})
+    inputs, outputs = (
+        tuple(_spec(graph.values[name], layouts[side]) for name in names)
+        for side, names in enumerate((graph.inputs, graph.outputs))
+    )
+    return inputs, outputs
+
+
+def _spec(value: Value, layouts: Mapping[int, str]) -> TensorSpec:
+    shape = value.shape or ()
+    quant = QuantParams((value.scale,), (value.zero_point,)) if value.scales == 1 and value.scale > 0 else None
+    return TensorSpec(value.name, shape, value.dtype, layouts.get(len(shape), ""), quant)

@@ -5,14 +5,16 @@ import json
 
 import pytest
 
+from edgevision.adopt import adopt
 from edgevision.artifact import Artifact
 from edgevision.cli import main
 from edgevision.devices.edgetpu import predict_mapping
 from edgevision.errors import ArtifactError
 from edgevision.graphs import read_graph
 from edgevision.graphs.vela import inspect_vela
-from edgevision.inspecting import inspect_contents
+from edgevision.inspecting import compiled_tensors, inspect_contents
 from edgevision.mapping import LEFT
+from edgevision.runtimes import load
 
 PAIRS = ("deeplabv3_mnv2_dm05_pascal_quant", "keras_lstm_mnist_ptq", "mobilenet_v1_0.25_128_quant",
          "mobilenet_v2_1.0_224_quant", "split_concat")  # fmt: skip
@@ -100,3 +102,27 @@ def test_inspect_as_typed(capsys, coral):
     compiled = json.loads(capsys.readouterr().out)["compiled"]
     assert [part["instruction_bytes"] for part in compiled["parts"]] == [160_672, 8_016]
     assert compiled["mapping"]["mapped"] == 1 and compiled["mapping"]["operators"] == 9
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_tensors_of_a_compiled_file_are_those_of_its_source(coral, name):
+    """As TFLite reads them from the file that was compiled; the device need not be here to adopt it."""
+    with load(Artifact.describe(coral / f"{name}.tflite")) as model:
+        expected = [[(s.shape, s.dtype, s.quant) for s in side] for side in (model.inputs, model.outputs)]
+    found = compiled_tensors(Artifact.describe(coral / f"{name}_edgetpu.tflite"))
+    assert [[(s.shape, s.dtype, s.quant) for s in side] for side in found] == expected
+
+
+def test_the_tensors_of_a_file_of_vela(shared_data):
+    path = shared_data / "models/edge_cases/person_detect_vela_ethosu.tflite"
+    (image,), (scores,) = compiled_tensors(Artifact.describe(path))
+    assert (image.shape, image.dtype, image.layout, image.quant.zero_point) == ((1, 96, 96, 1), "int8", "NHWC", (-1,))
+    assert (scores.shape, scores.dtype) == ((1, 2), "int8")
+
+
+def test_a_compiled_file_is_adopted_with_its_tensors(coral, tmp_path):
+    model = coral / "mobilenet_v1_0.25_128_quant_edgetpu.tflite"
+    preprocessing = {"mean": (128.0,) * 3, "std": (128.0,) * 3, "resize": "stretch", "filter": "bilinear"}
+    manifest = adopt(model, tmp_path / "made", task="classification", preprocessing=preprocessing).manifest
+    assert (manifest.format, manifest.inputs[0].layout, manifest.outputs[0].shape) == ("edgetpu", "NHWC", (1, 1001))
+    assert (manifest.preprocessing.height, manifest.preprocessing.width) == (128, 128)
