@@ -49,6 +49,7 @@ class Device:
         stage: The one of `STAGES` that failed; None when it is available.
         reason: Why it cannot be used; None when it can.
         fix: What the owner can do about it; None when there is nothing to do.
+        runtimes: Names of the runtimes that drive it; empty for every one that has its kind of device.
         trials: Test inferences (`edgevision.trying.try_devices`); empty when none was asked for.
     """
 
@@ -59,6 +60,7 @@ class Device:
     stage: str | None = None
     reason: str | None = None
     fix: str | None = None
+    runtimes: tuple[str, ...] = ()
     trials: tuple[Trial, ...] = ()
 
     @property
@@ -96,6 +98,7 @@ class Device:
             "stage": self.stage,
             "reason": self.reason,
             "fix": self.fix,
+            "runtimes": list(self.runtimes),
             "stages": dict(self.stages),
             "trials": [asdict(trial) for trial in self.trials],
             "facts": dict(self.facts),

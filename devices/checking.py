@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgevision.devices.compiled import explain_compiled
-from edgevision.devices.edgetpu import ACCELERATOR, predict_mapping
+from edgevision.devices.prediction import predict
 from edgevision.devices.profile import DeviceProfile, Way
-from edgevision.devices.rules.sets import rule_set
 from edgevision.graphs import Graph
-from edgevision.mapping import CPU, NOWHERE, MappingReport, Placement
+from edgevision.mapping import MappingReport
 
 RUNS, PARTLY, NO = "runs", "runs partly on CPU", "does not run"
 PYTHON_FLOOR, GLIBC_FLOOR = (3, 10), (2, 27)
@@ -90,17 +89,25 @@ def check_model(graph: Graph, profile: DeviceProfile) -> Check:
     return min(checks, key=lambda check: (RUNS, PARTLY, NO).index(check.verdict))
 
 
+def operator_reasons(mapping: MappingReport) -> tuple[Reason, ...]:
+    """Return why operators are not where they were meant to be."""
+    return tuple(
+        Reason("operator", placed.reason, f"{placed.kind} {placed.index} ({placed.name})", placed.rewrite)
+        for placed in mapping.placements
+        if placed.reason
+    )
+
+
 def _compiled_for(graph: Graph, way: Way) -> bool:
     return (graph.format, way.target) in (("edgetpu", "edgetpu"), ("vela", "ethos-u"))
 
 
 def _check_way(graph: Graph, profile: DeviceProfile, way: Way) -> Check:
-    mapping = _mapping(graph, way)
-    reasons = [
-        Reason("operator", placed.reason or "", f"{placed.kind} {placed.index} ({placed.name})", placed.rewrite)
-        for placed in mapping.placements
-        if placed.reason
-    ]
+    if graph.format in COMPILED:
+        mapping = explain_compiled(graph, way.rules)
+    else:
+        mapping = predict(graph, way.rules, way.target, fallback=way.fallback)
+    reasons = operator_reasons(mapping)
     refused = bool(reasons)
     verdict = RUNS if not refused else PARTLY if way.fallback and mapping.mapped else NO
     limits = [*(() if way.fallback else _numbers(graph, profile)), *_memory(graph, profile)]
@@ -108,23 +115,6 @@ def _check_way(graph: Graph, profile: DeviceProfile, way: Way) -> Check:
         verdict = NO
     install = () if profile.kind == "microcontroller" else _install(profile)
     return Check(profile.name, verdict, way, (*limits, *reasons, *install), mapping)
-
-
-def _mapping(graph: Graph, way: Way) -> MappingReport:
-    if graph.format in COMPILED:
-        return explain_compiled(graph, way.rules)
-    if way.target == ACCELERATOR:
-        return predict_mapping(graph)
-    rules = rule_set(way.rules)
-    placements = []
-    for node in graph.nodes:
-        refused = rules.refusal(graph, node)
-        if refused is None:
-            placements.append(Placement(node.index, node.kind, node.name, way.target))
-        else:
-            target = CPU if way.fallback else NOWHERE
-            placements.append(Placement(node.index, node.kind, node.name, target, refused.reason, refused.rewrite))
-    return MappingReport(way.target, "predicted", tuple(placements))
 
 
 def _numbers(graph: Graph, profile: DeviceProfile) -> list[Reason]:

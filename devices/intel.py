@@ -37,7 +37,7 @@ def _kind(
 ) -> Iterator[Device]:
     seen = {key: text for key, text in (usable or {}).items() if key.partition(".")[0] == kind.upper()}
     for key, text in seen.items():
-        yield Device(key.lower().replace(".", ":"), text, {"openvino": key})
+        yield Device(key.lower().replace(".", ":"), text, {"openvino": key}, runtimes=("openvino",))
     if seen:
         return
     if not nodes and not _npu_card(system, kind):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from edgevision.devices.base import Device
 from edgevision.devices.system import System
@@ -31,7 +32,7 @@ def probe(system: System) -> Iterator[Device]:
     gpu = _gpu(system, model or NAME, facts)
     yield gpu
     if not any(word in model.lower() for word in NO_DLA):
-        yield Device("dla", f"{model or NAME} DLA", facts, gpu.state, gpu.stage, gpu.reason, gpu.fix)
+        yield replace(gpu, device="dla", name=f"{model or NAME} DLA")
 
 
 def _gpu(system: System, name: str, facts: dict[str, str | None]) -> Device:
@@ -61,4 +62,4 @@ def _gpu(system: System, name: str, facts: dict[str, str | None]) -> Device:
             f"install the TensorRT {' or '.join(map(str, fitting))} of this JetPack: sudo apt install nvidia-jetpack",
             facts,
         )  # fmt: skip
-    return Device("gpu", name, facts)
+    return Device("gpu", name, facts, runtimes=("tensorrt",))

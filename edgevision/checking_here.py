@@ -7,7 +7,7 @@ from dataclasses import replace
 from edgevision.artifact import Artifact
 from edgevision.benchmark.child import run_fresh
 from edgevision.device_string import parse_device
-from edgevision.devices.checking import NO, PARTLY, RUNS, Check, Reason, check_model
+from edgevision.devices.checking import NO, PARTLY, RUNS, Check, Reason, check_model, operator_reasons
 from edgevision.devices.profile import Way, profile_here
 from edgevision.errors import EdgeVisionError
 from edgevision.graphs import read_graph
@@ -50,11 +50,7 @@ def _report(artifact: Artifact, device: str, model: CompiledModel) -> MappingRep
 
 
 def _check(artifact: Artifact, device: str, runtime: str, mapping: MappingReport) -> Check:
-    reasons = tuple(
-        Reason("operator", placed.reason or "", f"{placed.kind} {placed.index} ({placed.name})", placed.rewrite)
-        for placed in mapping.placements
-        if placed.reason
-    )
+    reasons = operator_reasons(mapping)
     nowhere = any(placed.target == NOWHERE for placed in mapping.placements)
     verdict = NO if nowhere else PARTLY if reasons else RUNS
     format_ = artifact.manifest.format

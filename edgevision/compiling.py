@@ -11,12 +11,11 @@ from typing import Any
 from edgevision.artifact import Artifact, write_artifact
 from edgevision.converters.edgetpu import TOOL, compile_edgetpu
 from edgevision.converters.vela import ACCELERATORS, compile_vela
-from edgevision.devices.edgetpu import predict_mapping
-from edgevision.devices.rules import rule_set
+from edgevision.devices.prediction import predict
 from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
 from edgevision.graphs import read_graph
 from edgevision.manifest import LineageStep
-from edgevision.mapping import MappingReport, Placement, differences
+from edgevision.mapping import MappingReport, differences
 from edgevision.optional import versions
 
 EDGETPU = "edgetpu"
@@ -121,7 +120,8 @@ def _check(
 
 def _written(artifact: Artifact, target: str, made: _Made, out: Path, overwrite: bool) -> Compilation:
     manifest, report, format_ = artifact.manifest, made.report, "edgetpu" if target == EDGETPU else "vela"
-    predicted = _predicted(artifact, target)
+    rules = next(name for name in ("ethos-u85", "ethos-u", EDGETPU) if target.startswith(name))
+    predicted = predict(read_graph(artifact.model_file), rules, report.accelerator, fallback=True)
     parameters = {"target": target, **made.step, "by": report.by, "mapped": report.mapped, **report.facts}
     lineage = LineageStep("compile", parameters, versions("edgevision", "ethos-u-vela"))
     fields = {
@@ -133,16 +133,3 @@ def _written(artifact: Artifact, target: str, made: _Made, out: Path, overwrite:
     place = out / f"{manifest.name}-{target}"
     compiled = write_artifact(place, fields, {f"model_{format_}.tflite": made.content}, overwrite=overwrite)
     return Compilation(compiled, report, predicted, tuple(differences(predicted, report)))
-
-
-def _predicted(artifact: Artifact, target: str) -> MappingReport:
-    graph = read_graph(artifact.model_file)
-    if target == EDGETPU:
-        return predict_mapping(graph)
-    rules = rule_set("ethos-u85" if target.startswith("ethos-u85") else "ethos-u")
-    placements = []
-    for node in graph.nodes:
-        refused = rules.refusal(graph, node)
-        where = ("ethos-u",) if refused is None else ("cpu", refused.reason, refused.rewrite)
-        placements.append(Placement(node.index, node.kind, node.name, *where))
-    return MappingReport("ethos-u", "predicted", tuple(placements))

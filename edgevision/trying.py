@@ -43,7 +43,7 @@ def try_devices(
 def _tried(device: Device, model: Artifact | None, folder: Path, timeout_s: float) -> Device:
     if device.state != "available":
         return device
-    trials = tuple(_trials(device.device, model, folder, timeout_s))
+    trials = tuple(_trials(device, model, folder, timeout_s))
     tried = replace(device, trials=trials)
     run = [trial for trial in trials if trial.state != "not tested"]
     if not run or any(trial.state == "passed" for trial in run):
@@ -55,14 +55,15 @@ def _tried(device: Device, model: Artifact | None, folder: Path, timeout_s: floa
     )  # fmt: skip
 
 
-def _trials(name: str, model: Artifact | None, folder: Path, timeout_s: float) -> list[Trial]:
+def _trials(device: Device, model: Artifact | None, folder: Path, timeout_s: float) -> list[Trial]:
     try:
-        kind = parse_device(name).kind
+        kind = parse_device(device.device).kind
     except DeviceNotFoundError:
         return [Trial(None, "not tested", "edgevision runs no models there")]
     rows = [row for row in runtime_rows() if kind in row.devices and row.formats]
+    rows = [row for row in rows if not device.runtimes or row.name in device.runtimes]
     here = [row for row in rows if implementation_of(row).availability().available]
-    found = [trial for row in here if (trial := _with(row, model, name, folder, timeout_s)) is not None]
+    found = [trial for row in here if (trial := _with(row, model, device.device, folder, timeout_s)) is not None]
     if found:
         return found
     if not here:

@@ -95,3 +95,12 @@ def test_as_typed(capsys):
 def test_a_model_that_nothing_runs(capsys):
     assert main(["devices", "--model", "x.tflite"], standalone_mode=False) == 2
     assert "--test" in capsys.readouterr().err
+
+
+def test_a_device_is_tested_with_the_runtimes_that_drive_it():
+    """A Jetson's GPU is "gpu" as an Intel one is: OpenVINO, which knows nothing of it, must not speak for it."""
+    (jetson,) = try_devices([Device("gpu", "Jetson", runtimes=("tensorrt",))])
+    assert jetson.state == "available" and "openvino" not in [trial.runtime for trial in jetson.trials]
+    if available("openvino"):
+        (gone,) = try_devices([Device("gpu", "Intel GPU", runtimes=("openvino",))])
+        assert (gone.state, gone.stage) == ("unusable", "inference") and "no such device" in gone.reason
