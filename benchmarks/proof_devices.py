@@ -1,4 +1,4 @@
-"""The sections of `proof.py` on devices: twelve models on every profile, and the described machines."""
+"""The sections of `proof.py` on devices: models on every profile, described machines, Vela beside its prediction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from proof_compression import shared
-from proof_parts import BIN, ROOT, Section, run, says, table
+from proof_parts import BIN, ROOT, Section, edgevision, run, says, table
 
 from edgevision.devices import discover
 from edgevision.devices.profile import profile_names
@@ -74,4 +74,29 @@ def machines(out: Path) -> Section:
     return [*lines, *table(head, [[str(cell).replace("|", r"\|") for cell in row] for row in rows])], held
 
 
-DEVICES: dict[str, Callable[[Path], Section]] = {"check": check, "machines": machines}
+VELA = (
+    "coral/mobilenet_v1_0.25_128_quant", "coral/mobilenet_v2_1.0_224_quant", "coral/deeplabv3_mnv2_dm05_pascal_quant",
+    "coral/automl_traffic_detector", "coral/posenet_mobilenet_v1_075_353_481_16_quant_decoder",
+    "coral/keras_lstm_mnist_ptq", "coral/split_concat", "edge_cases/person_detect_tflm",
+    "edge_cases/audio_preprocessor_int8_signal_ops", "mlperf_tiny/ad/ad01_int8", "mlperf_tiny/kws/kws_ref_model",
+    "mlperf_tiny/resnet8_cifar10/pretrainedResnet_quant", "mlperf_tiny/vww/vww_96_int8",
+)  # fmt: skip
+NPUS = ("ethos-u55-128", "ethos-u65-512", "ethos-u85-256")
+
+
+def vela(out: Path) -> Section:
+    """What Vela puts on an Ethos-U, beside what `check` predicts, operator by operator."""
+    rows, held = [], True
+    for name in VELA:
+        file = shared() / f"models/{name}.tflite"
+        cells = []
+        for npu in NPUS:
+            document = edgevision("compile", file, "--target", npu, "--out", out / "vela", "--overwrite")["models"][0]
+            mapping, differ = document["mapping"], len(document["differences"])
+            held &= not differ
+            cells.append(f"{mapping['mapped']} of {mapping['operators']}, {differ} differ")
+        rows.append((file.stem, *cells))
+    return table(("model", *(f"on {npu}" for npu in NPUS)), rows), held
+
+
+DEVICES: dict[str, Callable[[Path], Section]] = {"check": check, "machines": machines, "vela": vela}
