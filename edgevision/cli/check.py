@@ -53,8 +53,10 @@ def check(models: tuple[Path, ...], profiles: tuple[str, ...], devices: tuple[st
     with working("checking"):
         for model in models:
             artifact = open_model(model)
-            predicted = [check_model(read_graph(artifact.model_file), profile) for profile in chosen]
-            found[str(model)] = predicted + [check_here(artifact, device) for device in devices]
+            found[str(model)] = [check_here(artifact, device) for device in devices]
+            if chosen:
+                graph = read_graph(artifact.model_file)
+                found[str(model)] = [check_model(graph, profile) for profile in chosen] + found[str(model)]
     few = len(models) == 1 and named
     show(
         {"models": {name: [one.to_dict() for one in checks] for name, checks in found.items()}},
