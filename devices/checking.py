@@ -9,7 +9,7 @@ from edgevision.devices.compiled import explain_compiled
 from edgevision.devices.prediction import predict
 from edgevision.devices.profile import DeviceProfile, Way
 from edgevision.graphs import Graph
-from edgevision.mapping import MappingReport
+from edgevision.mapping import CPU, NOWHERE, MappingReport
 
 RUNS, PARTLY, NO = "runs", "runs partly on CPU", "does not run"
 PYTHON_FLOOR, GLIBC_FLOOR = (3, 10), (2, 27)
@@ -106,7 +106,7 @@ def _check_way(graph: Graph, profile: DeviceProfile, way: Way) -> Check:
     if graph.format in COMPILED:
         mapping = explain_compiled(graph, way.rules)
     else:
-        mapping = predict(graph, way.rules, way.target, fallback=way.fallback)
+        mapping = predict(graph, way.rules, way.target, left=CPU if way.fallback else NOWHERE)
     reasons = operator_reasons(mapping)
     refused = bool(reasons)
     verdict = RUNS if not refused else PARTLY if way.fallback and mapping.mapped else NO

@@ -5,17 +5,17 @@ from __future__ import annotations
 from edgevision.devices.edgetpu import ACCELERATOR, predict_mapping
 from edgevision.devices.rules.sets import rule_set
 from edgevision.graphs import Graph
-from edgevision.mapping import CPU, NOWHERE, MappingReport, Placement
+from edgevision.mapping import CPU, MappingReport, Placement
 
 
-def predict(graph: Graph, rules: str, target: str, *, fallback: bool) -> MappingReport:
+def predict(graph: Graph, rules: str, target: str, *, left: str = CPU) -> MappingReport:
     """Say of each operator whether the target takes it.
 
     Args:
         graph: The model.
         rules: Name of the rule set.
         target: What computes: "cpu", "edgetpu", "ethos-u", "gpu", ….
-        fallback: Whether the processor runs what the target does not take.
+        left: Target of what it does not take: "cpu", or `edgevision.mapping.NOWHERE`.
 
     Raises:
         IncompatibleModelError: For the Edge TPU: no TFLite model, or a compiled one.
@@ -28,6 +28,5 @@ def predict(graph: Graph, rules: str, target: str, *, fallback: bool) -> Mapping
         if refused is None:
             placements.append(Placement(node.index, node.kind, node.name, target))
         else:
-            left = CPU if fallback else NOWHERE
             placements.append(Placement(node.index, node.kind, node.name, left, refused.reason, refused.rewrite))
     return MappingReport(target, "predicted", tuple(placements))

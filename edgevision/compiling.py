@@ -121,7 +121,7 @@ def _check(
 def _written(artifact: Artifact, target: str, made: _Made, out: Path, overwrite: bool) -> Compilation:
     manifest, report, format_ = artifact.manifest, made.report, "edgetpu" if target == EDGETPU else "vela"
     rules = next(name for name in ("ethos-u85", "ethos-u", EDGETPU) if target.startswith(name))
-    predicted = predict(read_graph(artifact.model_file), rules, report.accelerator, fallback=True)
+    predicted = predict(read_graph(artifact.model_file), rules, report.accelerator)
     parameters = {"target": target, **made.step, "by": report.by, "mapped": report.mapped, **report.facts}
     lineage = LineageStep("compile", parameters, versions("edgevision", "ethos-u-vela"))
     fields = {

@@ -59,7 +59,7 @@ MODELS = ("coral/deeplabv3_mnv2_dm05_pascal_quant", "coral/posenet_mobilenet_v1_
 def test_the_prediction_is_what_vela_does(shared_data, model, accelerator):
     path = shared_data / f"models/{model}.tflite"
     rules = "ethos-u85" if "u85" in accelerator else "ethos-u"
-    predicted = predict(read_graph(path), rules, "ethos-u", fallback=True)
+    predicted = predict(read_graph(path), rules, "ethos-u")
     assert list(differences(predicted, compile_vela(path, accelerator).report)) == []
 
 
