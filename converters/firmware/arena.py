@@ -17,12 +17,12 @@ class Arena:
 
     Attributes:
         plan: Where buffers lie.
-        tensors: Tensor index -> offset in the arena.
+        tensors: Tensor -> offset in the arena.
         scratch: Position of a step -> offset of its scratch memory.
     """
 
     plan: MemoryPlan
-    tensors: dict[int, int]
+    tensors: dict[str, int]
     scratch: dict[int, int]
 
     @property
@@ -34,9 +34,9 @@ class Arena:
 def plan_arena(program: Program, *, budget: int = 2000) -> Arena:
     """Place the tensors of a program: reshapes and operators in place share one buffer with what they read."""
     lives = _Lives(program)
-    tensors = program.graph.tensors
+    tensors = program.graph.values
     roots = lives.roots()
-    buffers = [Buffer(tensors[i].name, tensors[i].elements, lives.first[i], lives.last[i]) for i in roots]
+    buffers = [Buffer(i, tensors[i].elements, lives.first[i], lives.last[i]) for i in roots]
     scratch = [
         (position, Buffer(f"scratch of {step.kernel}", step.scratch_bytes, position, position))
         for position, (_, step) in enumerate(program.steps)
@@ -47,7 +47,7 @@ def plan_arena(program: Program, *, budget: int = 2000) -> Arena:
     rest = plan.offsets[len(roots) :]
     return Arena(
         plan,
-        {index: places[lives.root(index)] for index in lives.first},
+        {name: places[lives.root(name)] for name in lives.first},
         {position: offset for (position, _), offset in zip(scratch, rest, strict=True)},
     )
 
@@ -57,52 +57,52 @@ class _Lives:
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._owner: dict[int, int] = {}
-        self.first: dict[int, int] = dict.fromkeys(program.graph.inputs, 0)
-        self.last: dict[int, int] = dict.fromkeys(program.graph.inputs, 0)
+        self._owner: dict[str, str] = {}
+        self.first: dict[str, int] = dict.fromkeys(program.graph.inputs, 0)
+        self.last: dict[str, int] = dict.fromkeys(program.graph.inputs, 0)
         for position, (_, step) in enumerate(program.steps):
             reads, target = _ends(step)
-            for index in reads:
-                if program.graph.tensors[index].data is None:
-                    self.last[index] = position
+            for name in reads:
+                if not program.graph.values[name].constant:
+                    self.last[name] = position
             self.first.setdefault(target, position)
             self.last[target] = position
-        for index in program.graph.outputs:
-            self.last[index] = len(program.steps)
+        for name in program.graph.outputs:
+            self.last[name] = len(program.steps)
         for position, (_, step) in enumerate(program.steps):
             source = step.source if isinstance(step, Alias) else self._overwritten(step, position)
             if source is not None:
                 self._join(source, _ends(step)[1])
 
-    def root(self, index: int) -> int:
+    def root(self, name: str) -> str:
         """Return the tensor that stands for a buffer."""
-        while index in self._owner:
-            index = self._owner[index]
-        return index
+        while name in self._owner:
+            name = self._owner[name]
+        return name
 
-    def roots(self) -> list[int]:
+    def roots(self) -> list[str]:
         """Return those of all buffers, in the order of their first step."""
-        return sorted({self.root(index) for index in self.first}, key=lambda index: (self.first[index], index))
+        return sorted({self.root(name) for name in self.first}, key=lambda name: (self.first[name], name))
 
-    def _join(self, source: int, target: int) -> None:
+    def _join(self, source: str, target: str) -> None:
         kept, joined = self.root(source), self.root(target)
         if kept != joined:
             self._owner[joined] = kept
             self.first[kept] = min(self.first[kept], self.first[joined])
             self.last[kept] = max(self.last[kept], self.last[joined])
 
-    def _overwritten(self, step: Step, position: int) -> int | None:
+    def _overwritten(self, step: Step, position: int) -> str | None:
         """Return the tensor whose memory the result takes: one of the same size that nothing reads later."""
-        tensors = self._program.graph.tensors
+        tensors = self._program.graph.values
         for choice in step.in_place:
-            index = step.reads[choice]
-            fits = tensors[index].data is None and tensors[index].elements == tensors[step.writes].elements
-            free = fits and self.last[self.root(index)] <= position and self.first[step.writes] == position
-            if free and step.reads.count(index) == 1:
-                return index
+            name = step.reads[choice]
+            fits = not tensors[name].constant and tensors[name].elements == tensors[step.writes].elements
+            free = fits and self.last[self.root(name)] <= position and self.first[step.writes] == position
+            if free and step.reads.count(name) == 1:
+                return name
         return None
 
 
-def _ends(step: Step | Alias) -> tuple[tuple[int, ...], int]:
+def _ends(step: Step | Alias) -> tuple[tuple[str, ...], str]:
     """Return what a step reads and what it writes."""
     return ((step.source,), step.target) if isinstance(step, Alias) else (step.reads, step.writes)

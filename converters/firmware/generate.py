@@ -15,13 +15,13 @@ from edgevision.converters.firmware.arena import Arena, plan_arena
 from edgevision.converters.firmware.lowering import Program, lower
 from edgevision.converters.firmware.source import Names, code, header
 from edgevision.converters.firmware.targets import TARGETS
-from edgevision.converters.tflite_graph import Graph, read_graph
 from edgevision.documents import pretty_json
 from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
 from edgevision.files import check_place, sha256_file
+from edgevision.graphs import Graph, Value, read_graph
 from edgevision.manifest import LineageStep
 from edgevision.optional import versions
-from edgevision.tensors import TensorSpec
+from edgevision.tensors import QuantParams, TensorSpec
 
 SCHEMA = 1
 REPORT = "firmware.json"
@@ -80,7 +80,7 @@ def firmware(
     place = Path(out) / f"{name}-c-static_wi8_ai8"
     check_place(place, overwrite)
     source = _opened(model)
-    program = lower(read_graph(source.model_file.read_bytes(), source.model_file.name), source.model_file.name)
+    program = lower(read_graph(source.model_file), source.model_file.name)
     arena = plan_arena(program)
     names = Names(name, source.manifest.labels or (), sha256_file(source.model_file))
     _check_labels(program.graph, names)
@@ -114,7 +114,7 @@ def _opened(model: str | Path | Artifact) -> Artifact:
 
 
 def _check_labels(graph: Graph, names: Names) -> None:
-    scores = graph.tensors[graph.outputs[0]].elements
+    scores = graph.values[graph.outputs[0]].elements
     if names.labels and len(names.labels) != scores:
         raise ConfigError(
             "labels of the artifact", got=f"{len(names.labels)} labels", allowed=f"{scores}, one per score"
@@ -123,19 +123,19 @@ def _check_labels(graph: Graph, names: Names) -> None:
 
 def _report(program: Program, arena: Arena, names: Names, target: str, files: Mapping[str, str]) -> dict[str, Any]:
     graph = program.graph
-    ends = {
+    sides = {
         side: [
             {
                 "name": tensor.name,
-                "shape": list(tensor.shape),
+                "shape": list(tensor.sizes),
                 "bytes": tensor.elements,
                 "scale": tensor.scales[0] if tensor.scales else None,
                 "zero_point": tensor.zero_points[0] if tensor.zero_points else None,
-                "offset": arena.tensors[index],
+                "offset": arena.tensors[tensor.name],
             }
-            for index, tensor in ((index, graph.tensors[index]) for index in indices)
+            for tensor in (graph.values[end] for end in ends)
         ]
-        for side, indices in (("inputs", graph.inputs), ("outputs", graph.outputs))
+        for side, ends in (("inputs", graph.inputs), ("outputs", graph.outputs))
     }
     measured = size.compiled(files, names.name, target)
     return {
@@ -143,7 +143,7 @@ def _report(program: Program, arena: Arena, names: Names, target: str, files: Ma
         "name": names.name,
         "target": target,
         "model_sha256": names.model_sha256,
-        **ends,
+        **sides,
         **size.report(program, arena),
         "measured": measured,
     }
@@ -169,7 +169,7 @@ def _check_fits(report: Mapping[str, Any], max_ram: int | None, max_flash: int |
 
 def _selftest(program: Program, arena: Arena, names: Names, sources: Mapping[str, str]) -> dict[str, str]:
     graph = program.graph
-    inputs, outputs = ([graph.tensors[i].elements for i in side] for side in (graph.inputs, graph.outputs))
+    inputs, outputs = ([graph.values[name].elements for name in side] for side in (graph.inputs, graph.outputs))
     drawn = vectors.draw_inputs(inputs)
     results = vectors.answers(sources, names.name, arena.bytes, inputs, outputs, drawn)
     marks = {
@@ -232,15 +232,19 @@ def _write(
     return write_artifact(place, fields, {key: text.encode() for key, text in files.items()}, kept, overwrite)
 
 
-def _specs(graph: Graph, indices: tuple[int, ...], stated: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+def _specs(graph: Graph, ends: tuple[str, ...], stated: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
     """Return the tensors of one side; names and layouts from the manifest of the model, where it states them."""
     specs = []
-    for position, index in enumerate(indices):
-        tensor = graph.tensors[index]
+    for position, end in enumerate(ends):
+        tensor = graph.values[end]
         own = stated[position] if position < len(stated) else None
-        usual = "NHWC" if len(tensor.shape) == 4 else ""
-        layout = own.layout if own is not None and len(own.layout) == len(tensor.shape) else usual
+        usual = "NHWC" if len(tensor.sizes) == 4 else ""
+        layout = own.layout if own is not None and len(own.layout) == len(tensor.sizes) else usual
         specs.append(
-            TensorSpec(own.name if own is not None else tensor.name, tensor.shape, "int8", layout, tensor.quant)
+            TensorSpec(own.name if own is not None else tensor.name, tensor.sizes, "int8", layout, _quant(tensor))
         )
     return tuple(specs)
+
+
+def _quant(tensor: Value) -> QuantParams | None:
+    return QuantParams(tensor.scales, tensor.zero_points) if tensor.scales else None

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgevision.converters.firmware.arena import Arena
 from edgevision.converters.firmware.lowering import Program
-from edgevision.converters.firmware.step import Step, Value
+from edgevision.converters.firmware.step import Field, Step
 from edgevision.converters.firmware.targets import TARGETS
 from edgevision.firmware_library import FLAGS, run_compiler
 
@@ -26,7 +26,7 @@ def report(program: Program, arena: Arena) -> dict[str, Any]:
             "operator": operator.index,
             "kind": operator.kind,
             "kernel": step.kernel,
-            "output": program.graph.tensors[step.writes].name,
+            "output": step.writes,
             "macs": step.macs,
             "constant_bytes": constant_bytes(step.fields) + _constant_inputs(program, step),
         }
@@ -52,7 +52,7 @@ def report(program: Program, arena: Arena) -> dict[str, Any]:
     }
 
 
-def constant_bytes(value: Value) -> int:
+def constant_bytes(value: Field) -> int:
     """Return the bytes of constant arrays among the fields of a step."""
     if isinstance(value, np.ndarray):
         return value.nbytes
@@ -60,7 +60,7 @@ def constant_bytes(value: Value) -> int:
 
 
 def _constant_inputs(program: Program, step: Step) -> int:
-    found = (program.graph.tensors[index].data for index in step.reads)
+    found = (program.graph.values[name].data for name in step.reads)
     return sum(data.nbytes for data in found if data is not None)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgevision.converters.firmware.arena import Arena
 from edgevision.converters.firmware.lowering import Program
-from edgevision.converters.firmware.step import Step, Value
+from edgevision.converters.firmware.step import Field, Step
 from edgevision.tensors import Array
 
 KERNELS = {
@@ -67,12 +67,12 @@ def code(program: Program, arena: Arena, names: Names) -> str:
     if taps:
         parts.append(f"#define DEPTHWISE_TAPS {taps}")
     parts += [_text("kernels", f"{kernel}.c") for kernel in kernels]
-    constants: dict[int, str] = {}
-    for index in sorted({index for _, step in steps for index in step.reads}):
-        data = program.graph.tensors[index].data
+    constants: dict[str, str] = {}
+    for name in dict.fromkeys(name for _, step in steps for name in step.reads):
+        data = program.graph.values[name].data
         if data is not None:
-            constants[index] = f"tensor_{index}"
-            parts.append(array(f"tensor_{index}", data))
+            constants[name] = f"tensor_{len(constants)}"
+            parts.append(array(constants[name], data))
     parts += [_step_constants(position, step) for position, step in steps]
     calls = "\n".join(_call(position, step, arena, constants) for position, step in steps)
     parts.append(f"static void run(int8_t *arena)\n{{\n{calls}\n}}")
@@ -84,8 +84,8 @@ def header(program: Program, arena: Arena, names: Names) -> str:
     """Return the text of ``<name>.h``."""
     graph = program.graph
     sizes = {
-        "INPUT": [graph.tensors[index].elements for index in graph.inputs],
-        "OUTPUT": [graph.tensors[index].elements for index in graph.outputs],
+        "INPUT": [graph.values[name].elements for name in graph.inputs],
+        "OUTPUT": [graph.values[name].elements for name in graph.outputs],
     }
     lines = [f"#define {names.upper}_ARENA_SIZE {arena.bytes}U"]
     for side, found in sizes.items():
@@ -140,7 +140,7 @@ def _step_constants(position: int, step: Step) -> str:
     return "\n".join([*arrays, f"static const struct {step.kernel} step_{position} = {fields};"])
 
 
-def _struct(prefix: str, fields: Mapping[str, Value], arrays: list[str], indent: int = 1) -> str:
+def _struct(prefix: str, fields: Mapping[str, Field], arrays: list[str], indent: int = 1) -> str:
     lines = []
     for key, value in fields.items():
         if isinstance(value, np.ndarray):
@@ -156,9 +156,9 @@ def _struct(prefix: str, fields: Mapping[str, Value], arrays: list[str], indent:
     return "{\n" + "\n".join(lines) + "\n" + "    " * (indent - 1) + "}"
 
 
-def _call(position: int, step: Step, arena: Arena, constants: Mapping[int, str]) -> str:
+def _call(position: int, step: Step, arena: Arena, constants: Mapping[str, str]) -> str:
     arguments = [f"&step_{position}"]
-    arguments += [constants.get(i) or f"&arena[{arena.tensors[i]}]" for i in step.reads]
+    arguments += [constants.get(name) or f"&arena[{arena.tensors[name]}]" for name in step.reads]
     arguments.append(f"&arena[{arena.tensors[step.writes]}]")
     if step.scratch_bytes is not None:
         arguments.append(f"&arena[{arena.scratch.get(position, 0)}]")
@@ -168,8 +168,8 @@ def _call(position: int, step: Step, arena: Arena, constants: Mapping[int, str])
 def _ends(program: Program, arena: Arena, names: Names) -> str:
     graph = program.graph
 
-    def places(indices: tuple[int, ...]) -> str:
-        return ", ".join(str(arena.tensors[index]) for index in indices)
+    def places(ends: tuple[str, ...]) -> str:
+        return ", ".join(str(arena.tensors[name]) for name in ends)
 
     labels = ", ".join(map(text_constant, names.labels)) or "NULL"
     filled = _fill(_text("templates", "ends.c"), names)

@@ -114,9 +114,9 @@ def test_the_shape_arithmetic_of_a_dynamic_batch_is_folded(same_as_oracle):
     outputs = keras.layers.Reshape((2, 72))(x)
     model = random_weights(keras.Model(image, outputs))
     content = quantized(model, (1, 8, 8, 3))
-    from edgevision.converters.tflite_graph import read_graph
+    from edgevision.graphs.tflite import read_tflite
 
-    kinds = {operator.kind for operator in read_graph(content).operators}
+    kinds = {operator.kind for operator in read_tflite(content).nodes}
     assert {"SHAPE", "STRIDED_SLICE", "PACK"} <= kinds, tf.__version__
     made = same_as_oracle(content, 10)
     assert [layer["kind"] for layer in made.report["layers"]] == ["CONV_2D"]
