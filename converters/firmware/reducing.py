@@ -19,10 +19,8 @@ def pooling(call: Call) -> Lowered:
     if int8_scale(source) != int8_scale(output):
         raise Unsupported("an output with another scale than the input's")
     low, high = activation_range(call.activation, output)
-    renamed = {"in_channels": "channels", "kernel_height": "window_height", "kernel_width": "window_width"}
-    left_out = ("dilation_height", "dilation_width", "in_zero_point")
-    fields = {renamed.get(key, key): value for key, value in window.items() if key not in left_out}
-    fields |= {"low": low, "high": high, "average": int(call.operator.kind == "AVERAGE_POOL_2D")}
+    average = int(call.operator.kind == "AVERAGE_POOL_2D")
+    fields: dict[str, Field] = {"window": window, "low": low, "high": high, "average": average}
     return [Step("pooling", fields, (call.operator.inputs[0],), call.operator.outputs[0])]
 
 

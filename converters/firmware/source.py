@@ -16,22 +16,22 @@ from edgevision.tensors import Array
 KERNELS = {
     "bilinear": (),
     "binary": ("scaled", "clamped"),
-    "convolution": ("scaled", "clamped", "rows", "column", "columns"),
+    "convolution": ("scaled", "clamped", "window", "rows", "column", "columns"),
     "dense": ("scaled", "clamped", "rows", "column", "columns"),
-    "depthwise": ("scaled", "clamped", "rows"),
+    "depthwise": ("scaled", "clamped", "window", "rows"),
     "fill": (),
     "lookup": (),
     "mean": ("scaled", "clamped"),
     "move": (),
     "nearest": (),
-    "pooling": ("clamped",),
+    "pooling": ("clamped", "window"),
     "prelu": ("scaled", "clamped"),
     "softmax": ("clamped",),
-    "transposed": ("scaled", "clamped", "rows", "column"),
+    "transposed": ("scaled", "clamped", "window", "rows", "column"),
 }
 """Kernel -> the files that it builds on, in the order that C needs them."""
 
-_PARTS = ("scaled", "clamped", "rows", "column", "columns")
+_PARTS = ("scaled", "clamped", "window", "rows", "column", "columns")
 _TYPES = {"int8": "int8_t", "int32": "int32_t", "uint8": "uint8_t"}
 _WIDTH = 116
 

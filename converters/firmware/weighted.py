@@ -44,7 +44,7 @@ def convolution(call: Call) -> Lowered:
     strides = (window["stride_height"], window["stride_width"])
     if weights.sizes[1:3] == (1, 1) and strides == (1, 1) and source.sizes[1:3] == output.sizes[1:3]:
         return [Step("dense", {"rows": rows, "columns": pixels}, reads, writes, macs=macs)]
-    return [Step("convolution", {"rows": rows, **window}, reads, writes, scratch_bytes=2 * depth, macs=macs)]
+    return [Step("convolution", {"rows": rows, "window": window}, reads, writes, scratch_bytes=2 * depth, macs=macs)]
 
 
 def depthwise(call: Call) -> Lowered:
@@ -63,7 +63,7 @@ def depthwise(call: Call) -> Lowered:
     return [
         Step(
             "depthwise",
-            {"rows": rows, **window, "multiplier": channels // source.sizes[3], "padded": int(padded)},
+            {"rows": rows, "window": window, "multiplier": channels // source.sizes[3], "padded": int(padded)},
             (call.operator.inputs[0],),
             call.operator.outputs[0],
             scratch_bytes=source.sizes[3] if padded else 0,
@@ -100,24 +100,24 @@ def transposed(call: Call) -> Lowered:
         raise Unsupported(f"weights of shape {list(weights.sizes)} from {list(source.sizes)} to {list(output.sizes)}")
     channels, depth = weights.sizes[0], math.prod(weights.sizes[1:])
     rows = _rows(call, call.constant(1).reshape(channels, depth), axis=0)
-    fields: dict[str, Field] = {"rows": rows}
+    window: dict[str, Field] = {"in_channels": source.sizes[3], "in_zero_point": source.zero_points[0]}
     for axis, (name, side) in enumerate((("height", "top"), ("width", "left")), start=1):
-        size, out, window, stride = (
+        size, out, width, stride = (
             source.sizes[axis],
             output.sizes[axis],
             weights.sizes[axis],
             call.option(f"stride_{name[0]}"),
         )
-        reach = (size - 1) * stride + window
+        reach = (size - 1) * stride + width
         if stride < 1 or not (size - 1) * stride < out <= reach + stride - 1:
             raise Unsupported(f"{size} pixels to {out} with stride {stride}")
         same = PADDINGS[call.option("padding")] == "SAME"
-        before = max(0, (-(-out // stride) - 1) * stride + window - out) // 2 if same else 0
-        fields |= {
-            f"in_{name}": size, f"out_{name}": out, f"kernel_{name}": window, f"stride_{name}": stride,
-            f"pad_{side}": before,
+        before = max(0, (-(-out // stride) - 1) * stride + width - out) // 2 if same else 0
+        window |= {
+            f"in_{name}": size, f"out_{name}": out, f"kernel_{name}": width, f"stride_{name}": stride,
+            f"dilation_{name}": 1, f"pad_{side}": before,
         }  # fmt: skip
-    fields |= {"in_channels": source.sizes[3], "in_zero_point": source.zero_points[0]}
+    fields: dict[str, Field] = {"rows": rows, "window": window}
     macs = source.elements * channels * weights.sizes[1] * weights.sizes[2]
     reads = (call.operator.inputs[0],)
     return [Step("transposed", fields, reads, call.operator.outputs[0], scratch_bytes=depth, macs=macs)]
