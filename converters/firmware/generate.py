@@ -12,6 +12,7 @@ from typing import Any
 from edgevision.artifact import Artifact, write_artifact
 from edgevision.converters.firmware import size, vectors
 from edgevision.converters.firmware.arena import Arena, plan_arena
+from edgevision.converters.firmware.fixed_point import ROUNDINGS
 from edgevision.converters.firmware.lowering import Program, lower
 from edgevision.converters.firmware.source import Names, code, header
 from edgevision.converters.firmware.targets import TARGETS
@@ -51,6 +52,7 @@ def firmware(
     *,
     name: str = "model",
     target: str = "cortex-m7",
+    rounding: str = ROUNDINGS[0],
     max_ram: int | None = None,
     max_flash: int | None = None,
     overwrite: bool = False,
@@ -58,12 +60,14 @@ def firmware(
     """Generate C99 from an int8 ``.tflite`` model and write it as the artifact ``<out>/<name>-c-static_wi8_ai8``.
 
     The code allocates nothing, keeps no state outside of the arena that its caller gives, and computes bit for bit what
-    TFLite Micro's reference kernels compute.
+    TFLite Micro's reference kernels compute, or LiteRT's.
 
     Args:
         model: A ``.tflite`` file, or an artifact with one.
         out: The folder that gets the artifact.
         name: Prefix of files, functions and types: a C identifier in lower case.
+        rounding: "tflite-micro" rounds twice everywhere, as TFLite Micro and CMSIS-NN do; "litert" rounds fully
+            connected layers once, as LiteRT's reference kernels do.
         target: The processor that sizes are measured and the board example is made for, one of `targets.TARGETS`.
         max_ram: The most bytes that the arena may have.
         max_flash: The most bytes that code and constants may have; code counts where the target's compiler is here.
@@ -77,20 +81,22 @@ def firmware(
     """
     _check_name(name)
     check_choice("target", target, TARGETS)
+    check_choice("rounding", rounding, ROUNDINGS)
     place = Path(out) / f"{name}-c-static_wi8_ai8"
     check_place(place, overwrite)
     source = _opened(model)
-    program = lower(read_graph(source.model_file), source.model_file.name)
+    program = lower(read_graph(source.model_file), source.model_file.name, rounding)
     arena = plan_arena(program)
     names = Names(name, source.manifest.labels or (), sha256_file(source.model_file))
     _check_labels(program.graph, names)
     files = {f"{name}.c": code(program, arena, names), f"{name}.h": header(program, arena, names)}
-    report = _report(program, arena, names, target, files)
+    report = {**_report(program, arena, names, target, files), "rounding": rounding}
     _check_fits(report, max_ram, max_flash)
     files |= _selftest(program, arena, names, files)
     files |= _build_files(names, target)
     files[REPORT] = pretty_json(report)
-    artifact = _write(source, program.graph, place, files, name, target, overwrite)
+    settings = {"name": name, "target": target, "rounding": rounding}
+    artifact = _write(source, program.graph, place, files, settings, overwrite)
     return Firmware(artifact, report)
 
 
@@ -210,14 +216,14 @@ def _template(file: str, names: Names, marks: Mapping[str, str]) -> str:
 
 
 def _write(
-    source: Artifact, graph: Graph, place: Path, files: Mapping[str, str], name: str, target: str, overwrite: bool
+    source: Artifact, graph: Graph, place: Path, files: Mapping[str, str], settings: Mapping[str, str], overwrite: bool
 ) -> Artifact:
     manifest = source.manifest
     golden = source.golden()
-    step = LineageStep("firmware", {"name": name, "target": target}, versions("edgevision"))
+    step = LineageStep("firmware", settings, versions("edgevision"))
     fields = {
         "format": "c",
-        "name": name,
+        "name": settings["name"],
         "task": manifest.task,
         "labels": manifest.labels,
         "inputs": _specs(graph, graph.inputs, manifest.inputs),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from edgevision.converters.firmware import elementwise, moving, reducing, resizing, weighted
+from edgevision.converters.firmware.fixed_point import ROUNDINGS
 from edgevision.converters.firmware.folding import folded
 from edgevision.converters.firmware.step import Alias, Call, Lowered, Step, Unsupported
 from edgevision.errors import IncompatibleModelError
@@ -57,8 +58,13 @@ class Program:
     cut: tuple[str, ...]
 
 
-def lower(graph: Graph, name: str) -> Program:
+def lower(graph: Graph, name: str, rounding: str = ROUNDINGS[0]) -> Program:
     """Return the steps of a graph.
+
+    Args:
+        graph: The graph.
+        name: What errors call it.
+        rounding: One of `fixed_point.ROUNDINGS`.
 
     Raises:
         IncompatibleModelError: Operators or tensors that firmware is not generated for, all of them with reasons.
@@ -71,7 +77,7 @@ def lower(graph: Graph, name: str) -> Program:
             function = OPERATORS.get(operator.kind)
             if function is None or operator.custom:
                 raise Unsupported("no such operator in firmware")
-            steps += [(operator, step) for step in function(Call(graph, operator))]
+            steps += [(operator, step) for step in function(Call(graph, operator, rounding))]
         except Unsupported as exc:
             reasons.append(f"{operator.kind} (operator {operator.index}): {exc}")
     reasons += _bad_ends(graph)

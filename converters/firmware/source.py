@@ -31,7 +31,7 @@ KERNELS = {
 }
 """Kernel -> the files that it builds on, in the order that C needs them."""
 
-_PARTS = ("scaled", "clamped", "window", "rows", "column", "columns")
+_PARTS = ("scaled", "once", "clamped", "window", "rows", "column", "columns")
 _TYPES = {"int8": "int8_t", "int32": "int32_t", "uint8": "uint8_t"}
 _WIDTH = 116
 
@@ -97,8 +97,9 @@ def header(program: Program, arena: Arena, names: Names) -> str:
 
 def kernels_of(steps: Iterable[Step]) -> list[str]:
     """Return the files in ``kernels/`` that steps need, those that others build on first."""
+    steps = tuple(steps)
     used = sorted({step.kernel for step in steps})
-    needed = {part for kernel in used for part in KERNELS[kernel]}
+    needed = {part for step in steps for part in (*KERNELS[step.kernel], *step.parts)}
     return [part for part in _PARTS if part in needed] + used
 
 

@@ -26,6 +26,7 @@ class Step:
         macs: Multiply-accumulate operations.
         in_place: Positions in ``reads`` of tensors whose memory the result may take.
         taps: Positions under the window of a depthwise convolution; 0 for others.
+        parts: Files in ``kernels/`` that it builds on, beyond those of every such step.
     """
 
     kernel: str
@@ -36,6 +37,7 @@ class Step:
     macs: int = 0
     in_place: tuple[int, ...] = ()
     taps: int = 0
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,12 @@ class Call:
     Attributes:
         graph: The graph.
         operator: The operator.
+        rounding: One of `fixed_point.ROUNDINGS`.
     """
 
     graph: Graph
     operator: Node
+    rounding: str = "tflite-micro"
 
     def input(self, position: int) -> Value:
         """Return an input; raises Unsupported where it is left out."""

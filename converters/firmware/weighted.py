@@ -26,6 +26,9 @@ from edgevision.tensors import Array
 WIDE = 128
 """Added to the shift of a channel whose sums reach 2^30: the C code then takes the longer way."""
 
+ONCE = 512
+"""Added to the shift of channels whose results are rounded once."""
+
 MAX_TAPS = 256
 """Of a depthwise window: pointers to them lie on the stack."""
 
@@ -83,10 +86,11 @@ def fully_connected(call: Call) -> Lowered:
     columns = source.elements // weights.sizes[1]
     if output.elements != columns * weights.sizes[0]:
         raise Unsupported(f"an output of shape {list(output.sizes)} from {columns} rows")
-    rows = _rows(call, call.constant(1), axis=0)
+    once = call.rounding == "litert"
+    rows = _rows(call, call.constant(1), axis=0, once=once)
     macs = columns * weights.elements
-    reads = (call.operator.inputs[0],)
-    return [Step("dense", {"rows": rows, "columns": columns}, reads, call.operator.outputs[0], macs=macs)]
+    reads, writes, parts = (call.operator.inputs[0],), call.operator.outputs[0], ("once",) if once else ()
+    return [Step("dense", {"rows": rows, "columns": columns}, reads, writes, macs=macs, parts=parts)]
 
 
 def transposed(call: Call) -> Lowered:
@@ -175,8 +179,8 @@ def _leaves_the_input(window: Mapping[str, Field]) -> bool:
     )
 
 
-def _rows(call: Call, weights: Array, axis: int) -> dict[str, Field]:
-    """Return the fields of ``struct rows``; weights are (channels, depth)."""
+def _rows(call: Call, weights: Array, axis: int, *, once: bool = False) -> dict[str, Field]:
+    """Return the fields of ``struct rows``; weights are (channels, depth), results rounded once or twice."""
     source, stored, output = call.input(0), call.input(1), call.output()
     channels, depth = weights.shape
     _, zero_point = int8_scale(source)
@@ -191,7 +195,9 @@ def _rows(call: Call, weights: Array, axis: int) -> dict[str, Field]:
         furthest = abs(centre) + int(reach[channel])
         if furthest << max(0, factor[1]) >= 1 << 31:
             raise Unsupported("sums that do not fit into 32 bits")
-        if furthest << max(0, factor[1]) >= 1 << 30:
+        if once:
+            factor = (factor[0], factor[1] + ONCE)
+        elif furthest << max(0, factor[1]) >= 1 << 30:
             # Dead channels have tiny scales and huge biases. Their answer is one value: written as such, it is fast.
             ends = {
                 max(low, min(high, scaled(centre + side * int(reach[channel]), *factor) + out_zero_point))
