@@ -11,7 +11,7 @@ from typing import Any
 
 from edgevision.artifact import Artifact, write_artifact
 from edgevision.converters.firmware import size, vectors
-from edgevision.converters.firmware.arena import Arena, plan_arena
+from edgevision.converters.firmware.arena import plan_arena
 from edgevision.converters.firmware.fixed_point import ROUNDINGS
 from edgevision.converters.firmware.lowering import Program, lower
 from edgevision.converters.firmware.source import Names, code, header
@@ -20,6 +20,7 @@ from edgevision.documents import pretty_json
 from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
 from edgevision.files import check_place, sha256_file
 from edgevision.graphs import Graph, Value, read_graph
+from edgevision.lifetimes import Layout
 from edgevision.manifest import LineageStep
 from edgevision.optional import versions
 from edgevision.tensors import QuantParams, TensorSpec
@@ -127,7 +128,7 @@ def _check_labels(graph: Graph, names: Names) -> None:
         )
 
 
-def _report(program: Program, arena: Arena, names: Names, target: str, files: Mapping[str, str]) -> dict[str, Any]:
+def _report(program: Program, arena: Layout, names: Names, target: str, files: Mapping[str, str]) -> dict[str, Any]:
     graph = program.graph
     sides = {
         side: [
@@ -173,11 +174,11 @@ def _check_fits(report: Mapping[str, Any], max_ram: int | None, max_flash: int |
         )  # fmt: skip
 
 
-def _selftest(program: Program, arena: Arena, names: Names, sources: Mapping[str, str]) -> dict[str, str]:
+def _selftest(program: Program, arena: Layout, names: Names, sources: Mapping[str, str]) -> dict[str, str]:
     graph = program.graph
     inputs, outputs = ([graph.values[name].elements for name in side] for side in (graph.inputs, graph.outputs))
     drawn = vectors.draw_inputs(inputs)
-    results = vectors.answers(sources, names.name, arena.bytes, inputs, outputs, drawn)
+    results = vectors.answers(sources, names.name, arena.plan.peak, inputs, outputs, drawn)
     marks = {
         "CONSTANTS": vectors.constants(drawn, results),
         "INPUT_SIZES": ", ".join(f"{count}U" for count in inputs),

@@ -8,9 +8,9 @@ from importlib.resources import files
 
 import numpy as np
 
-from edgevision.converters.firmware.arena import Arena
 from edgevision.converters.firmware.lowering import Program
 from edgevision.converters.firmware.step import Field, Step
+from edgevision.lifetimes import Layout
 from edgevision.tensors import Array
 
 KERNELS = {
@@ -56,7 +56,7 @@ class Names:
         return self.name.upper()
 
 
-def code(program: Program, arena: Arena, names: Names) -> str:
+def code(program: Program, arena: Layout, names: Names) -> str:
     """Return the text of ``<name>.c``."""
     steps = [(i, step) for i, (_, step) in enumerate(program.steps) if isinstance(step, Step)]
     kernels = kernels_of(step for _, step in steps)
@@ -80,14 +80,14 @@ def code(program: Program, arena: Arena, names: Names) -> str:
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def header(program: Program, arena: Arena, names: Names) -> str:
+def header(program: Program, arena: Layout, names: Names) -> str:
     """Return the text of ``<name>.h``."""
     graph = program.graph
     sizes = {
         "INPUT": [graph.values[name].elements for name in graph.inputs],
         "OUTPUT": [graph.values[name].elements for name in graph.outputs],
     }
-    lines = [f"#define {names.upper}_ARENA_SIZE {arena.bytes}U"]
+    lines = [f"#define {names.upper}_ARENA_SIZE {arena.plan.peak}U"]
     for side, found in sizes.items():
         lines.append(f"#define {names.upper}_{side}S {len(found)}U")
         lines += [f"#define {names.upper}_{side}_{i}_SIZE {size}U" for i, size in enumerate(found)]
@@ -157,7 +157,7 @@ def _struct(prefix: str, fields: Mapping[str, Field], arrays: list[str], indent:
     return "{\n" + "\n".join(lines) + "\n" + "    " * (indent - 1) + "}"
 
 
-def _call(position: int, step: Step, arena: Arena, constants: Mapping[str, str]) -> str:
+def _call(position: int, step: Step, arena: Layout, constants: Mapping[str, str]) -> str:
     arguments = [f"&step_{position}"]
     arguments += [constants.get(name) or f"&arena[{arena.tensors[name]}]" for name in step.reads]
     arguments.append(f"&arena[{arena.tensors[step.writes]}]")
@@ -166,7 +166,7 @@ def _call(position: int, step: Step, arena: Arena, constants: Mapping[str, str])
     return f"    {step.kernel}({', '.join(arguments)});"
 
 
-def _ends(program: Program, arena: Arena, names: Names) -> str:
+def _ends(program: Program, arena: Layout, names: Names) -> str:
     graph = program.graph
 
     def places(ends: tuple[str, ...]) -> str:

@@ -20,6 +20,7 @@ from edgevision.converters.firmware.step import (
     positive_sizes,
 )
 from edgevision.graphs import Value
+from edgevision.graphs.memory import macs_of
 from edgevision.graphs.tflite_schema import PADDINGS
 from edgevision.tensors import Array
 
@@ -43,7 +44,7 @@ def convolution(call: Call) -> Lowered:
     rows = _rows(call, call.constant(1).reshape(channels, depth), axis=0)
     reads, writes = (call.operator.inputs[0],), call.operator.outputs[0]
     pixels = output.sizes[1] * output.sizes[2]
-    macs = pixels * channels * depth
+    macs = macs_of(call.graph, call.operator)
     strides = (window["stride_height"], window["stride_width"])
     if weights.sizes[1:3] == (1, 1) and strides == (1, 1) and source.sizes[1:3] == output.sizes[1:3]:
         return [Step("dense", {"rows": rows, "columns": pixels}, reads, writes, macs=macs)]
@@ -70,7 +71,7 @@ def depthwise(call: Call) -> Lowered:
             (call.operator.inputs[0],),
             call.operator.outputs[0],
             scratch_bytes=source.sizes[3] if padded else 0,
-            macs=output.elements * taps,
+            macs=macs_of(call.graph, call.operator),
             taps=taps,
         )
     ]
@@ -88,14 +89,17 @@ def fully_connected(call: Call) -> Lowered:
         raise Unsupported(f"an output of shape {list(output.sizes)} from {columns} rows")
     once = call.rounding == "litert"
     rows = _rows(call, call.constant(1), axis=0, once=once)
-    macs = columns * weights.elements
+    macs = macs_of(call.graph, call.operator)
     reads, writes, parts = (call.operator.inputs[0],), call.operator.outputs[0], ("once",) if once else ()
     return [Step("dense", {"rows": rows, "columns": columns}, reads, writes, macs=macs, parts=parts)]
 
 
 def transposed(call: Call) -> Lowered:
     """TRANSPOSE_CONV: rows of weights against the input pixels that reach an output pixel."""
-    call = Call(call.graph, replace(call.operator, inputs=(*call.operator.inputs[2:0:-1], *call.operator.inputs[3:])))
+    macs = macs_of(call.graph, call.operator)
+    call = replace(
+        call, operator=replace(call.operator, inputs=(*call.operator.inputs[2:0:-1], *call.operator.inputs[3:]))
+    )
     source, weights, output = call.input(0), call.input(1), call.output()
     for tensor in (source, weights, output):
         if len(positive_sizes(tensor)) != 4:
@@ -122,7 +126,6 @@ def transposed(call: Call) -> Lowered:
             f"dilation_{name}": 1, f"pad_{side}": before,
         }  # fmt: skip
     fields: dict[str, Field] = {"rows": rows, "window": window}
-    macs = source.elements * channels * weights.sizes[1] * weights.sizes[2]
     reads = (call.operator.inputs[0],)
     return [Step("transposed", fields, reads, call.operator.outputs[0], scratch_bytes=depth, macs=macs)]
 

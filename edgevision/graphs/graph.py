@@ -154,18 +154,3 @@ class Graph:
     def constant_bytes(self) -> int:
         """Bytes of all constants."""
         return sum(value.bytes for value in self.values.values() if value.constant)
-
-    def peak_bytes(self) -> int:
-        """Return the most bytes that tensors which are still needed take together, when run in the file's order.
-
-        Alignment, scratch space of kernels and operators that work in place are not counted.
-        """
-        last = {name: node.index for node in self.nodes for name in node.inputs}
-        last |= dict.fromkeys(self.outputs, len(self.nodes))
-        live = {name for name in self.inputs if name in self.values}
-        peak = sum(self.values[name].bytes for name in live)
-        for node in self.nodes:
-            live |= {name for name in node.outputs if name in self.values and not self.values[name].constant}
-            peak = max(peak, sum(self.values[name].bytes for name in live))
-            live = {name for name in live if last.get(name, -1) > node.index}
-        return peak
