@@ -242,9 +242,11 @@ def _write(
 def _specs(graph: Graph, ends: tuple[str, ...], stated: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
     """Return the tensors of one side; names and layouts from the manifest of the model, where it states them."""
     specs = []
+    named = {spec.name: spec for spec in stated}
+    by_name = set(ends) <= set(named)
     for position, end in enumerate(ends):
         tensor = graph.values[end]
-        own = stated[position] if position < len(stated) else None
+        own = named[end] if by_name else stated[position] if position < len(stated) else None
         usual = "NHWC" if len(tensor.sizes) == 4 else ""
         layout = own.layout if own is not None and len(own.layout) == len(tensor.sizes) else usual
         specs.append(
