@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgevision.artifact import Artifact
-from edgevision.errors import ArtifactError
+from edgevision.errors import ArtifactError, IncompatibleModelError
 from edgevision.firmware_library import FirmwareLibrary, host_compiler
 from edgevision.runtimes.base import Availability, CompiledModel
 from edgevision.runtimes.settle import FileTensor, Settled, batch_option, fix_batch, settle, threads_option
@@ -39,6 +39,7 @@ class FirmwareRuntime:
         """Build the C code and load it."""
         threads_option(options)
         manifest, report = artifact.manifest, _report(artifact)
+        _check_backend(artifact, report)
         inputs = settle(artifact, "input", manifest.inputs, _tensors(report, "inputs"))
         outputs = settle(artifact, "output", manifest.outputs, _tensors(report, "outputs"))
         fixed = fix_batch(inputs.specs, batch_option(options))
@@ -98,6 +99,14 @@ def _report(artifact: Artifact) -> dict[str, Any]:
         raise ArtifactError(f"{path}: missing or damaged", next_step="generate the firmware again") from exc
     found: dict[str, Any] = report
     return found
+
+
+def _check_backend(artifact: Artifact, report: Mapping[str, Any]) -> None:
+    if report.get("backend", "c99") != "c99":
+        raise IncompatibleModelError(
+            f"{artifact.manifest.name}: its code calls a library that is not here", got=report["backend"],
+            allowed="c99", next_step="generate it again with the backend c99, whose answers are the same",
+        )  # fmt: skip
 
 
 def _tensors(report: Mapping[str, Any], side: str) -> list[FileTensor]:

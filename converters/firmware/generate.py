@@ -12,6 +12,7 @@ from typing import Any
 from edgevision.artifact import Artifact, write_artifact
 from edgevision.converters.firmware import size, vectors
 from edgevision.converters.firmware.arena import plan_arena
+from edgevision.converters.firmware.cmsis import BACKENDS, with_cmsis
 from edgevision.converters.firmware.fixed_point import ROUNDINGS
 from edgevision.converters.firmware.lowering import Program, lower
 from edgevision.converters.firmware.source import Names, code, header
@@ -27,6 +28,11 @@ from edgevision.tensors import QuantParams, TensorSpec
 
 SCHEMA = 1
 REPORT = "firmware.json"
+_LIBRARIES = {
+    "c99": "",
+    "cmsis-nn": "# The target of CMSIS-NN's own CMakeLists.txt: add it first.\n"
+    "target_link_libraries(@name@ PUBLIC cmsis-nn)\n",
+}
 _KEYWORDS = {
     "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
     "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof",
@@ -54,6 +60,7 @@ def firmware(
     name: str = "model",
     target: str = "cortex-m7",
     rounding: str = ROUNDINGS[0],
+    backend: str = BACKENDS[0],
     max_ram: int | None = None,
     max_flash: int | None = None,
     overwrite: bool = False,
@@ -69,6 +76,8 @@ def firmware(
         name: Prefix of files, functions and types: a C identifier in lower case.
         rounding: "tflite-micro" rounds twice everywhere, as TFLite Micro and CMSIS-NN do; "litert" rounds fully
             connected layers once, as LiteRT's reference kernels do.
+        backend: "c99": nothing else is needed; "cmsis-nn": calls of a CMSIS-NN that is supplied when the firmware is
+            built, where it has the operator. Code is not measured then.
         target: The processor that sizes are measured and the board example is made for, one of `targets.TARGETS`.
         max_ram: The most bytes that the arena may have.
         max_flash: The most bytes that code and constants may have; code counts where the target's compiler is here.
@@ -83,21 +92,28 @@ def firmware(
     _check_name(name)
     check_choice("target", target, TARGETS)
     check_choice("rounding", rounding, ROUNDINGS)
+    check_choice("backend", backend, BACKENDS)
+    if (rounding, backend) == ("litert", "cmsis-nn"):
+        raise ConfigError(
+            "rounding with the backend cmsis-nn", got=rounding, allowed="tflite-micro: CMSIS-NN rounds so"
+        )
     place = Path(out) / f"{name}-c-static_wi8_ai8"
     check_place(place, overwrite)
     source = _opened(model)
-    program = lower(read_graph(source.model_file), source.model_file.name, rounding)
+    portable = lower(read_graph(source.model_file), source.model_file.name, rounding)
+    program = with_cmsis(portable, target) if backend == "cmsis-nn" else portable
     arena = plan_arena(program)
     names = Names(name, source.manifest.labels or (), sha256_file(source.model_file))
     _check_labels(program.graph, names)
     files = {f"{name}.c": code(program, arena, names), f"{name}.h": header(program, arena, names)}
-    report = {**_report(program, arena, names, target, files), "rounding": rounding}
+    measured = size.compiled(files, name, target) if backend == "c99" else None
+    settings = {"target": target, "rounding": rounding, "backend": backend}
+    report = {**_report(program, arena, names), **settings, "measured": measured}
     _check_fits(report, max_ram, max_flash)
-    files |= _selftest(program, arena, names, files)
-    files |= _build_files(names, target)
+    files |= _selftest(portable, arena if program is portable else plan_arena(portable), names)
+    files |= _build_files(names, target, backend)
     files[REPORT] = pretty_json(report)
-    settings = {"name": name, "target": target, "rounding": rounding}
-    artifact = _write(source, program.graph, place, files, settings, overwrite)
+    artifact = _write(source, program.graph, place, files, {"name": name, **settings}, overwrite)
     return Firmware(artifact, report)
 
 
@@ -128,7 +144,7 @@ def _check_labels(graph: Graph, names: Names) -> None:
         )
 
 
-def _report(program: Program, arena: Layout, names: Names, target: str, files: Mapping[str, str]) -> dict[str, Any]:
+def _report(program: Program, arena: Layout, names: Names) -> dict[str, Any]:
     graph = program.graph
     sides = {
         side: [
@@ -144,15 +160,12 @@ def _report(program: Program, arena: Layout, names: Names, target: str, files: M
         ]
         for side, ends in (("inputs", graph.inputs), ("outputs", graph.outputs))
     }
-    measured = size.compiled(files, names.name, target)
     return {
         "schema": SCHEMA,
         "name": names.name,
-        "target": target,
         "model_sha256": names.model_sha256,
         **sides,
         **size.report(program, arena),
-        "measured": measured,
     }
 
 
@@ -174,8 +187,10 @@ def _check_fits(report: Mapping[str, Any], max_ram: int | None, max_flash: int |
         )  # fmt: skip
 
 
-def _selftest(program: Program, arena: Layout, names: Names, sources: Mapping[str, str]) -> dict[str, str]:
-    graph = program.graph
+def _selftest(portable: Program, arena: Layout, names: Names) -> dict[str, str]:
+    """Return the selftest; its vectors are answered by the portable kernels, whose results every backend has."""
+    graph = portable.graph
+    sources = {f"{names.name}.c": code(portable, arena, names), f"{names.name}.h": header(portable, arena, names)}
     inputs, outputs = ([graph.values[name].elements for name in side] for side in (graph.inputs, graph.outputs))
     drawn = vectors.draw_inputs(inputs)
     results = vectors.answers(sources, names.name, arena.plan.peak, inputs, outputs, drawn)
@@ -190,7 +205,7 @@ def _selftest(program: Program, arena: Layout, names: Names, sources: Mapping[st
     }
 
 
-def _build_files(names: Names, target: str) -> dict[str, str]:
+def _build_files(names: Names, target: str, backend: str) -> dict[str, str]:
     board = TARGETS[target]
     marks = {
         "MACHINE": board.machine,
@@ -201,7 +216,7 @@ def _build_files(names: Names, target: str) -> dict[str, str]:
         "INSTRUCTIONS_PER_TICK": str(1_000_000_000 // board.clock_hz),
     }
     return {
-        "CMakeLists.txt": _template("CMakeLists.txt", names, {}),
+        "CMakeLists.txt": _template("CMakeLists.txt", names, {"LIBRARIES": _LIBRARIES[backend]}),
         "examples/host_main.c": _template("host_main.c", names, {}),
         "examples/board/main.c": _template("board_main.c", names, marks),
         "examples/board/startup.c": _template("startup.c", names, {}),
@@ -211,7 +226,7 @@ def _build_files(names: Names, target: str) -> dict[str, str]:
 
 def _template(file: str, names: Names, marks: Mapping[str, str]) -> str:
     text = (resources("edgevision.converters.firmware") / "templates" / file).read_text(encoding="utf-8")
-    for mark, value in {"name": names.name, "NAME": names.upper, **marks}.items():
+    for mark, value in {**marks, "name": names.name, "NAME": names.upper}.items():
         text = text.replace(f"@{mark}@", value)
     return text
 

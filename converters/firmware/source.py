@@ -16,6 +16,12 @@ from edgevision.tensors import Array
 KERNELS = {
     "bilinear": (),
     "binary": ("scaled", "clamped"),
+    "cmsis_binary": ("cmsis",),
+    "cmsis_convolution": ("cmsis", "window"),
+    "cmsis_dense": ("cmsis", "window", "cmsis_convolution"),
+    "cmsis_depthwise": ("cmsis", "window"),
+    "cmsis_pooling": ("cmsis", "window"),
+    "cmsis_softmax": ("cmsis",),
     "convolution": ("scaled", "clamped", "window", "rows", "column", "columns"),
     "dense": ("scaled", "clamped", "rows", "column", "columns"),
     "depthwise": ("scaled", "clamped", "window", "rows"),
@@ -31,7 +37,11 @@ KERNELS = {
 }
 """Kernel -> the files that it builds on, in the order that C needs them."""
 
-_PARTS = ("scaled", "once", "clamped", "window", "rows", "column", "columns")
+_STRUCTS = {"cmsis_dense": "cmsis_convolution"}
+"""Kernels that take another one's struct."""
+_FAIL = "cmsis_"
+"""Kernels that begin so return whether they failed."""
+_PARTS = ("cmsis", "scaled", "once", "clamped", "window", "rows", "column", "columns")
 _TYPES = {"int8": "int8_t", "int32": "int32_t", "uint8": "uint8_t"}
 _WIDTH = 116
 
@@ -75,7 +85,7 @@ def code(program: Program, arena: Layout, names: Names) -> str:
             parts.append(array(constants[name], data))
     parts += [_step_constants(position, step) for position, step in steps]
     calls = "\n".join(_call(position, step, arena, constants) for position, step in steps)
-    parts.append(f"static void run(int8_t *arena)\n{{\n{calls}\n}}")
+    parts.append(f"static int32_t run(int8_t *arena)\n{{\n    int32_t failed = 0;\n{calls}\n    return failed;\n}}")
     parts.append(_ends(program, arena, names))
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -98,9 +108,9 @@ def header(program: Program, arena: Layout, names: Names) -> str:
 def kernels_of(steps: Iterable[Step]) -> list[str]:
     """Return the files in ``kernels/`` that steps need, those that others build on first."""
     steps = tuple(steps)
-    used = sorted({step.kernel for step in steps})
+    used = {step.kernel for step in steps}
     needed = {part for step in steps for part in (*KERNELS[step.kernel], *step.parts)}
-    return [part for part in _PARTS if part in needed] + used
+    return [part for part in _PARTS if part in needed] + sorted(used | (needed & KERNELS.keys()))
 
 
 def array(name: str, data: Array, *, linkage: str = "static ") -> str:
@@ -138,7 +148,9 @@ def _fill(text: str, names: Names) -> str:
 def _step_constants(position: int, step: Step) -> str:
     arrays: list[str] = []
     fields = _struct(f"step_{position}", step.fields, arrays)
-    return "\n".join([*arrays, f"static const struct {step.kernel} step_{position} = {fields};"])
+    return "\n".join(
+        [*arrays, f"static const struct {_STRUCTS.get(step.kernel, step.kernel)} step_{position} = {fields};"]
+    )
 
 
 def _struct(prefix: str, fields: Mapping[str, Field], arrays: list[str], indent: int = 1) -> str:
@@ -163,7 +175,8 @@ def _call(position: int, step: Step, arena: Layout, constants: Mapping[str, str]
     arguments.append(f"&arena[{arena.tensors[step.writes]}]")
     if step.scratch_bytes is not None:
         arguments.append(f"&arena[{arena.scratch.get(position, 0)}]")
-    return f"    {step.kernel}({', '.join(arguments)});"
+    failing = "failed |= " if step.kernel.startswith(_FAIL) else ""
+    return f"    {failing}{step.kernel}({', '.join(arguments)});"
 
 
 def _ends(program: Program, arena: Layout, names: Names) -> str:

@@ -12,6 +12,7 @@ from edgevision.cli.command import command
 from edgevision.cli.options import Choice, model_argument, out_option, overwrite_option
 from edgevision.cli.output import facts, show, table, working
 
+BACKENDS = ("c99", "cmsis-nn")
 ROUNDINGS = ("tflite-micro", "litert")
 TARGETS = ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 
@@ -45,6 +46,10 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--rounding", type=Choice(ROUNDINGS), default=ROUNDINGS[0], show_default=True,
     help="Whose results it has: litert rounds fully connected layers once.",
+)  # fmt: skip
+@click.option(
+    "--backend", type=Choice(BACKENDS), default=BACKENDS[0], show_default=True,
+    help="What computes: cmsis-nn calls a CMSIS-NN that you supply when you build the firmware.",
 )  # fmt: skip
 @click.option("--max-ram", type=Bytes(), help="The most bytes that the arena may have.")
 @click.option("--max-flash", type=Bytes(), help="The most bytes that code and constants may have.")
