@@ -105,12 +105,14 @@ def firmware(
     arena = plan_arena(program)
     names = Names(name, source.manifest.labels or (), sha256_file(source.model_file))
     _check_labels(program.graph, names)
-    files = {f"{name}.c": code(program, arena, names), f"{name}.h": header(program, arena, names)}
+    files = _sources(program, arena, names)
     measured = size.compiled(files, name, target) if backend == "c99" else None
     settings = {"target": target, "rounding": rounding, "backend": backend}
     report = {**_report(program, arena, names), **settings, "measured": measured}
     _check_fits(report, max_ram, max_flash)
-    files |= _selftest(portable, arena if program is portable else plan_arena(portable), names)
+    if backend != "c99":  # which has the same answers, and compiles here
+        arena = plan_arena(portable)
+    files |= _selftest(portable, arena, names, files if backend == "c99" else _sources(portable, arena, names))
     files |= _build_files(names, target, backend)
     files[REPORT] = pretty_json(report)
     artifact = _write(source, program.graph, place, files, {"name": name, **settings}, overwrite)
@@ -187,10 +189,12 @@ def _check_fits(report: Mapping[str, Any], max_ram: int | None, max_flash: int |
         )  # fmt: skip
 
 
-def _selftest(portable: Program, arena: Layout, names: Names) -> dict[str, str]:
-    """Return the selftest; its vectors are answered by the portable kernels, whose results every backend has."""
-    graph = portable.graph
-    sources = {f"{names.name}.c": code(portable, arena, names), f"{names.name}.h": header(portable, arena, names)}
+def _sources(program: Program, arena: Layout, names: Names) -> dict[str, str]:
+    return {f"{names.name}.c": code(program, arena, names), f"{names.name}.h": header(program, arena, names)}
+
+
+def _selftest(program: Program, arena: Layout, names: Names, sources: Mapping[str, str]) -> dict[str, str]:
+    graph = program.graph
     inputs, outputs = ([graph.values[name].elements for name in side] for side in (graph.inputs, graph.outputs))
     drawn = vectors.draw_inputs(inputs)
     results = vectors.answers(sources, names.name, arena.plan.peak, inputs, outputs, drawn)
