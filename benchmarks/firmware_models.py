@@ -8,18 +8,21 @@ import numpy as np
 
 
 def random_weights(model: Any, seed: int = 0) -> Any:
-    """Fill a Keras model with weights under which its activations keep their size."""
+    """Fill a Keras model with weights under which its activations keep their size and differ from input to input."""
     draw = np.random.default_rng(seed)
     for layer in model.layers:
         found = []
-        for value in layer.get_weights():
-            fan = max(1, int(np.prod(value.shape[:-1])))
-            spread = (
-                draw.normal(size=value.shape) * (2 / fan) ** 0.5
-                if value.ndim > 1
-                else draw.uniform(0.5, 1, value.shape)
-            )
-            found.append(spread.astype(np.float32))
+        for weight in layer.weights:
+            shape = tuple(weight.shape)
+            if len(shape) > 1:
+                # Of depthwise kernels, (height, width, channels, 1), each channel sums over the window alone.
+                fan = np.prod(shape[:2]) if "depthwise" in weight.name else np.prod(shape[:-1])
+                value = draw.normal(size=shape) * (2 / fan) ** 0.5
+            elif "gamma" in weight.name or "variance" in weight.name:
+                value = draw.uniform(0.5, 1, shape)
+            else:
+                value = draw.normal(size=shape) * 0.2
+            found.append(value.astype(np.float32))
         layer.set_weights(found)
     return model
 
@@ -39,10 +42,12 @@ def quantized(model: Any, shape: tuple[int, ...], seed: int = 0) -> bytes:
 
 
 def mobilenet_v2() -> bytes:
-    """MobileNetV2 of width 0.35 for images of 96 × 96 and ten classes."""
+    """MobileNetV2 of width 0.35 for images of 96 × 96 and ten classes; its scores are logits, so that no softmax hides one."""
     import tf_keras as keras
 
-    model = keras.applications.MobileNetV2((96, 96, 3), alpha=0.35, weights=None, classes=10)
+    model = keras.applications.MobileNetV2(
+        (96, 96, 3), alpha=0.35, weights=None, classes=10, classifier_activation=None
+    )
     return quantized(random_weights(model), (1, 96, 96, 3))
 
 
