@@ -42,7 +42,7 @@ def quantized(model: Any, shape: tuple[int, ...], seed: int = 0) -> bytes:
 
 
 def mobilenet_v2() -> bytes:
-    """MobileNetV2 of width 0.35 for images of 96 × 96 and ten classes; its scores are logits, so that no softmax hides one."""
+    """MobileNetV2 of width 0.35 for images of 96 × 96; ten logits come out, so that no softmax hides a difference."""
     import tf_keras as keras
 
     model = keras.applications.MobileNetV2(
