@@ -46,8 +46,10 @@ def section(out: Path) -> Section:
             "not measured" if flash is None else f"{flash:,}", f"< {bound:,}",
             says(enough and small and not found["different"]),
         ))  # fmt: skip
-    head = ("model", "inputs that differ", "distinct answers", "arena", "= liveness bound",
-            "TFLite Micro's, M7, CMSIS-NN", "TFLite Micro's here (tensors and scratch)", "flash on Cortex-M7", "bound", "holds")  # fmt: skip
+    head = (
+        "model", "inputs that differ", "distinct answers", "arena", "= liveness bound", "TFLite Micro's, M7, CMSIS-NN",
+        "TFLite Micro's here (tensors and scratch)", "flash on Cortex-M7", "bound", "holds",
+    )  # fmt: skip
     return table(head, rows), held
 
 
