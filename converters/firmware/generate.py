@@ -11,20 +11,28 @@ from typing import Any
 
 from edgevision.artifact import Artifact, write_artifact
 from edgevision.converters.firmware import size, vectors
-from edgevision.converters.firmware.arena import Arena, plan_arena
+from edgevision.converters.firmware.arena import plan_arena
+from edgevision.converters.firmware.cmsis import BACKENDS, with_cmsis
+from edgevision.converters.firmware.fixed_point import ROUNDINGS
 from edgevision.converters.firmware.lowering import Program, lower
 from edgevision.converters.firmware.source import Names, code, header
 from edgevision.converters.firmware.targets import TARGETS
-from edgevision.converters.tflite_graph import Graph, read_graph
 from edgevision.documents import pretty_json
 from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
 from edgevision.files import check_place, sha256_file
+from edgevision.graphs import Graph, Value, read_graph
+from edgevision.lifetimes import Layout
 from edgevision.manifest import LineageStep
 from edgevision.optional import versions
-from edgevision.tensors import TensorSpec
+from edgevision.tensors import QuantParams, TensorSpec
 
 SCHEMA = 1
 REPORT = "firmware.json"
+_LIBRARIES = {
+    "c99": "",
+    "cmsis-nn": "# The target of CMSIS-NN's own CMakeLists.txt: add it first.\n"
+    "target_link_libraries(@name@ PUBLIC cmsis-nn)\n",
+}
 _KEYWORDS = {
     "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
     "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof",
@@ -51,6 +59,8 @@ def firmware(
     *,
     name: str = "model",
     target: str = "cortex-m7",
+    rounding: str = ROUNDINGS[0],
+    backend: str = BACKENDS[0],
     max_ram: int | None = None,
     max_flash: int | None = None,
     overwrite: bool = False,
@@ -58,12 +68,16 @@ def firmware(
     """Generate C99 from an int8 ``.tflite`` model and write it as the artifact ``<out>/<name>-c-static_wi8_ai8``.
 
     The code allocates nothing, keeps no state outside of the arena that its caller gives, and computes bit for bit what
-    TFLite Micro's reference kernels compute.
+    TFLite Micro's reference kernels compute, or LiteRT's.
 
     Args:
         model: A ``.tflite`` file, or an artifact with one.
         out: The folder that gets the artifact.
         name: Prefix of files, functions and types: a C identifier in lower case.
+        rounding: "tflite-micro" rounds twice everywhere, as TFLite Micro and CMSIS-NN do; "litert" rounds fully
+            connected layers once, as LiteRT's reference kernels do.
+        backend: "c99": nothing else is needed; "cmsis-nn": calls of a CMSIS-NN that is supplied when the firmware is
+            built, where it has the operator. Code is not measured then.
         target: The processor that sizes are measured and the board example is made for, one of `targets.TARGETS`.
         max_ram: The most bytes that the arena may have.
         max_flash: The most bytes that code and constants may have; code counts where the target's compiler is here.
@@ -77,20 +91,31 @@ def firmware(
     """
     _check_name(name)
     check_choice("target", target, TARGETS)
+    check_choice("rounding", rounding, ROUNDINGS)
+    check_choice("backend", backend, BACKENDS)
+    if (rounding, backend) == ("litert", "cmsis-nn"):
+        raise ConfigError(
+            "rounding with the backend cmsis-nn", got=rounding, allowed="tflite-micro: CMSIS-NN rounds so"
+        )
     place = Path(out) / f"{name}-c-static_wi8_ai8"
     check_place(place, overwrite)
     source = _opened(model)
-    program = lower(read_graph(source.model_file.read_bytes(), source.model_file.name), source.model_file.name)
+    portable = lower(read_graph(source.model_file), source.model_file.name, rounding)
+    program = with_cmsis(portable, target) if backend == "cmsis-nn" else portable
     arena = plan_arena(program)
     names = Names(name, source.manifest.labels or (), sha256_file(source.model_file))
     _check_labels(program.graph, names)
-    files = {f"{name}.c": code(program, arena, names), f"{name}.h": header(program, arena, names)}
-    report = _report(program, arena, names, target, files)
+    files = _sources(program, arena, names)
+    measured = size.compiled(files, name, target) if backend == "c99" else None
+    settings = {"target": target, "rounding": rounding, "backend": backend}
+    report = {**_report(program, arena, names), **settings, "measured": measured}
     _check_fits(report, max_ram, max_flash)
-    files |= _selftest(program, arena, names, files)
-    files |= _build_files(names, target)
+    if backend != "c99":  # which has the same answers, and compiles here
+        arena = plan_arena(portable)
+    files |= _selftest(portable, arena, names, files if backend == "c99" else _sources(portable, arena, names))
+    files |= _build_files(names, target, backend)
     files[REPORT] = pretty_json(report)
-    artifact = _write(source, program.graph, place, files, name, target, overwrite)
+    artifact = _write(source, program.graph, place, files, {"name": name, **settings}, overwrite)
     return Firmware(artifact, report)
 
 
@@ -114,38 +139,35 @@ def _opened(model: str | Path | Artifact) -> Artifact:
 
 
 def _check_labels(graph: Graph, names: Names) -> None:
-    scores = graph.tensors[graph.outputs[0]].elements
+    scores = graph.values[graph.outputs[0]].elements
     if names.labels and len(names.labels) != scores:
         raise ConfigError(
             "labels of the artifact", got=f"{len(names.labels)} labels", allowed=f"{scores}, one per score"
         )
 
 
-def _report(program: Program, arena: Arena, names: Names, target: str, files: Mapping[str, str]) -> dict[str, Any]:
+def _report(program: Program, arena: Layout, names: Names) -> dict[str, Any]:
     graph = program.graph
-    ends = {
+    sides = {
         side: [
             {
                 "name": tensor.name,
-                "shape": list(tensor.shape),
+                "shape": list(tensor.sizes),
                 "bytes": tensor.elements,
                 "scale": tensor.scales[0] if tensor.scales else None,
                 "zero_point": tensor.zero_points[0] if tensor.zero_points else None,
-                "offset": arena.tensors[index],
+                "offset": arena.tensors[tensor.name],
             }
-            for index, tensor in ((index, graph.tensors[index]) for index in indices)
+            for tensor in (graph.values[end] for end in ends)
         ]
-        for side, indices in (("inputs", graph.inputs), ("outputs", graph.outputs))
+        for side, ends in (("inputs", graph.inputs), ("outputs", graph.outputs))
     }
-    measured = size.compiled(files, names.name, target)
     return {
         "schema": SCHEMA,
         "name": names.name,
-        "target": target,
         "model_sha256": names.model_sha256,
-        **ends,
+        **sides,
         **size.report(program, arena),
-        "measured": measured,
     }
 
 
@@ -167,11 +189,15 @@ def _check_fits(report: Mapping[str, Any], max_ram: int | None, max_flash: int |
         )  # fmt: skip
 
 
-def _selftest(program: Program, arena: Arena, names: Names, sources: Mapping[str, str]) -> dict[str, str]:
+def _sources(program: Program, arena: Layout, names: Names) -> dict[str, str]:
+    return {f"{names.name}.c": code(program, arena, names), f"{names.name}.h": header(program, arena, names)}
+
+
+def _selftest(program: Program, arena: Layout, names: Names, sources: Mapping[str, str]) -> dict[str, str]:
     graph = program.graph
-    inputs, outputs = ([graph.tensors[i].elements for i in side] for side in (graph.inputs, graph.outputs))
+    inputs, outputs = ([graph.values[name].elements for name in side] for side in (graph.inputs, graph.outputs))
     drawn = vectors.draw_inputs(inputs)
-    results = vectors.answers(sources, names.name, arena.bytes, inputs, outputs, drawn)
+    results = vectors.answers(sources, names.name, arena.plan.peak, inputs, outputs, drawn)
     marks = {
         "CONSTANTS": vectors.constants(drawn, results),
         "INPUT_SIZES": ", ".join(f"{count}U" for count in inputs),
@@ -183,7 +209,7 @@ def _selftest(program: Program, arena: Arena, names: Names, sources: Mapping[str
     }
 
 
-def _build_files(names: Names, target: str) -> dict[str, str]:
+def _build_files(names: Names, target: str, backend: str) -> dict[str, str]:
     board = TARGETS[target]
     marks = {
         "MACHINE": board.machine,
@@ -194,7 +220,7 @@ def _build_files(names: Names, target: str) -> dict[str, str]:
         "INSTRUCTIONS_PER_TICK": str(1_000_000_000 // board.clock_hz),
     }
     return {
-        "CMakeLists.txt": _template("CMakeLists.txt", names, {}),
+        "CMakeLists.txt": _template("CMakeLists.txt", names, {"LIBRARIES": _LIBRARIES[backend]}),
         "examples/host_main.c": _template("host_main.c", names, {}),
         "examples/board/main.c": _template("board_main.c", names, marks),
         "examples/board/startup.c": _template("startup.c", names, {}),
@@ -204,20 +230,20 @@ def _build_files(names: Names, target: str) -> dict[str, str]:
 
 def _template(file: str, names: Names, marks: Mapping[str, str]) -> str:
     text = (resources("edgevision.converters.firmware") / "templates" / file).read_text(encoding="utf-8")
-    for mark, value in {"name": names.name, "NAME": names.upper, **marks}.items():
+    for mark, value in {**marks, "name": names.name, "NAME": names.upper}.items():
         text = text.replace(f"@{mark}@", value)
     return text
 
 
 def _write(
-    source: Artifact, graph: Graph, place: Path, files: Mapping[str, str], name: str, target: str, overwrite: bool
+    source: Artifact, graph: Graph, place: Path, files: Mapping[str, str], settings: Mapping[str, str], overwrite: bool
 ) -> Artifact:
     manifest = source.manifest
     golden = source.golden()
-    step = LineageStep("firmware", {"name": name, "target": target}, versions("edgevision"))
+    step = LineageStep("firmware", settings, versions("edgevision"))
     fields = {
         "format": "c",
-        "name": name,
+        "name": settings["name"],
         "task": manifest.task,
         "labels": manifest.labels,
         "inputs": _specs(graph, graph.inputs, manifest.inputs),
@@ -232,15 +258,21 @@ def _write(
     return write_artifact(place, fields, {key: text.encode() for key, text in files.items()}, kept, overwrite)
 
 
-def _specs(graph: Graph, indices: tuple[int, ...], stated: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+def _specs(graph: Graph, ends: tuple[str, ...], stated: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
     """Return the tensors of one side; names and layouts from the manifest of the model, where it states them."""
     specs = []
-    for position, index in enumerate(indices):
-        tensor = graph.tensors[index]
-        own = stated[position] if position < len(stated) else None
-        usual = "NHWC" if len(tensor.shape) == 4 else ""
-        layout = own.layout if own is not None and len(own.layout) == len(tensor.shape) else usual
+    named = {spec.name: spec for spec in stated}
+    by_name = set(ends) <= set(named)
+    for position, end in enumerate(ends):
+        tensor = graph.values[end]
+        own = named[end] if by_name else stated[position] if position < len(stated) else None
+        usual = "NHWC" if len(tensor.sizes) == 4 else ""
+        layout = own.layout if own is not None and len(own.layout) == len(tensor.sizes) else usual
         specs.append(
-            TensorSpec(own.name if own is not None else tensor.name, tensor.shape, "int8", layout, tensor.quant)
+            TensorSpec(own.name if own is not None else tensor.name, tensor.sizes, "int8", layout, _quant(tensor))
         )
     return tuple(specs)
+
+
+def _quant(tensor: Value) -> QuantParams | None:
+    return QuantParams(tensor.scales, tensor.zero_points) if tensor.scales else None

@@ -12,6 +12,8 @@ from edgevision.cli.command import command
 from edgevision.cli.options import Choice, model_argument, out_option, overwrite_option
 from edgevision.cli.output import facts, show, table, working
 
+BACKENDS = ("c99", "cmsis-nn")
+ROUNDINGS = ("tflite-micro", "litert")
 TARGETS = ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 
 
@@ -41,6 +43,14 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--target", type=Choice(TARGETS), default="cortex-m7", show_default=True, help="Processor to measure for."
 )
+@click.option(
+    "--rounding", type=Choice(ROUNDINGS), default=ROUNDINGS[0], show_default=True,
+    help="Whose results it has: litert rounds fully connected layers once.",
+)  # fmt: skip
+@click.option(
+    "--backend", type=Choice(BACKENDS), default=BACKENDS[0], show_default=True,
+    help="What computes: cmsis-nn calls a CMSIS-NN that you supply when you build the firmware.",
+)  # fmt: skip
 @click.option("--max-ram", type=Bytes(), help="The most bytes that the arena may have.")
 @click.option("--max-flash", type=Bytes(), help="The most bytes that code and constants may have.")
 @out_option("runs")
@@ -48,7 +58,8 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]
 def firmware(model: Path, out: Path, **options: Any) -> None:
     """Write MODEL, an int8 .tflite file or the artifact of one, as C99 into OUT/NAME-c-static_wi8_ai8.
 
-    The code allocates nothing, needs memcpy and memset alone, and computes bit for bit what TFLite Micro computes.
+    The code allocates nothing, needs memcpy and memset alone, and computes bit for bit what TFLite Micro computes, or
+    with --rounding litert what LiteRT's reference kernels do.
     Beside it: a selftest with golden vectors, CMake and board files, and firmware.json with RAM, flash and operations.
     Flash includes the code where arm-none-eabi-gcc is installed.
     """

@@ -19,6 +19,8 @@ from edgevision.converters.channel_pruning import prune_channels
 from edgevision.converters.clustering import CENTROIDS, cluster
 from edgevision.converters.distillation import Distillation
 from edgevision.converters.firmware import firmware
+from edgevision.converters.firmware.cmsis import BACKENDS
+from edgevision.converters.firmware.fixed_point import ROUNDINGS
 from edgevision.converters.firmware.targets import TARGETS as CORES
 from edgevision.converters.formats import COMPRESSED_FORMATS, FORMATS, QUANTIZED_FORMATS, SCHEMES
 from edgevision.converters.golden_samples import POLICIES
@@ -80,6 +82,8 @@ def options(command: str) -> dict[str, click.Option]:
         ("compile", "target", ACCELERATORS),
         ("evaluate", "split", SPLITS),
         ("firmware", "target", CORES),
+        ("firmware", "rounding", ROUNDINGS),
+        ("firmware", "backend", BACKENDS),
         ("adopt", "task", TASKS),
         ("adopt", "activation", ACTIVATIONS),
         ("adopt", "color", COLORS),

@@ -19,7 +19,8 @@ typedef enum {
     @NAME@_ERROR_ARENA_SIZE = 2, /* an arena under @NAME@_ARENA_SIZE bytes */
     @NAME@_ERROR_ALIGNMENT = 3,  /* an arena at no multiple of @NAME@_ARENA_ALIGNMENT */
     @NAME@_ERROR_NOT_READY = 4,  /* @name@_init has not succeeded */
-    @NAME@_ERROR_ARGUMENT = 5    /* a number out of its range */
+    @NAME@_ERROR_ARGUMENT = 5,   /* a number out of its range */
+    @NAME@_ERROR_BACKEND = 6     /* CMSIS-NN, where it computes, refuses a layer or wants more scratch memory */
 } @name@_status;
 
 /* One user of the model; several with an arena each may run at the same time. */
