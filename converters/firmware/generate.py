@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files as resources
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 from edgevision.artifact import Artifact, write_artifact
 from edgevision.converters.firmware import size, vectors
 from edgevision.converters.firmware.arena import Arena, plan_arena
+from edgevision.converters.firmware.frames import FrameInput, frame_input, frame_sources
+from edgevision.converters.firmware.golden_frames import frames_selftest, golden_frames, golden_images
 from edgevision.converters.firmware.lowering import Program, lower
 from edgevision.converters.firmware.source import Names, code, header
 from edgevision.converters.firmware.targets import TARGETS
@@ -19,6 +21,7 @@ from edgevision.converters.tflite_graph import Graph, read_graph
 from edgevision.documents import pretty_json
 from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
 from edgevision.files import check_place, sha256_file
+from edgevision.frames import FRAME_FORMATS
 from edgevision.manifest import LineageStep
 from edgevision.optional import versions
 from edgevision.tensors import TensorSpec
@@ -53,6 +56,8 @@ def firmware(
     target: str = "cortex-m7",
     max_ram: int | None = None,
     max_flash: int | None = None,
+    frames: Sequence[str] | None = None,
+    filter: str | None = None,
     overwrite: bool = False,
 ) -> Firmware:
     """Generate C99 from an int8 ``.tflite`` model and write it as the artifact ``<out>/<name>-c-static_wi8_ai8``.
@@ -67,12 +72,17 @@ def firmware(
         target: The processor that sizes are measured and the board example is made for, one of `targets.TARGETS`.
         max_ram: The most bytes that the arena may have.
         max_flash: The most bytes that code and constants may have; code counts where the target's compiler is here.
+        frames: Formats of camera frames that ``<name>_preprocess`` takes, some of `edgevision.frames.FRAME_FORMATS`:
+            all by default where the preprocessing is known; an empty sequence for none.
+        filter: The filter that frames are resized with, one of `frames.FRAME_FILTERS`, instead of the one that the
+            artifact's preprocessing has. The new artifact's preprocessing says so: evaluate it again.
         overwrite: Whether an artifact that is there may be replaced.
 
     Raises:
         ConfigError: A name or target that makes no sense, or a place that is taken.
         ArtifactError: The model file is damaged.
-        IncompatibleModelError: Operators that are not supported, all of them with reasons; or it does not fit.
+        IncompatibleModelError: Operators that are not supported, all of them with reasons; preprocessing that
+            firmware does not compute; or it does not fit.
         BackendUnavailableError: No C compiler here to compute the golden vectors with.
     """
     _check_name(name)
@@ -84,13 +94,18 @@ def firmware(
     arena = plan_arena(program)
     names = Names(name, source.manifest.labels or (), sha256_file(source.model_file))
     _check_labels(program.graph, names)
+    camera = frame_input(
+        source.manifest, _specs(program.graph, program.graph.inputs, source.manifest.inputs), frames, filter
+    )
     files = {f"{name}.c": code(program, arena, names), f"{name}.h": header(program, arena, names)}
-    report = _report(program, arena, names, target, files)
+    if camera is not None:
+        files |= frame_sources(camera, names)
+    report = _report(program, arena, names, target, files, camera)
     _check_fits(report, max_ram, max_flash)
-    files |= _selftest(program, arena, names, files)
-    files |= _build_files(names, target)
+    files |= _selftest(source, program, arena, names, files, camera)
+    files |= _build_files(names, target, camera)
     files[REPORT] = pretty_json(report)
-    artifact = _write(source, program.graph, place, files, name, target, overwrite)
+    artifact = _write(source, program.graph, place, files, name, target, camera, overwrite)
     return Firmware(artifact, report)
 
 
@@ -121,7 +136,9 @@ def _check_labels(graph: Graph, names: Names) -> None:
         )
 
 
-def _report(program: Program, arena: Arena, names: Names, target: str, files: Mapping[str, str]) -> dict[str, Any]:
+def _report(
+    program: Program, arena: Arena, names: Names, target: str, files: Mapping[str, str], camera: FrameInput | None
+) -> dict[str, Any]:
     graph = program.graph
     ends = {
         side: [
@@ -138,6 +155,9 @@ def _report(program: Program, arena: Arena, names: Names, target: str, files: Ma
         for side, indices in (("inputs", graph.inputs), ("outputs", graph.outputs))
     }
     measured = size.compiled(files, names.name, target)
+    frames = None
+    if camera is not None:
+        frames = {**camera.report(), "measured": size.compiled(files, f"{names.name}_io", target)}
     return {
         "schema": SCHEMA,
         "name": names.name,
@@ -146,6 +166,7 @@ def _report(program: Program, arena: Arena, names: Names, target: str, files: Ma
         **ends,
         **size.report(program, arena),
         "measured": measured,
+        "frames": frames,
     }
 
 
@@ -157,8 +178,10 @@ def _check_fits(report: Mapping[str, Any], max_ram: int | None, max_flash: int |
             "the model does not fit: RAM", got=f"{ram:,} bytes ({holders} at once)", allowed=f"{max_ram:,} bytes",
             next_step="a smaller input or fewer channels: edgevision prune --method channels",
         )  # fmt: skip
-    measured = report["measured"]
+    measured, frames = report["measured"], report["frames"]
     flash = measured["flash_bytes"] if measured else report["constant_bytes"]
+    if frames is not None:
+        flash += frames["measured"]["flash_bytes"] if measured else frames["constant_bytes"]
     if max_flash is not None and flash > max_flash:
         what = "code and constants" if measured else "constants alone"
         raise IncompatibleModelError(
@@ -167,15 +190,31 @@ def _check_fits(report: Mapping[str, Any], max_ram: int | None, max_flash: int |
         )  # fmt: skip
 
 
-def _selftest(program: Program, arena: Arena, names: Names, sources: Mapping[str, str]) -> dict[str, str]:
+def _selftest(
+    source: Artifact,
+    program: Program,
+    arena: Arena,
+    names: Names,
+    sources: Mapping[str, str],
+    camera: FrameInput | None,
+) -> dict[str, str]:
     graph = program.graph
     inputs, outputs = ([graph.tensors[i].elements for i in side] for side in (graph.inputs, graph.outputs))
-    drawn = vectors.draw_inputs(inputs)
-    results = vectors.answers(sources, names.name, arena.bytes, inputs, outputs, drawn)
+    images = golden_images(source, len(FRAME_FORMATS))
+    framed = [] if camera is None else golden_frames(camera, images)
+    shown = [] if camera is None or source.golden() is None else [camera.bound(image)[0] for image in images]
+    drawn = vectors.draw_inputs(inputs, [[tensor.reshape(-1)] for tensor in shown])
+    seen = [[item.tensor.reshape(-1)] for item in framed]
+    results = vectors.answers(sources, names.name, arena.bytes, inputs, outputs, [*drawn, *seen])
+    spec = _specs(graph, graph.outputs, ())[0]
+    scores = [row[0] for row in results[len(drawn) :]]
     marks = {
-        "CONSTANTS": vectors.constants(drawn, results),
+        "CONSTANTS": vectors.constants(drawn, results[: len(drawn)]),
         "INPUT_SIZES": ", ".join(f"{count}U" for count in inputs),
         "OUTPUT_SIZES": ", ".join(f"{count}U" for count in outputs),
+        "HEADER": f"{names.name}.h" if camera is None else f"{names.name}_io.h",
+        "FRAMES": "" if camera is None else frames_selftest(framed, scores, spec, names),
+        "FRAMES_TESTED": "0" if camera is None else "frames_that_differ(&context)",
     }
     return {
         f"{names.name}_selftest.c": _template("selftest.c", names, marks),
@@ -183,8 +222,9 @@ def _selftest(program: Program, arena: Arena, names: Names, sources: Mapping[str
     }
 
 
-def _build_files(names: Names, target: str) -> dict[str, str]:
+def _build_files(names: Names, target: str, camera: FrameInput | None) -> dict[str, str]:
     board = TARGETS[target]
+    sources = [f"{names.name}.c"] if camera is None else [f"{names.name}.c", f"{names.name}_io.c"]
     marks = {
         "MACHINE": board.machine,
         "CODE_ORIGIN": f"0x{board.code[0]:08X}",
@@ -194,7 +234,7 @@ def _build_files(names: Names, target: str) -> dict[str, str]:
         "INSTRUCTIONS_PER_TICK": str(1_000_000_000 // board.clock_hz),
     }
     return {
-        "CMakeLists.txt": _template("CMakeLists.txt", names, {}),
+        "CMakeLists.txt": _template("CMakeLists.txt", names, {"SOURCES": " ".join(sources)}),
         "examples/host_main.c": _template("host_main.c", names, {}),
         "examples/board/main.c": _template("board_main.c", names, marks),
         "examples/board/startup.c": _template("startup.c", names, {}),
@@ -210,11 +250,23 @@ def _template(file: str, names: Names, marks: Mapping[str, str]) -> str:
 
 
 def _write(
-    source: Artifact, graph: Graph, place: Path, files: Mapping[str, str], name: str, target: str, overwrite: bool
+    source: Artifact,
+    graph: Graph,
+    place: Path,
+    files: Mapping[str, str],
+    name: str,
+    target: str,
+    camera: FrameInput | None,
+    overwrite: bool,
 ) -> Artifact:
     manifest = source.manifest
     golden = source.golden()
-    step = LineageStep("firmware", {"name": name, "target": target}, versions("edgevision"))
+    preprocessing = manifest.preprocessing if camera is None else camera.bound.preprocessing
+    parameters: dict[str, Any] = {"name": name, "target": target}
+    if camera is not None and preprocessing != manifest.preprocessing:
+        parameters["filter"] = camera.bound.preprocessing.filter
+        golden = None if golden is None else replace(golden, float_outputs=())  # they were of other pixels
+    step = LineageStep("firmware", parameters, versions("edgevision"))
     fields = {
         "format": "c",
         "name": name,
@@ -222,7 +274,7 @@ def _write(
         "labels": manifest.labels,
         "inputs": _specs(graph, graph.inputs, manifest.inputs),
         "outputs": _specs(graph, graph.outputs, manifest.outputs),
-        "preprocessing": manifest.preprocessing,
+        "preprocessing": preprocessing,
         "decoding": manifest.decoding,
         "scheme": "static_wi8_ai8",
         "source_sha256": source.sha256,

@@ -19,6 +19,7 @@ from edgevision.converters.channel_pruning import prune_channels
 from edgevision.converters.clustering import CENTROIDS, cluster
 from edgevision.converters.distillation import Distillation
 from edgevision.converters.firmware import firmware
+from edgevision.converters.firmware.frames import FRAME_FILTERS
 from edgevision.converters.firmware.targets import TARGETS as CORES
 from edgevision.converters.formats import COMPRESSED_FORMATS, FORMATS, QUANTIZED_FORMATS, SCHEMES
 from edgevision.converters.golden_samples import POLICIES
@@ -35,7 +36,7 @@ from edgevision.export import export
 from edgevision.predict import predict
 from edgevision.preprocessing import COLORS
 from edgevision.remote import benchmark_there
-from edgevision.resize import RESIZES
+from edgevision.resize import FILTERS, RESIZES
 from edgevision.tasks.classification import ACTIVATIONS
 from edgevision.train.architectures import ARCHITECTURES
 from edgevision.train.config import OPTIMIZERS, TrainingConfig
@@ -62,6 +63,7 @@ def options(command: str) -> dict[str, click.Option]:
         ("train", "schedule", SCHEDULES),
         ("train", "augment", AUGMENTATIONS),
         ("train", "resize", RESIZES),
+        ("train", "filter_", FILTERS),
         ("prune", "schedule", PRUNING_SCHEDULES),
         ("prune", "allocation", ALLOCATIONS),
         ("prune", "importance", IMPORTANCES),
@@ -80,6 +82,7 @@ def options(command: str) -> dict[str, click.Option]:
         ("compile", "target", ACCELERATORS),
         ("evaluate", "split", SPLITS),
         ("firmware", "target", CORES),
+        ("firmware", "filter", FRAME_FILTERS),
         ("adopt", "task", TASKS),
         ("adopt", "activation", ACTIVATIONS),
         ("adopt", "color", COLORS),
