@@ -1,4 +1,4 @@
-"""``<name>_io.c``: the manifest's preprocessing of camera frames as C, in integers, bit for bit what Python computes."""
+"""The C code that computes the manifest's preprocessing of camera frames: in integers, bit for bit as Python does."""
 
 from __future__ import annotations
 
