@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.resources import files as resources
 from typing import Any
 
 import numpy as np
 
 from edgevision.binding import BoundPreprocessing
+from edgevision.converters.firmware.detect import Detection, DetectionHead, detection_code, detection_header
+from edgevision.converters.firmware.pieces import piece
 from edgevision.converters.firmware.source import Names, array
 from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
 from edgevision.frames import FRAME_FORMATS, is_yuv
@@ -60,10 +61,12 @@ class FrameInput:
     Attributes:
         bound: The preprocessing, joined to the model's input.
         formats: Formats of frames, some of `FRAME_FORMATS`.
+        detection: How a detector's outputs become boxes; None for other models, and for decoders that firmware has not.
     """
 
     bound: BoundPreprocessing
     formats: tuple[str, ...]
+    detection: Detection | None = None
 
     @property
     def table(self) -> Array:
@@ -77,18 +80,24 @@ class FrameInput:
         return {
             "formats": list(self.formats),
             "preprocessing": preprocessing.to_dict(),
+            "detection": None if self.detection is None else asdict(self.detection.head),
             "constant_bytes": self.table.nbytes,
         }
 
 
 def frame_input(
-    manifest: Manifest, inputs: Sequence[TensorSpec], frames: Sequence[str] | None, filter_: str | None
+    manifest: Manifest,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    frames: Sequence[str] | None,
+    filter_: str | None,
 ) -> FrameInput | None:
     """Return what frames become, or None where there are to be none, or where nobody knows.
 
     Args:
         manifest: Of the model.
         inputs: The inputs of the firmware.
+        outputs: Its outputs.
         frames: Formats; all where it is None and the preprocessing is known, none where it is empty.
         filter_: Taken instead of the preprocessing's filter.
 
@@ -115,7 +124,10 @@ def frame_input(
     preprocessing = replace(preprocessing, filter=filter_ or preprocessing.filter)
     _check_computable(manifest, preprocessing, inputs)
     chosen = FRAME_FORMATS if frames is None else tuple(name for name in FRAME_FORMATS if name in frames)
-    return FrameInput(preprocessing.bind(inputs[0]), chosen)
+    size = (preprocessing.height, preprocessing.width)
+    head = DetectionHead.from_decoding(manifest.decoding) if manifest.task == "detection" else None
+    detection = None if head is None else Detection(head, tuple(outputs), size)
+    return FrameInput(preprocessing.bind(inputs[0]), chosen, detection)
 
 
 def _check_computable(manifest: Manifest, preprocessing: Preprocessing, inputs: Sequence[TensorSpec]) -> None:
@@ -156,18 +168,13 @@ def frame_sources(made: FrameInput, names: Names) -> dict[str, str]:
         "preprocess",
     ]
     marks = _marks(made)
-    return {
-        f"{names.name}_io.c": "\n".join(piece(f"{name}.c", names, marks) for name in pieces),
-        f"{names.name}_io.h": piece("io.h", names, marks),
-    }
-
-
-def piece(file: str, names: Names, marks: Mapping[str, str]) -> str:
-    """Return a piece of C with its marks filled in."""
-    text = (resources("edgevision.converters.firmware") / "camera" / file).read_text(encoding="utf-8")
-    for mark, value in {**marks, "name": names.name, "NAME": names.upper}.items():
-        text = text.replace(f"@{mark}@", value)
-    return text
+    code = [piece(f"{name}.c", names, marks) for name in pieces]
+    declared = ""
+    if made.detection is not None:
+        code.append(detection_code(made.detection, names))
+        declared = detection_header(made.detection, names)
+    header = piece("io.h", names, {**marks, "DETECT_HEADER": declared})
+    return {f"{names.name}_io.c": "\n".join(code), f"{names.name}_io.h": header}
 
 
 def _marks(made: FrameInput) -> dict[str, str]:

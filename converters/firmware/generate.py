@@ -93,10 +93,8 @@ def firmware(
     program = lower(read_graph(source.model_file.read_bytes(), source.model_file.name), source.model_file.name)
     arena = plan_arena(program)
     names = Names(name, source.manifest.labels or (), sha256_file(source.model_file))
-    _check_labels(program.graph, names)
-    camera = frame_input(
-        source.manifest, _specs(program.graph, program.graph.inputs, source.manifest.inputs), frames, filter
-    )
+    camera = _camera(source, program.graph, frames, filter)
+    _check_labels(source, program.graph, names, camera)
     files = {f"{name}.c": code(program, arena, names), f"{name}.h": header(program, arena, names)}
     if camera is not None:
         files |= frame_sources(camera, names)
@@ -128,11 +126,22 @@ def _opened(model: str | Path | Artifact) -> Artifact:
     return found
 
 
-def _check_labels(graph: Graph, names: Names) -> None:
-    scores = graph.tensors[graph.outputs[0]].elements
-    if names.labels and len(names.labels) != scores:
+def _camera(source: Artifact, graph: Graph, frames: Sequence[str] | None, filter_: str | None) -> FrameInput | None:
+    manifest = source.manifest
+    inputs, outputs = _specs(graph, graph.inputs, manifest.inputs), _specs(graph, graph.outputs, manifest.outputs)
+    return frame_input(manifest, inputs, outputs, frames, filter_)
+
+
+def _check_labels(source: Artifact, graph: Graph, names: Names, camera: FrameInput | None) -> None:
+    if camera is not None and camera.detection is not None:
+        classes, what = camera.detection.classes, "class"
+    elif source.manifest.task == "detection":
+        return  # how many classes there are is known to the decoder alone
+    else:
+        classes, what = graph.tensors[graph.outputs[0]].elements, "score"
+    if names.labels and len(names.labels) != classes:
         raise ConfigError(
-            "labels of the artifact", got=f"{len(names.labels)} labels", allowed=f"{scores}, one per score"
+            "labels of the artifact", got=f"{len(names.labels)} labels", allowed=f"{classes}, one per {what}"
         )
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgevision.artifact import Artifact
-from edgevision.converters.firmware.frames import ENCODINGS, FrameInput, piece
+from edgevision.converters.firmware.frames import ENCODINGS, FrameInput
+from edgevision.converters.firmware.pieces import piece
 from edgevision.converters.firmware.source import Names, array
 from edgevision.frames import Frame, encode_frame
 from edgevision.golden import synthetic_images

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgevision.cli.command import command
 from edgevision.cli.options import Choice, model_argument, out_option, overwrite_option
 from edgevision.cli.output import facts, show, table, working
+
+if TYPE_CHECKING:
+    from edgevision.manifest import Manifest
 
 TARGETS = ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 FILTERS = ("linear_fixed", "nearest")
@@ -92,6 +95,7 @@ def firmware(model: Path, out: Path, **options: Any) -> None:
         else None,
         "MACs": f"{report['macs']:,}",
         "frames": _frames(frames) if frames else "none: left to the caller",
+        "boxes": _boxes(made.artifact.manifest, frames),
     }
     rows = [
         [row["kind"], row["output"].split(";")[0][-40:], f"{row['macs']:,}", f"{row['constant_bytes']:,}"]
@@ -106,3 +110,10 @@ def _frames(report: dict[str, Any]) -> str:
     flash = f", {measured['flash_bytes']:,} bytes of flash" if measured else ""
     size = f"{declared['height']}x{declared['width']}"
     return f"{', '.join(report['formats'])}: {declared['resize']} to {size} with {declared['filter']}{flash}"
+
+
+def _boxes(manifest: Manifest, frames: dict[str, Any] | None) -> str | None:
+    if manifest.task != "detection":
+        return None
+    decoder = manifest.decoding.get("decoder", "no decoder")
+    return decoder if frames and frames["detection"] else f"none: left to the caller ({decoder})"

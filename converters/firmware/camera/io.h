@@ -52,7 +52,7 @@ typedef struct {
 /* Narrow a frame to a part of itself: `left` and `width` are even for YUYV, `left` and `top` for NV12. Nothing is copied.
    A frame that does not have such a part stays as it is. */
 @name@_status @name@_crop(@name@_frame *frame, uint32_t left, uint32_t top, uint32_t width, uint32_t height);
-
+@DETECT_HEADER@
 #ifdef __cplusplus
 }
 #endif

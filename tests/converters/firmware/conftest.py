@@ -179,6 +179,8 @@ class Camera:
         place = ctypes.c_void_p(self._arena.ctypes.data)
         assert self.c.cam_init(self.context, place, ctypes.c_size_t(self._arena.nbytes)) == 0
 
+    c_frame = staticmethod(c_frame)
+
     def status(self, shown):
         """What cam_preprocess answers to a CFrame."""
         return self.c.cam_preprocess(self.context, ctypes.byref(shown))
@@ -201,10 +203,15 @@ def c_frame_():
 
 
 @pytest.fixture
-def camera(small_model, tmp_path):
-    """camera(options of the Preprocessing, options of firmware()): generated, built and loaded."""
+def camera_of(tmp_path):
+    """camera_of(firmware): built and loaded; a file of the same name would not be loaded again."""
+    names = (tmp_path / f"camera_{count}.so" for count in itertools.count())
+    return lambda made: Camera(made, next(names))
 
-    names = (tmp_path / f"camera_{count}.so" for count in itertools.count())  # a loaded file is not loaded again
+
+@pytest.fixture
+def camera(small_model, tmp_path, camera_of):
+    """camera(options of the Preprocessing, options of firmware()): generated, built and loaded."""
 
     def make(declared=None, **options):
         settings = {"filter": "linear_fixed", **(declared or {})}
@@ -214,6 +221,6 @@ def camera(small_model, tmp_path):
             preprocessing=preprocessing, overwrite=True,
         )  # fmt: skip
         made = firmware(source, tmp_path / "out", name="cam", overwrite=True, **options)
-        return Camera(made, next(names))
+        return camera_of(made)
 
     return make
