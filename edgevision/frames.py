@@ -162,4 +162,5 @@ def _rgb565_to_rgb(rows: Array) -> Array:
     words = rows[:, 0::2].astype(np.uint16) | (rows[:, 1::2].astype(np.uint16) << 8)
     red, green, blue = words >> 11, (words >> 5) & 63, words & 31
     channels = [(red << 3) | (red >> 2), (green << 2) | (green >> 4), (blue << 3) | (blue >> 2)]
-    return np.stack(channels, axis=-1).astype(np.uint8)
+    rgb: Array = np.stack(channels, axis=-1).astype(np.uint8)
+    return rgb

@@ -41,7 +41,8 @@ def yuv444_to_rgb(y: Array, u: Array, v: Array, *, matrix: str, full_range: bool
     r = luma + fixed.red_cr * cr
     g = luma - fixed.green_cr * cr - fixed.green_cb * cb
     b = luma + fixed.blue_cb * cb
-    return np.clip(np.stack([r, g, b], axis=-1) >> 16, 0, 255).astype(np.uint8)
+    rgb: Array = np.clip(np.stack([r, g, b], axis=-1) >> 16, 0, 255).astype(np.uint8)
+    return rgb
 
 
 def nv12_to_rgb(y: Array, uv: Array, *, matrix: str, full_range: bool) -> Array:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgevision.converters.firmware.pieces import piece
-from edgevision.converters.firmware.source import Names
+from edgevision.converters.firmware.source import Names, array
 from edgevision.errors import ConfigError, IncompatibleModelError
 from edgevision.tensors import Array, TensorSpec, dequantize
 
@@ -25,7 +25,6 @@ _ONE = 1 << 30
 MAX_SIDE = 16384
 """Pixels of the input, at most: corners of boxes then fit 32 bits in 1/8192 pixel."""
 _CENTRE_LIMIT, _SIDE_LIMIT = CELL * MAX_SIDE, 2 * CELL * MAX_SIDE
-_PER_LINE = 8
 
 
 @dataclass(frozen=True)
@@ -202,6 +201,11 @@ class Detection:
                 found[name] = np.clip(np.rint(values * CELL), low, limit // stride).astype(np.int32)
         return found
 
+    def distinct_tables(self) -> dict[bytes, Array]:
+        """Return the tables of all levels, each once, by a key that says which one it is."""
+        found = (table for level in self.levels for table in self.tables(level.output, level.stride).values())
+        return {_key(table): table for table in found}
+
 
 def _rows(shape: tuple[int | None, ...], grid: tuple[int, int]) -> tuple[tuple[int, int], int] | None:
     """Return (elements to the next row, to the next column), columns of an output with a row for each cell."""
@@ -255,27 +259,17 @@ def _constants(made: Detection) -> str:
         f"#define SCORE_THRESHOLD UINT64_C({max(1, round(head.score_threshold * (1 << 60)))})",
         f"#define IOU_THRESHOLD UINT64_C({round(head.iou_threshold * (1 << 20))})",
     ]
-    arrays: dict[bytes, str] = {}
+    distinct = made.distinct_tables()
+    names = {key: f"table_{index}" for index, key in enumerate(distinct)}
+    lines += [array(names[key], table) for key, table in distinct.items()]
     rows = []
     for level in levels:
-        tables = made.tables(level.output, level.stride)
-        for name, table in tables.items():
-            key = table.dtype.str.encode() + table.tobytes()
-            if key not in arrays:
-                arrays[key] = f"table_{len(arrays)}"
-                lines.append(_table(arrays[key], table))
-            tables[name] = arrays[key]
-        numbers = [
-            level.output, level.first, level.row_step, level.column_step, level.rows, level.grid_width,
-        ]  # fmt: skip
-        fields = [*(f"{number}U" for number in numbers), str(level.stride), *tables.values()]
-        rows.append(f"    {{{', '.join(fields)}}},")
+        used = [names[_key(table)] for table in made.tables(level.output, level.stride).values()]
+        place = [level.output, level.first, level.row_step, level.column_step, level.rows, level.grid_width]
+        rows.append(f"    {{{', '.join([*(f'{number}U' for number in place), str(level.stride), *used])}}},")
     lines.append("static const struct level levels[LEVELS] = {\n" + "\n".join(rows) + "\n};")
     return "\n".join(lines)
 
 
-def _table(name: str, table: Array) -> str:
-    kind, suffix = ("uint32_t", "U") if table.dtype == np.uint32 else ("int32_t", "")
-    texts = [f"{value}{suffix}" for value in table.tolist()]
-    body = [", ".join(texts[i : i + _PER_LINE]) for i in range(0, len(texts), _PER_LINE)]
-    return f"static const {kind} {name}[{len(texts)}] = {{\n    " + ",\n    ".join(body) + "\n};"
+def _key(table: Array) -> bytes:
+    return table.dtype.str.encode() + table.tobytes()

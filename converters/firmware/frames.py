@@ -77,11 +77,12 @@ class FrameInput:
     def report(self) -> dict[str, Any]:
         """Return what ``firmware.json`` says about it."""
         preprocessing = self.bound.preprocessing
+        decoding = () if self.detection is None else self.detection.distinct_tables().values()
         return {
             "formats": list(self.formats),
             "preprocessing": preprocessing.to_dict(),
             "detection": None if self.detection is None else asdict(self.detection.head),
-            "constant_bytes": self.table.nbytes,
+            "constant_bytes": sum(table.nbytes for table in (self.table, *decoding)),
         }
 
 

@@ -78,8 +78,8 @@ def compiled(files: Mapping[str, str], name: str, target: str) -> dict[str, Any]
     if shutil.which(COMPILER) is None or shutil.which(SIZE) is None:
         return None
     with tempfile.TemporaryDirectory(prefix="edgevision-size-") as folder:
-        for file, text in files.items():
-            (Path(folder) / file).write_text(text, encoding="utf-8")
+        for file, content in files.items():
+            (Path(folder) / file).write_text(content, encoding="utf-8")
         source, made = Path(folder) / f"{name}.c", Path(folder) / f"{name}.o"
         flags = (*FLAGS, "-ffunction-sections", "-fdata-sections", *TARGETS[target].flags)
         run_compiler([COMPILER, *flags, "-c", str(source), "-o", str(made)], f"{name}.c for {target}")
