@@ -1,5 +1,6 @@
 """Camera frames under AddressSanitizer and UBSan, from C and C++: random, extreme and nonsensical ones."""
 
+import re
 import shutil
 import subprocess
 
@@ -206,3 +207,16 @@ def test_golden_images_of_the_artifact_are_among_the_vectors(camera, small_model
     bound = source.manifest.preprocessing.bind(source.manifest.inputs[0])
     for row, image in zip(values[2:], images, strict=True):
         np.testing.assert_array_equal(row, bound(image)[0].reshape(-1))
+
+
+def test_the_example_of_the_page_runs(camera, repository, tmp_path):
+    (example,) = re.findall(r"```c\n(.*?)```", (repository / "docs/firmware.md").read_text(encoding="utf-8"), re.DOTALL)
+    main = """
+#include <stdio.h>
+int main(void) {
+    static uint8_t pixels[240 * 640];
+    printf("%d %d", (int)class_of(pixels, sizeof pixels) >= 0, (int)class_of(pixels, sizeof pixels - 1));
+    return 0;
+}
+"""
+    assert run_c(camera().made.artifact.path, example + main, tmp_path, "-std=c99") == "1 -1"
