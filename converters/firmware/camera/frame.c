@@ -1,6 +1,6 @@
 static struct rgb pixel(const @name@_frame *frame, size_t x, size_t y)
 {
-    struct rgb found = {0U, 0U, 0U};
+    struct rgb found = {0U, 0U};
     switch (frame->format) {
 @READERS@
     default:

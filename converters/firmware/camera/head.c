@@ -11,11 +11,17 @@
 /* The stored value of each pixel value, @TABLE_NOTE@. */
 @TABLE@
 
+/* A pixel: red in the lower half of a word and blue in the upper one, so that both are mixed at once; green. */
 struct rgb {
-    uint8_t red;
-    uint8_t green;
-    uint8_t blue;
+    uint32_t red_blue;
+    uint32_t green;
 };
+
+static struct rgb rgb_of(uint32_t red, uint32_t green, uint32_t blue)
+{
+    const struct rgb found = {red | (blue << 16U), green};
+    return found;
+}
 
 /* Which part of the frame goes to which part of the input, in pixels. */
 struct placement {

@@ -22,25 +22,28 @@ static struct taps taps_at(const struct walk *walk, int32_t start, int32_t in)
     return found;
 }
 
-static uint8_t mixed(const uint8_t corners[4], uint32_t across, uint32_t down)
+static uint32_t mix(uint32_t first, uint32_t second, uint32_t weight)
 {
-    const uint32_t upper = (corners[0] * (256U - across)) + (corners[1] * across);
-    const uint32_t lower = (corners[2] * (256U - across)) + (corners[3] * across);
-    return (uint8_t)(((upper * (256U - down)) + (lower * down) + 32768U) >> 16U);
+    return (first * (256U - weight)) + (second * weight);
+}
+
+static uint32_t mixed(uint32_t upper, uint32_t lower, uint32_t down)
+{
+    return (mix(upper, lower, down) + 32768U) >> 16U;
 }
 
 static struct rgb sample(const @name@_frame *frame, const struct taps *row, const struct taps *column)
 {
+    const uint32_t across = column->weight;
     const struct rgb a = pixel(frame, column->first, row->first);
     const struct rgb b = pixel(frame, column->second, row->first);
     const struct rgb c = pixel(frame, column->first, row->second);
     const struct rgb d = pixel(frame, column->second, row->second);
-    const uint8_t reds[4] = {a.red, b.red, c.red, d.red};
-    const uint8_t greens[4] = {a.green, b.green, c.green, d.green};
-    const uint8_t blues[4] = {a.blue, b.blue, c.blue, d.blue};
-    struct rgb found;
-    found.red = mixed(reds, column->weight, row->weight);
-    found.green = mixed(greens, column->weight, row->weight);
-    found.blue = mixed(blues, column->weight, row->weight);
-    return found;
+    /* Each half stays under 2^16: neither runs into the other. */
+    const uint32_t upper = mix(a.red_blue, b.red_blue, across);
+    const uint32_t lower = mix(c.red_blue, d.red_blue, across);
+    const uint32_t upper_green = mix(a.green, b.green, across);
+    const uint32_t lower_green = mix(c.green, d.green, across);
+    const uint32_t red = mixed(upper & 0xFFFFU, lower & 0xFFFFU, row->weight);
+    return rgb_of(red, mixed(upper_green, lower_green, row->weight), mixed(upper >> 16U, lower >> 16U, row->weight));
 }

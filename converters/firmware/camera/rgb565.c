@@ -5,9 +5,5 @@ static struct rgb rgb565(const @name@_frame *frame, size_t x, size_t y)
     const uint32_t red = word >> 11U;
     const uint32_t green = (word >> 5U) & 63U;
     const uint32_t blue = word & 31U;
-    struct rgb found;
-    found.red = (uint8_t)((red << 3U) | (red >> 2U));
-    found.green = (uint8_t)((green << 2U) | (green >> 4U));
-    found.blue = (uint8_t)((blue << 3U) | (blue >> 2U));
-    return found;
+    return rgb_of((red << 3U) | (red >> 2U), (green << 2U) | (green >> 4U), (blue << 3U) | (blue >> 2U));
 }

@@ -12,20 +12,19 @@ static const struct yuv encodings[4] = {
 @ENCODINGS@
 };
 
-static uint8_t level(int32_t fixed)
+static uint32_t level(int32_t fixed)
 {
-    return (uint8_t)((fixed < 0) ? 0 : ((fixed > 0xFFFFFF) ? 255 : (fixed / 65536)));
+    const int32_t positive = (fixed < 0) ? 0 : fixed;
+    return (uint32_t)((positive > 0xFFFFFF) ? 0xFFFFFF : positive) >> 16U;
 }
 
-static struct rgb from_yuv(const @name@_frame *frame, uint8_t y, uint8_t u, uint8_t v)
+static inline struct rgb from_yuv(const @name@_frame *frame, uint8_t y, uint8_t u, uint8_t v)
 {
     const struct yuv *p = &encodings[(uint32_t)frame->encoding - 1U];
     const int32_t luma = (p->luma * ((int32_t)y - p->black)) + 32768;
     const int32_t cb = (int32_t)u - 128;
     const int32_t cr = (int32_t)v - 128;
-    struct rgb found;
-    found.red = level(luma + (p->red_cr * cr));
-    found.green = level(luma - (p->green_cr * cr) - (p->green_cb * cb));
-    found.blue = level(luma + (p->blue_cb * cb));
-    return found;
+    const uint32_t red = level(luma + (p->red_cr * cr));
+    const uint32_t green = level(luma - (p->green_cr * cr) - (p->green_cb * cb));
+    return rgb_of(red, green, level(luma + (p->blue_cb * cb)));
 }
