@@ -179,7 +179,7 @@ class Detection:
         )
 
     def tables(self, output: int, stride: int) -> dict[str, Array]:
-        """Return what each stored value of an output means: score uint32, across, down, width and height int32 (256,).
+        """Return what each stored value of an output means: score, across, down, width and height, int32 (256,) each.
 
         Entry ``i`` is that of the stored value ``i - 128``.
         """
@@ -194,7 +194,7 @@ class Detection:
         else:
             across, down = (real * side if head.normalized else real for side in self.size[::-1])
             places, lengths = {"across": across, "down": down}, {"width": across, "height": down}
-        found = {"score": np.rint(np.clip(shares, 0, 1) * _ONE).astype(np.uint32)}
+        found = {"score": np.rint(np.clip(shares, 0, 1) * _ONE).astype(np.int32)}
         for limit, columns in ((_CENTRE_LIMIT, places), (_SIDE_LIMIT, lengths)):
             for name, values in columns.items():
                 low = 0 if columns is lengths else -(limit // stride)
@@ -229,7 +229,7 @@ def detection_code(made: Detection, names: Names) -> str:
     objectness = made.head.objectness
     marks = {
         "OBJECTNESS_NOTE": " objectness," if objectness else "",
-        "OBJECTNESS": "level->score[index_of(row[4U * step])]" if objectness else "0x40000000U",
+        "OBJECTNESS": "(uint64_t)level->score[index_of(row[4U * step])]" if objectness else "0x40000000U",
         "DETECT_CONSTANTS": _constants(made),
     }
     return piece("detect.c", names, marks)
@@ -272,4 +272,4 @@ def _constants(made: Detection) -> str:
 
 
 def _key(table: Array) -> bytes:
-    return table.dtype.str.encode() + table.tobytes()
+    return table.tobytes()

@@ -32,7 +32,7 @@ KERNELS = {
 """Kernel -> the files that it builds on, in the order that C needs them."""
 
 _PARTS = ("scaled", "clamped", "rows", "column", "columns")
-_TYPES = {"int8": "int8_t", "int32": "int32_t", "uint8": "uint8_t", "uint32": "uint32_t"}
+_TYPES = {"int8": "int8_t", "int32": "int32_t", "uint8": "uint8_t"}
 _WIDTH = 116
 
 

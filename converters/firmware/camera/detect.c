@@ -7,9 +7,9 @@ struct level {
     uint32_t rows;
     uint32_t grid_width; /* cells of a row of the grid; 0 where boxes are of the whole input */
     int32_t stride;      /* pixels of a cell */
-    const uint32_t *score;  /* of each stored value, of 2^30 */
-    const int32_t *across;  /* x, in 1/4096 of a cell */
-    const int32_t *down;    /* y */
+    const int32_t *score;  /* of each stored value, 0 to 2^30 */
+    const int32_t *across; /* x, in 1/4096 of a cell */
+    const int32_t *down;   /* y */
     const int32_t *width;
     const int32_t *height;
 };
@@ -92,7 +92,7 @@ static uint64_t score_of(const struct level *level, const int8_t *row, int32_t *
         best = (scores[i * step] > scores[best * step]) ? i : best;
     }
     *class_index = (int32_t)best;
-    score = objectness * level->score[index_of(scores[best * step])];
+    score = objectness * (uint64_t)level->score[index_of(scores[best * step])];
     return (score < SCORE_THRESHOLD) ? 0U : score;
 }
 

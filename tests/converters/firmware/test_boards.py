@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from edgevision.adopt import adopt
 from edgevision.converters.firmware import firmware
 from edgevision.converters.firmware.targets import TARGETS
 
@@ -35,9 +36,7 @@ LIMITS = {
 def run_board(made, target, program):
     """Build the board example with every warning an error; return what it prints in the emulator."""
     folder, board = made.artifact.path, TARGETS[target]
-    sources = [
-        folder / name for name in ("cam.c", "cam_selftest.c", "examples/board/main.c", "examples/board/startup.c")
-    ]
+    sources = [*sorted(folder.glob("cam*.c")), *sorted((folder / "examples/board").glob("*.c"))]
     command = [
         "arm-none-eabi-gcc", "-std=gnu99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Werror", *board.flags,
         "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-nostartfiles",
@@ -61,6 +60,20 @@ def test_the_selftest_holds_on_every_board(mlperf_model, target, tmp_path):
     instructions, code = LIMITS.get((mlperf_model.stem, target), (60.0, 5000))
     assert 0 < int(found[1]) <= instructions * 1e6
     assert made.report["measured"]["code_bytes"] <= code
+
+
+@pytest.mark.parametrize("mlperf_model", ["resnet8"], indirect=True)
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_the_selftest_with_frames_holds_on_every_board(mlperf_model, target, tmp_path):
+    preprocessing = {"filter": "linear_fixed", "resize": "center_crop"}
+    source = adopt(mlperf_model, tmp_path / "source", preprocessing=preprocessing)
+    made = firmware(source, tmp_path / "out", name="cam", target=target)
+    done = run_board(made, target, tmp_path / "program.elf")
+    assert done.returncode == 0 and "vectors that differ: 0\n" in done.stderr, done.stdout + done.stderr
+    text = (made.artifact.path / "cam_io.c").read_text()
+    (made.artifact.path / "cam_io.c").write_text(text.replace("+ 32768U) >> 16U", "+ 32700U) >> 16U"))
+    spoiled = run_board(made, target, tmp_path / "spoiled.elf")
+    assert spoiled.returncode == 1 and "vectors that differ: 5\n" in spoiled.stderr, spoiled.stdout + spoiled.stderr
 
 
 def test_a_selftest_that_fails_is_the_exit_code(mlperf_model, tmp_path):
