@@ -61,7 +61,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         boards[target] = compare(frames, wanted, answers)
     return {
         "model": options.model.name, "preprocessing": source.manifest.preprocessing.to_dict(), "frame": options.frame,
-        "frames": len(frames), "flash": made.report["frames"]["measured"], "boards": boards,
+        "frames": len(frames), "boards": boards,
     }  # fmt: skip
 
 
