@@ -112,28 +112,29 @@ def build(folder, target, *flags, main="examples/host_main.c", name="cam"):
 
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory):
-    """small_model(channels): an int8 classifier of 24 x 20 pixels with 5 classes, pixels from 0 to 255 as input."""
+    """small_model(channels, layout): an int8 classifier of 24 x 20 pixels, from 0 to 255, with 5 classes."""
     pytest.importorskip("tensorflow", reason="the extra train is not installed")
 
     @functools.cache
-    def make(channels):
+    def make(channels, layout="NHWC"):
         import tensorflow as tf
 
         draw = np.random.default_rng(5)
         weights = draw.normal(size=(6 * 5 * channels, 5)).astype(np.float32)
 
         def function(x):
-            pooled = tf.reshape(tf.nn.avg_pool2d(x - 128.0, 4, 4, "VALID"), (1, -1))
+            image = x if layout == "NHWC" else tf.transpose(x, (0, 2, 3, 1))
+            pooled = tf.reshape(tf.nn.avg_pool2d(image - 128.0, 4, 4, "VALID"), (1, -1))
             return pooled @ weights
 
-        shape = (1, 24, 20, channels)
+        shape = (1, 24, 20, channels) if layout == "NHWC" else (1, channels, 24, 20)
         concrete = tf.function(function).get_concrete_function(tf.TensorSpec(shape, tf.float32))
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([draw.uniform(0, 255, shape).astype(np.float32)] for _ in range(20))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-        path = tmp_path_factory.mktemp("small") / f"small_{channels}.tflite"
+        path = tmp_path_factory.mktemp("small") / f"small_{channels}_{layout}.tflite"
         path.write_bytes(converter.convert())
         return path
 
@@ -213,12 +214,12 @@ def camera_of(tmp_path):
 def camera(small_model, tmp_path, camera_of):
     """camera(options of the Preprocessing, options of firmware()): generated, built and loaded."""
 
-    def make(declared=None, **options):
+    def make(declared=None, layout="NHWC", **options):
         settings = {"filter": "linear_fixed", **(declared or {})}
         preprocessing = Preprocessing(24, 20, **settings)
         source = adopt(
-            small_model(preprocessing.channels), tmp_path / "adopted", labels=list("abcde"), task="classification",
-            preprocessing=preprocessing, overwrite=True,
+            small_model(preprocessing.channels, layout), tmp_path / "adopted", labels=list("abcde"), layout=layout,
+            task="classification", preprocessing=preprocessing, overwrite=True,
         )  # fmt: skip
         made = firmware(source, tmp_path / "out", name="cam", overwrite=True, **options)
         return camera_of(made)

@@ -60,6 +60,13 @@ def test_every_byte_of_the_input_is_what_python_computes(camera, declared):
             built.check(encode_frame(noise(height, width), format_, padding=1))
 
 
+def test_an_input_with_its_channels_first_is_filled_plane_by_plane(camera):
+    built = camera({"resize": "letterbox", "mean": (0.0, 9.0, 50.0)}, layout="NCHW")
+    assert built.spec.layout == "NCHW"
+    for frame in frames(SIZES[4:8], 1):
+        built.check(frame)
+
+
 @pytest.mark.slow
 def test_every_proportion_is_cut_and_padded_where_python_does(camera):
     draw = np.random.default_rng(1)
