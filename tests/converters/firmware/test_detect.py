@@ -239,7 +239,7 @@ def test_wrong_calls_have_their_own_answers(detector):
         assert built.c.cam_detect(*[None if i == place else value for i, value in enumerate(right)]) == 1
     assert built.c.cam_detect((ctypes.c_void_p * 1)(), *right[1:]) == 4
     frame.width = 0
-    assert built.c.cam_detect(*right) == 8
+    assert built.c.cam_detect(*right) == 9
     frame.width = 4
     assert built.c.cam_detect(*right[:3], ctypes.c_size_t(0), right[4]) == 0 and count.value == 0
 
