@@ -23,6 +23,7 @@ from pathlib import Path
 
 from proof_compression import COMPRESSION
 from proof_doctor import DOCTOR
+from proof_firmware import FIRMWARE
 from proof_matrix import MATRIX
 from proof_parts import BIN, ROOT, Section, edgevision, exported, run, says, table
 from proof_search import SEARCHES
@@ -165,6 +166,7 @@ SECTIONS: dict[str, Callable[[Path], Section]] = {
     **TRUST,
     **MATRIX,
     **DOCTOR,
+    **FIRMWARE,
 }
 
 if __name__ == "__main__":

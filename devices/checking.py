@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from edgevision.devices.edgetpu import ACCELERATOR, predict_mapping
+from edgevision.devices.fit import GENERATED, Fit, Need, fit, need_of
 from edgevision.devices.profile import DeviceProfile, Way
 from edgevision.devices.rules.sets import rule_set
 from edgevision.graphs import Graph
@@ -46,6 +47,7 @@ class Check:
         way: How it would run; None where the format has no way.
         reasons: Why it does not run, or not all of it on the accelerator; and what the installation needs.
         mapping: Where each operator runs; None where the format has no way.
+        fit: What it takes of a microcontroller; None for other devices.
     """
 
     profile: str
@@ -53,6 +55,7 @@ class Check:
     way: Way | None
     reasons: tuple[Reason, ...]
     mapping: MappingReport | None
+    fit: Fit | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -63,15 +66,17 @@ class Check:
             "target": self.way and self.way.target,
             "reasons": [asdict(reason) for reason in self.reasons],
             "mapping": self.mapping and self.mapping.to_dict(),
+            "fit": self.fit and self.fit.to_dict(),
         }
 
 
-def check_model(graph: Graph, profile: DeviceProfile) -> Check:
+def check_model(graph: Graph, profile: DeviceProfile, need: Need | None = None) -> Check:
     """Say whether a model runs on a device; of several ways to run it there, the best is told.
 
     Args:
         graph: The model, from `edgevision.graphs.read_graph`.
         profile: The device.
+        need: What the model takes there; by default its tensors and its file.
     """
     ways = [way for way in profile.ways if way.format == graph.format or _compiled_for(graph, way)]
     if not ways:
@@ -81,15 +86,17 @@ def check_model(graph: Graph, profile: DeviceProfile) -> Check:
             f"convert the model: edgevision convert MODEL --to {formats[0]}",
         )  # fmt: skip
         return Check(profile.name, NO, None, (reason, *_install(profile)), None)
-    checks = [_check_way(graph, profile, way) for way in ways]
-    return min(checks, key=lambda check: (RUNS, PARTLY, NO).index(check.verdict))
+    need = need or need_of(graph)
+    checks = [_check_way(graph, profile, way, need) for way in ways]
+    best = min(checks, key=lambda check: (RUNS, PARTLY, NO).index(check.verdict))
+    return replace(best, fit=fit(profile, need)) if profile.kind == "microcontroller" else best
 
 
 def _compiled_for(graph: Graph, way: Way) -> bool:
     return (graph.format, way.target) in (("edgetpu", "edgetpu"), ("vela", "ethos-u"))
 
 
-def _check_way(graph: Graph, profile: DeviceProfile, way: Way) -> Check:
+def _check_way(graph: Graph, profile: DeviceProfile, way: Way, need: Need) -> Check:
     mapping = _mapping(graph, way)
     reasons = [
         Reason("operator", placed.reason or "", f"{placed.kind} {placed.index} ({placed.name})", placed.rewrite)
@@ -98,7 +105,7 @@ def _check_way(graph: Graph, profile: DeviceProfile, way: Way) -> Check:
     ]
     refused = bool(reasons)
     verdict = RUNS if not refused else PARTLY if way.fallback and mapping.mapped else NO
-    limits = [*(() if way.fallback else _numbers(graph, profile)), *_memory(graph, profile)]
+    limits = [*(() if way.fallback else _numbers(graph, profile)), *_memory(need, profile)]
     if limits:
         verdict = NO
     install = () if profile.kind == "microcontroller" else _install(profile)
@@ -136,16 +143,19 @@ def _numbers(graph: Graph, profile: DeviceProfile) -> list[Reason]:
     return [Reason("numbers", f"it computes in {', '.join(allowed)}; the model needs {', '.join(lacking)}", None, fix)]
 
 
-def _memory(graph: Graph, profile: DeviceProfile) -> list[Reason]:
-    ram, flash, peak = profile.get("ram_bytes"), profile.get("flash_bytes"), graph.peak_bytes()
+def _memory(need: Need, profile: DeviceProfile) -> list[Reason]:
+    ram, flash = profile.get("ram_bytes"), profile.get("flash_bytes")
+    generated = need.basis == GENERATED
     found = []
-    if flash is not None and graph.file_bytes > flash:
-        text = f"the file has {graph.file_bytes:,} bytes, the flash {flash:,}"
+    stored = need.constant_bytes + need.code_bytes
+    if flash is not None and stored > flash:
+        what = "constants and room for code have" if generated else "the file has"
+        text = f"{what} {stored:,} bytes, the flash {flash:,}"
         found.append(Reason("storage", text, None, "quantize, prune channels, or add external flash"))
-    needed = peak if flash is not None else peak + graph.file_bytes
+    needed = need.ram_bytes if flash is not None else need.ram_bytes + stored
     if ram is not None and needed > ram:
-        what = "tensors alone" if flash is not None else "file and tensors"
-        text = f"{what} take {needed:,} bytes, the memory has {ram:,}"
+        what = "the arena of generated firmware takes" if generated else "tensors alone take"
+        text = f"{what if flash is not None else 'file and tensors take'} {needed:,} bytes, the memory has {ram:,}"
         found.append(Reason("memory", text, None, "a smaller input, or fewer channels where the tensors are largest"))
     return found
 

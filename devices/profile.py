@@ -19,8 +19,8 @@ SCHEMA = 1
 FOLDER = Path(__file__).resolve().parent / "profiles"
 KINDS = ("board", "accelerator", "microcontroller")
 FACTS: Mapping[str, type] = {
-    "architecture": str, "isa": list, "ram_bytes": int, "flash_bytes": int, "numeric_formats": list, "image": str,
-    "python": str, "glibc": str,
+    "architecture": str, "isa": list, "clock_hz": int, "ram_bytes": int, "flash_bytes": int, "numeric_formats": list,
+    "image": str, "python": str, "glibc": str,
 }  # fmt: skip
 """Fact -> its type. ``isa``: instruction sets as Linux names them; ``python``, ``glibc``: of the stock image."""
 

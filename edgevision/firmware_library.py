@@ -34,7 +34,9 @@ def host_compiler() -> tuple[str, ...] | None:
 def run_compiler(command: Sequence[str], what: str) -> str:
     """Run a compiler and return what it prints; raises IncompatibleModelError when it fails, ``what`` in the text."""
     try:
-        done = subprocess.run([*command], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            [*command], capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise IncompatibleModelError(f"{what}: {command[0]} failed: {exc}") from exc
     if done.returncode:

@@ -6,19 +6,17 @@ import numpy as np
 
 from edgevision.converters.firmware.fixed_point import round_away
 from edgevision.converters.firmware.step import Unsupported, int8_scale
-from edgevision.converters.tflite_graph import GraphTensor
-from edgevision.converters.tflite_graph_schema import ACTIVATIONS
+from edgevision.graphs import Value
 
-_LIMITS = {"NONE": (None, None), "RELU": (0.0, None), "RELU_N1_TO_1": (-1.0, 1.0), "RELU6": (0.0, 6.0)}
+_LIMITS = {"": (None, None), "RELU": (0.0, None), "RELU_N1_TO_1": (-1.0, 1.0), "RELU6": (0.0, 6.0)}
 
 
-def activation_range(number: int, output: GraphTensor) -> tuple[int, int]:
-    """Return the lowest and highest stored value after the fused activation with this number in the schema.
+def activation_range(name: str, output: Value) -> tuple[int, int]:
+    """Return the lowest and highest stored value after a fused activation; its name is empty where there is none.
 
     Raises:
         Unsupported: An activation that is no clipping.
     """
-    name = ACTIVATIONS[number] if 0 <= number < len(ACTIVATIONS) else f"activation {number}"
     if name not in _LIMITS:
         raise Unsupported(f"the fused activation {name}")
     scale, zero_point = int8_scale(output)

@@ -1,108 +1,27 @@
-"""Which tensors share memory, and where each lies in the arena."""
+"""Where the tensors of a program and the scratch memory of its kernels lie in the arena."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from edgevision.converters.firmware.lowering import Program
 from edgevision.converters.firmware.step import Alias, Step
-from edgevision.memory_plan import Buffer, MemoryPlan, plan_memory
+from edgevision.lifetimes import Layout, Operation, lay_out
 
 ALIGNMENT = 4
 
 
-@dataclass(frozen=True)
-class Arena:
-    """The memory of one inference.
-
-    Attributes:
-        plan: Where buffers lie.
-        tensors: Tensor index -> offset in the arena.
-        scratch: Position of a step -> offset of its scratch memory.
-    """
-
-    plan: MemoryPlan
-    tensors: dict[int, int]
-    scratch: dict[int, int]
-
-    @property
-    def bytes(self) -> int:
-        """Its size."""
-        return self.plan.peak
-
-
-def plan_arena(program: Program, *, budget: int = 2000) -> Arena:
+def plan_arena(program: Program, *, budget: int = 2000) -> Layout:
     """Place the tensors of a program: reshapes and operators in place share one buffer with what they read."""
-    lives = _Lives(program)
-    tensors = program.graph.tensors
-    roots = lives.roots()
-    buffers = [Buffer(tensors[i].name, tensors[i].elements, lives.first[i], lives.last[i]) for i in roots]
-    scratch = [
-        (position, Buffer(f"scratch of {step.kernel}", step.scratch_bytes, position, position))
-        for position, (_, step) in enumerate(program.steps)
-        if isinstance(step, Step) and step.scratch_bytes
-    ]
-    plan = plan_memory([*buffers, *(buffer for _, buffer in scratch)], alignment=ALIGNMENT, budget=budget)
-    places = dict(zip(roots, plan.offsets, strict=False))
-    rest = plan.offsets[len(roots) :]
-    return Arena(
-        plan,
-        {index: places[lives.root(index)] for index in lives.first},
-        {position: offset for (position, _), offset in zip(scratch, rest, strict=True)},
+    graph = program.graph
+    operations = [_operation(program, step) for _, step in program.steps]
+    sizes = {name: value.elements for name, value in graph.values.items()}
+    return lay_out(operations, sizes, graph.inputs, graph.outputs, alignment=ALIGNMENT, budget=budget)
+
+
+def _operation(program: Program, step: Step | Alias) -> Operation:
+    if isinstance(step, Alias):
+        return Operation("reshape", (step.source,), (step.target,), alias=True)
+    computed = [name for name in step.reads if not program.graph.values[name].constant]
+    in_place = [step.reads[position] for position in step.in_place if step.reads[position] in computed]
+    return Operation(
+        step.kernel, tuple(computed), (step.writes,), in_place=tuple(in_place), scratch_bytes=step.scratch_bytes or 0
     )
-
-
-class _Lives:
-    """When each tensor is needed, and which of them are one buffer."""
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._owner: dict[int, int] = {}
-        self.first: dict[int, int] = dict.fromkeys(program.graph.inputs, 0)
-        self.last: dict[int, int] = dict.fromkeys(program.graph.inputs, 0)
-        for position, (_, step) in enumerate(program.steps):
-            reads, target = _ends(step)
-            for index in reads:
-                if program.graph.tensors[index].data is None:
-                    self.last[index] = position
-            self.first.setdefault(target, position)
-            self.last[target] = position
-        for index in program.graph.outputs:
-            self.last[index] = len(program.steps)
-        for position, (_, step) in enumerate(program.steps):
-            source = step.source if isinstance(step, Alias) else self._overwritten(step, position)
-            if source is not None:
-                self._join(source, _ends(step)[1])
-
-    def root(self, index: int) -> int:
-        """Return the tensor that stands for a buffer."""
-        while index in self._owner:
-            index = self._owner[index]
-        return index
-
-    def roots(self) -> list[int]:
-        """Return those of all buffers, in the order of their first step."""
-        return sorted({self.root(index) for index in self.first}, key=lambda index: (self.first[index], index))
-
-    def _join(self, source: int, target: int) -> None:
-        kept, joined = self.root(source), self.root(target)
-        if kept != joined:
-            self._owner[joined] = kept
-            self.first[kept] = min(self.first[kept], self.first[joined])
-            self.last[kept] = max(self.last[kept], self.last[joined])
-
-    def _overwritten(self, step: Step, position: int) -> int | None:
-        """Return the tensor whose memory the result takes: one of the same size that nothing reads later."""
-        tensors = self._program.graph.tensors
-        for choice in step.in_place:
-            index = step.reads[choice]
-            fits = tensors[index].data is None and tensors[index].elements == tensors[step.writes].elements
-            free = fits and self.last[self.root(index)] <= position and self.first[step.writes] == position
-            if free and step.reads.count(index) == 1:
-                return index
-        return None
-
-
-def _ends(step: Step | Alias) -> tuple[tuple[int, ...], int]:
-    """Return what a step reads and what it writes."""
-    return ((step.source,), step.target) if isinstance(step, Alias) else (step.reads, step.writes)

@@ -16,8 +16,8 @@ from edgevision.converters.firmware.fixed_point import (
     multiplier_of,
     scaled,
 )
-from edgevision.converters.firmware.step import Call, Lowered, Step, Unsupported, Value, int8_scale, positive_sizes
-from edgevision.converters.tflite_graph import GraphTensor
+from edgevision.converters.firmware.step import Call, Field, Lowered, Step, Unsupported, int8_scale, positive_sizes
+from edgevision.graphs import Value
 
 _AXES = 4
 _SIGNS = {"ADD": 1, "SUB": -1, "MUL": 0}
@@ -28,7 +28,7 @@ def binary(call: Call) -> Lowered:
     a, b, output = call.input(0), call.input(1), call.output()
     sign = _SIGNS[call.operator.kind]
     (a_scale, a_zero), (b_scale, b_zero), (out_scale, out_zero) = (int8_scale(tensor) for tensor in (a, b, output))
-    low, high = activation_range(call.option("activation"), output)
+    low, high = activation_range(call.activation, output)
     twice = 2.0 * max(a_scale, b_scale)
     if sign:
         out = multiplier_of(twice / ((1 << 20) * out_scale))
@@ -36,12 +36,12 @@ def binary(call: Call) -> Lowered:
         out = multiplier_of(float(np.float32(a_scale) * np.float32(b_scale) / np.float32(out_scale)))
     (a_multiplier, a_shift), (b_multiplier, b_shift) = multiplier_of(a_scale / twice), multiplier_of(b_scale / twice)
     sizes, a_strides, b_strides = broadcast(a, b, output)
-    fields: dict[str, Value] = {
+    fields: dict[str, Field] = {
         "sizes": sizes, "a_strides": a_strides, "b_strides": b_strides, "a_offset": -a_zero, "b_offset": -b_zero,
         "a_multiplier": a_multiplier, "a_shift": a_shift, "b_multiplier": b_multiplier, "b_shift": b_shift,
         "out_multiplier": out[0], "out_shift": out[1], "zero_point": out_zero, "low": low, "high": high, "sign": sign,
     }  # fmt: skip
-    in_place = tuple(i for i, side in enumerate((a, b)) if side.shape == output.shape and side.data is None)
+    in_place = tuple(i for i, side in enumerate((a, b)) if side.sizes == output.sizes and side.data is None)
     reads = (call.operator.inputs[0], call.operator.inputs[1])
     return [Step("binary", fields, reads, call.operator.outputs[0], in_place=in_place)]
 
@@ -56,26 +56,24 @@ def prelu(call: Call) -> Lowered:
     (above, above_shift), (below, below_shift) = (
         multiplier_of(factor) for factor in (scale / out_scale, scale * slope_scale / out_scale)
     )
-    fields: dict[str, Value] = {
+    fields: dict[str, Field] = {
         "sizes": sizes, "a_strides": a_strides, "b_strides": b_strides, "a_offset": -zero, "b_offset": -slope_zero,
         "multiplier": above, "shift": above_shift, "slope_multiplier": below, "slope_shift": below_shift,
         "zero_point": out_zero,
     }  # fmt: skip
-    in_place = (0,) if source.shape == output.shape else ()
+    in_place = (0,) if source.sizes == output.sizes else ()
     reads = (call.operator.inputs[0], call.operator.inputs[1])
     return [Step("prelu", fields, reads, call.operator.outputs[0], in_place=in_place)]
 
 
-def broadcast(
-    a: GraphTensor, b: GraphTensor, output: GraphTensor
-) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+def broadcast(a: Value, b: Value, output: Value) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Return four sizes and the strides of both sides over them; axes that both sides have whole are joined."""
     shape = positive_sizes(output)
     rows = []
     for tensor in (a, b):
-        own = (1,) * (len(shape) - len(tensor.shape)) + positive_sizes(tensor)
+        own = (1,) * (len(shape) - len(tensor.sizes)) + positive_sizes(tensor)
         if len(own) != len(shape) or any(size not in (1, out) for size, out in zip(own, shape, strict=True)):
-            raise Unsupported(f"shapes {list(a.shape)} and {list(b.shape)} for an output of {list(shape)}")
+            raise Unsupported(f"shapes {list(a.sizes)} and {list(b.sizes)} for an output of {list(shape)}")
         rows.append([stride if size > 1 else 0 for size, stride in zip(own, strides_of(own), strict=True)])
     first, second = rows
     return joined(shape, first, second, _AXES)
@@ -85,11 +83,11 @@ def lookup(call: Call) -> Lowered:
     """A function of one value: 256 results, computed here."""
     source, output = call.input(0), call.output()
     if source.elements != output.elements:
-        raise Unsupported(f"shapes {list(source.shape)} and {list(output.shape)} differ")
+        raise Unsupported(f"shapes {list(source.sizes)} and {list(output.sizes)} differ")
     (scale, zero), (out_scale, out_zero) = int8_scale(source), int8_scale(output)
     function = _FUNCTIONS[call.operator.kind](call, scale, zero, out_scale, out_zero)
     table = np.array([max(-128, min(127, function(value))) for value in range(-128, 128)], np.int8)
-    fields: dict[str, Value] = {"table": table, "count": output.elements}
+    fields: dict[str, Field] = {"table": table, "count": output.elements}
     return [Step("lookup", fields, (call.operator.inputs[0],), call.operator.outputs[0], in_place=(0,))]
 
 
@@ -106,7 +104,7 @@ def _relu(call: Call, scale: float, zero: int, out_scale: float, out_zero: int) 
 
 
 def _leaky_relu(call: Call, scale: float, zero: int, out_scale: float, out_zero: int) -> Function:
-    alpha = np.float32(call.operator.options["alpha"])
+    alpha = np.float32(call.operator.attributes["alpha"])
     identity = multiplier_of(scale / out_scale)
     below = multiplier_of(float(np.float32(scale) * alpha / np.float32(out_scale)))
     return lambda value: out_zero + scaled(value - zero, *(identity if value >= zero else below))

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import math
 
+ROUNDINGS = ("tflite-micro", "litert")
+"""Whose rounding the results have: TFLite Micro's, twice everywhere, or that of LiteRT's reference kernels."""
+
 INT32_MAX = (1 << 31) - 1
 INT32_MIN = -(1 << 31)
 
@@ -44,6 +47,17 @@ def scaled(value: int, multiplier: int, shift: int) -> int:
     """Return ``value · multiplier · 2^(shift - 31)``, rounded twice, as the generated C does."""
     left = wrapped(value << max(shift, 0))
     return divided(product(left, multiplier), max(-shift, 0))
+
+
+def scaled_once(value: int, multiplier: int, shift: int) -> int:
+    """Return ``value · multiplier · 2^(shift - 31)``, rounded once; ties go up.
+
+    >>> scaled(-3, 1 << 30, 0), scaled_once(-3, 1 << 30, 0)
+    (-1, -1)
+    >>> scaled(5, 1 << 30, -1), scaled_once(5, 1 << 30, -1)
+    (2, 1)
+    """
+    return (value * multiplier + (1 << (30 - shift))) >> (31 - shift)
 
 
 def wrapped(value: int) -> int:

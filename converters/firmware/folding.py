@@ -10,7 +10,7 @@ import numpy as np
 from edgevision.converters.firmware import moving
 from edgevision.converters.firmware.elementwise import TABULATED
 from edgevision.converters.firmware.step import Call, Unsupported
-from edgevision.converters.tflite_graph import Graph
+from edgevision.graphs import Graph
 from edgevision.tensors import Array
 
 
@@ -20,25 +20,25 @@ def folded(graph: Graph) -> Graph:
     Shapes that the file leaves open behind it, and stores as 1, follow from the result. Operators whose results nothing
     needs are left out.
     """
-    tensors, kept = list(graph.tensors), []
-    for operator in graph.operators:
-        call = Call(replace(graph, tensors=tuple(tensors)), operator)
+    values, kept = dict(graph.values), []
+    for operator in graph.nodes:
+        call = Call(replace(graph, values=values), operator)
         value = _value(call) if len(operator.outputs) == 1 else None
         if value is None:
             kept.append(operator)
             shape = _shape(call) if len(operator.outputs) == 1 else None
             if shape is not None:
-                tensors[operator.outputs[0]] = replace(tensors[operator.outputs[0]], shape=shape)
+                values[operator.outputs[0]] = replace(values[operator.outputs[0]], shape=shape)
             continue
-        output = tensors[operator.outputs[0]]
-        tensors[operator.outputs[0]] = replace(output, shape=value.shape, data=value.astype(output.dtype))
+        output = call.output()
+        values[output.name] = replace(output, shape=value.shape, constant=True, data=value.astype(output.dtype))
     needed = set(graph.outputs)
     live = []
     for operator in reversed(kept):
         if needed & set(operator.outputs):
             live.append(operator)
             needed |= set(operator.inputs)
-    return replace(graph, tensors=tuple(tensors), operators=tuple(reversed(live)))
+    return replace(graph, values=values, nodes=tuple(reversed(live)))
 
 
 def _shape(call: Call) -> tuple[int, ...] | None:
@@ -52,27 +52,27 @@ def _shape(call: Call) -> tuple[int, ...] | None:
 
 def _reshape_shape(call: Call) -> tuple[int, ...]:
     wanted = call.constant(1).reshape(-1).tolist()
-    return np.empty(call.input(0).shape, np.int8).reshape(wanted).shape
+    return np.empty(call.input(0).sizes, np.int8).reshape(wanted).shape
 
 
 def _joined_shape(call: Call) -> tuple[int, ...]:
-    parts = [call.input(i).shape for i in range(len(call.operator.inputs))]
+    parts = [call.input(i).sizes for i in range(len(call.operator.inputs))]
     axis = call.option("axis") % len(parts[0])
     return (*parts[0][:axis], sum(part[axis] for part in parts), *parts[0][axis + 1 :])
 
 
 def _same_shape(call: Call) -> tuple[int, ...]:
-    return call.input(0).shape
+    return call.input(0).sizes
 
 
 def _broadcast_shape(call: Call) -> tuple[int, ...]:
-    return np.broadcast_shapes(call.input(0).shape, call.input(1).shape)
+    return np.broadcast_shapes(call.input(0).sizes, call.input(1).sizes)
 
 
 _SHAPES: dict[str, Callable[[Call], tuple[int, ...]]] = {
     "RESHAPE": _reshape_shape,
     "CONCATENATION": _joined_shape,
-    "TRANSPOSE": lambda call: tuple(call.input(0).shape[axis] for axis in call.constant(1).reshape(-1)),
+    "TRANSPOSE": lambda call: tuple(call.input(0).sizes[axis] for axis in call.constant(1).reshape(-1)),
     **dict.fromkeys(("ADD", "SUB", "MUL"), _broadcast_shape),
     **dict.fromkeys((*TABULATED, "SOFTMAX", "DEQUANTIZE"), _same_shape),
 }
@@ -85,7 +85,7 @@ def _value(call: Call) -> Array | None:
     integers = ("int32", "int64", "int8") if fold is _reshaped else ("int32", "int64")
     if fold is None or call.output().dtype not in integers:
         return None
-    known = [index >= 0 and call.graph.tensors[index].data is not None for index in call.operator.inputs]
+    known = [call.has(i) and call.input(i).data is not None for i in range(len(call.operator.inputs))]
     if call.operator.kind != "SHAPE" and not (known[0] if fold is _reshaped else all(known)):
         return None
     try:
@@ -95,13 +95,13 @@ def _value(call: Call) -> Array | None:
 
 
 def _reshaped(call: Call) -> Array:
-    return call.constant(0).reshape(call.output().shape)
+    return call.constant(0).reshape(call.output().sizes)
 
 
 _FOLDED: dict[str, Callable[[Call], Array]] = {
-    "SHAPE": lambda call: np.array(call.input(0).shape),
-    "STRIDED_SLICE": lambda call: np.asarray(call.constant(0)[moving.slices_of(call, call.input(0).shape)]),
-    "SLICE": lambda call: np.asarray(call.constant(0)[moving.slices_of(call, call.input(0).shape)]),
+    "SHAPE": lambda call: np.array(call.input(0).sizes),
+    "STRIDED_SLICE": lambda call: np.asarray(call.constant(0)[moving.slices_of(call, call.input(0).sizes)]),
+    "SLICE": lambda call: np.asarray(call.constant(0)[moving.slices_of(call, call.input(0).sizes)]),
     "PACK": lambda call: np.stack(
         [call.constant(i) for i in range(len(call.operator.inputs))], axis=call.option("axis")
     ),

@@ -11,23 +11,31 @@ from typing import Any
 
 from edgevision.artifact import Artifact, write_artifact
 from edgevision.converters.firmware import size, vectors
-from edgevision.converters.firmware.arena import Arena, plan_arena
+from edgevision.converters.firmware.arena import plan_arena
+from edgevision.converters.firmware.cmsis import BACKENDS, with_cmsis
+from edgevision.converters.firmware.fixed_point import ROUNDINGS
 from edgevision.converters.firmware.frames import FrameInput, frame_input, frame_sources
 from edgevision.converters.firmware.golden_frames import frames_selftest, golden_frames, golden_images
 from edgevision.converters.firmware.lowering import Program, lower
 from edgevision.converters.firmware.source import Names, code, header
 from edgevision.converters.firmware.targets import TARGETS
-from edgevision.converters.tflite_graph import Graph, read_graph
 from edgevision.documents import pretty_json
 from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
 from edgevision.files import check_place, sha256_file
 from edgevision.frames import FRAME_FORMATS
+from edgevision.graphs import Graph, Value, read_graph
+from edgevision.lifetimes import Layout
 from edgevision.manifest import LineageStep
 from edgevision.optional import versions
-from edgevision.tensors import TensorSpec
+from edgevision.tensors import QuantParams, TensorSpec
 
 SCHEMA = 1
 REPORT = "firmware.json"
+_LIBRARIES = {
+    "c99": "",
+    "cmsis-nn": "# The target of CMSIS-NN's own CMakeLists.txt: add it first.\n"
+    "target_link_libraries(@name@ PUBLIC cmsis-nn)\n",
+}
 _KEYWORDS = {
     "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
     "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof",
@@ -54,6 +62,8 @@ def firmware(
     *,
     name: str = "model",
     target: str = "cortex-m7",
+    rounding: str = ROUNDINGS[0],
+    backend: str = BACKENDS[0],
     max_ram: int | None = None,
     max_flash: int | None = None,
     frames: Sequence[str] | None = None,
@@ -63,12 +73,16 @@ def firmware(
     """Generate C99 from an int8 ``.tflite`` model and write it as the artifact ``<out>/<name>-c-static_wi8_ai8``.
 
     The code allocates nothing, keeps no state outside of the arena that its caller gives, and computes bit for bit what
-    TFLite Micro's reference kernels compute.
+    TFLite Micro's reference kernels compute, or LiteRT's.
 
     Args:
         model: A ``.tflite`` file, or an artifact with one.
         out: The folder that gets the artifact.
         name: Prefix of files, functions and types: a C identifier in lower case.
+        rounding: "tflite-micro" rounds twice everywhere, as TFLite Micro and CMSIS-NN do; "litert" rounds fully
+            connected layers once, as LiteRT's reference kernels do.
+        backend: "c99": nothing else is needed; "cmsis-nn": calls of a CMSIS-NN that is supplied when the firmware is
+            built, where it has the operator. Code is not measured then.
         target: The processor that sizes are measured and the board example is made for, one of `targets.TARGETS`.
         max_ram: The most bytes that the arena may have.
         max_flash: The most bytes that code and constants may have; code counts where the target's compiler is here.
@@ -87,23 +101,36 @@ def firmware(
     """
     _check_name(name)
     check_choice("target", target, TARGETS)
+    check_choice("rounding", rounding, ROUNDINGS)
+    check_choice("backend", backend, BACKENDS)
+    if (rounding, backend) == ("litert", "cmsis-nn"):
+        raise ConfigError(
+            "rounding with the backend cmsis-nn", got=rounding, allowed="tflite-micro: CMSIS-NN rounds so"
+        )
     place = Path(out) / f"{name}-c-static_wi8_ai8"
     check_place(place, overwrite)
     source = _opened(model)
-    program = lower(read_graph(source.model_file.read_bytes(), source.model_file.name), source.model_file.name)
+    portable = lower(read_graph(source.model_file), source.model_file.name, rounding)
+    program = with_cmsis(portable, target) if backend == "cmsis-nn" else portable
     arena = plan_arena(program)
     names = Names(name, source.manifest.labels or (), sha256_file(source.model_file))
     camera = _camera(source, program.graph, frames, filter)
     _check_labels(source, program.graph, names, camera)
-    files = {f"{name}.c": code(program, arena, names), f"{name}.h": header(program, arena, names)}
-    if camera is not None:
-        files |= frame_sources(camera, names)
-    report = _report(program, arena, names, target, files, camera)
+    files = _sources(program, arena, names)
+    measured = size.compiled(files, name, target) if backend == "c99" else None
+    settings = {"target": target, "rounding": rounding, "backend": backend}
+    around = {} if camera is None else frame_sources(camera, names)
+    shown = None if camera is None else _frames_report(camera, {**files, **around}, names, target)
+    report = {**_report(program, arena, names), **settings, "measured": measured, "frames": shown}
     _check_fits(report, max_ram, max_flash)
-    files |= _selftest(source, program, arena, names, files, camera)
-    files |= _build_files(names, target, camera)
+    if backend != "c99":  # which has the same answers, and compiles here
+        arena = plan_arena(portable)
+    here = files if backend == "c99" else _sources(portable, arena, names)
+    files |= around
+    files |= _selftest(source, portable, arena, names, here, camera)
+    files |= _build_files(names, target, backend, camera)
     files[REPORT] = pretty_json(report)
-    artifact = _write(source, program.graph, place, files, name, target, camera, overwrite)
+    artifact = _write(source, program.graph, place, files, {"name": name, **settings}, camera, overwrite)
     return Firmware(artifact, report)
 
 
@@ -138,44 +165,39 @@ def _check_labels(source: Artifact, graph: Graph, names: Names, camera: FrameInp
     elif source.manifest.task == "detection":
         return  # how many classes there are is known to the decoder alone
     else:
-        classes, what = graph.tensors[graph.outputs[0]].elements, "score"
+        classes, what = graph.values[graph.outputs[0]].elements, "score"
     if names.labels and len(names.labels) != classes:
         raise ConfigError(
             "labels of the artifact", got=f"{len(names.labels)} labels", allowed=f"{classes}, one per {what}"
         )
 
 
-def _report(
-    program: Program, arena: Arena, names: Names, target: str, files: Mapping[str, str], camera: FrameInput | None
-) -> dict[str, Any]:
+def _frames_report(camera: FrameInput, files: Mapping[str, str], names: Names, target: str) -> dict[str, Any]:
+    return {**camera.report(), "measured": size.compiled(files, f"{names.name}_io", target)}
+
+
+def _report(program: Program, arena: Layout, names: Names) -> dict[str, Any]:
     graph = program.graph
-    ends = {
+    sides = {
         side: [
             {
                 "name": tensor.name,
-                "shape": list(tensor.shape),
+                "shape": list(tensor.sizes),
                 "bytes": tensor.elements,
                 "scale": tensor.scales[0] if tensor.scales else None,
                 "zero_point": tensor.zero_points[0] if tensor.zero_points else None,
-                "offset": arena.tensors[index],
+                "offset": arena.tensors[tensor.name],
             }
-            for index, tensor in ((index, graph.tensors[index]) for index in indices)
+            for tensor in (graph.values[end] for end in ends)
         ]
-        for side, indices in (("inputs", graph.inputs), ("outputs", graph.outputs))
+        for side, ends in (("inputs", graph.inputs), ("outputs", graph.outputs))
     }
-    measured = size.compiled(files, names.name, target)
-    frames = None
-    if camera is not None:
-        frames = {**camera.report(), "measured": size.compiled(files, f"{names.name}_io", target)}
     return {
         "schema": SCHEMA,
         "name": names.name,
-        "target": target,
         "model_sha256": names.model_sha256,
-        **ends,
+        **sides,
         **size.report(program, arena),
-        "measured": measured,
-        "frames": frames,
     }
 
 
@@ -199,22 +221,26 @@ def _check_fits(report: Mapping[str, Any], max_ram: int | None, max_flash: int |
         )  # fmt: skip
 
 
+def _sources(program: Program, arena: Layout, names: Names) -> dict[str, str]:
+    return {f"{names.name}.c": code(program, arena, names), f"{names.name}.h": header(program, arena, names)}
+
+
 def _selftest(
     source: Artifact,
     program: Program,
-    arena: Arena,
+    arena: Layout,
     names: Names,
     sources: Mapping[str, str],
     camera: FrameInput | None,
 ) -> dict[str, str]:
     graph = program.graph
-    inputs, outputs = ([graph.tensors[i].elements for i in side] for side in (graph.inputs, graph.outputs))
+    inputs, outputs = ([graph.values[name].elements for name in side] for side in (graph.inputs, graph.outputs))
     images = golden_images(source, len(FRAME_FORMATS))
     framed = [] if camera is None else golden_frames(camera, images)
     shown = [] if camera is None or source.golden() is None else [camera.bound(image)[0] for image in images]
     drawn = vectors.draw_inputs(inputs, [[tensor.reshape(-1)] for tensor in shown])
     seen = [[item.tensor.reshape(-1)] for item in framed]
-    results = vectors.answers(sources, names.name, arena.bytes, inputs, outputs, [*drawn, *seen])
+    results = vectors.answers(sources, names.name, arena.plan.peak, inputs, outputs, [*drawn, *seen])
     spec = _specs(graph, graph.outputs, ())[0]
     scores = [row[0] for row in results[len(drawn) :]]
     marks = {
@@ -231,7 +257,7 @@ def _selftest(
     }
 
 
-def _build_files(names: Names, target: str, camera: FrameInput | None) -> dict[str, str]:
+def _build_files(names: Names, target: str, backend: str, camera: FrameInput | None) -> dict[str, str]:
     board = TARGETS[target]
     sources = [f"{names.name}.c"] if camera is None else [f"{names.name}.c", f"{names.name}_io.c"]
     marks = {
@@ -243,7 +269,9 @@ def _build_files(names: Names, target: str, camera: FrameInput | None) -> dict[s
         "INSTRUCTIONS_PER_TICK": str(1_000_000_000 // board.clock_hz),
     }
     return {
-        "CMakeLists.txt": _template("CMakeLists.txt", names, {"SOURCES": " ".join(sources)}),
+        "CMakeLists.txt": _template(
+            "CMakeLists.txt", names, {"SOURCES": " ".join(sources), "LIBRARIES": _LIBRARIES[backend]}
+        ),
         "examples/host_main.c": _template("host_main.c", names, {}),
         "examples/board/main.c": _template("board_main.c", names, marks),
         "examples/board/startup.c": _template("startup.c", names, {}),
@@ -253,7 +281,7 @@ def _build_files(names: Names, target: str, camera: FrameInput | None) -> dict[s
 
 def _template(file: str, names: Names, marks: Mapping[str, str]) -> str:
     text = (resources("edgevision.converters.firmware") / "templates" / file).read_text(encoding="utf-8")
-    for mark, value in {"name": names.name, "NAME": names.upper, **marks}.items():
+    for mark, value in {**marks, "name": names.name, "NAME": names.upper}.items():
         text = text.replace(f"@{mark}@", value)
     return text
 
@@ -263,22 +291,21 @@ def _write(
     graph: Graph,
     place: Path,
     files: Mapping[str, str],
-    name: str,
-    target: str,
+    settings: Mapping[str, str],
     camera: FrameInput | None,
     overwrite: bool,
 ) -> Artifact:
     manifest = source.manifest
     golden = source.golden()
     preprocessing = manifest.preprocessing if camera is None else camera.bound.preprocessing
-    parameters: dict[str, Any] = {"name": name, "target": target}
+    parameters: dict[str, Any] = dict(settings)
     if camera is not None and preprocessing != manifest.preprocessing:
         parameters["filter"] = camera.bound.preprocessing.filter
         golden = None if golden is None else replace(golden, float_outputs=())  # they were of other pixels
     step = LineageStep("firmware", parameters, versions("edgevision"))
     fields = {
         "format": "c",
-        "name": name,
+        "name": settings["name"],
         "task": manifest.task,
         "labels": manifest.labels,
         "inputs": _specs(graph, graph.inputs, manifest.inputs),
@@ -293,15 +320,21 @@ def _write(
     return write_artifact(place, fields, {key: text.encode() for key, text in files.items()}, kept, overwrite)
 
 
-def _specs(graph: Graph, indices: tuple[int, ...], stated: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+def _specs(graph: Graph, ends: tuple[str, ...], stated: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
     """Return the tensors of one side; names and layouts from the manifest of the model, where it states them."""
     specs = []
-    for position, index in enumerate(indices):
-        tensor = graph.tensors[index]
-        own = stated[position] if position < len(stated) else None
-        usual = "NHWC" if len(tensor.shape) == 4 else ""
-        layout = own.layout if own is not None and len(own.layout) == len(tensor.shape) else usual
+    named = {spec.name: spec for spec in stated}
+    by_name = set(ends) <= set(named)
+    for position, end in enumerate(ends):
+        tensor = graph.values[end]
+        own = named[end] if by_name else stated[position] if position < len(stated) else None
+        usual = "NHWC" if len(tensor.sizes) == 4 else ""
+        layout = own.layout if own is not None and len(own.layout) == len(tensor.sizes) else usual
         specs.append(
-            TensorSpec(own.name if own is not None else tensor.name, tensor.shape, "int8", layout, tensor.quant)
+            TensorSpec(own.name if own is not None else tensor.name, tensor.sizes, "int8", layout, _quant(tensor))
         )
     return tuple(specs)
+
+
+def _quant(tensor: Value) -> QuantParams | None:
+    return QuantParams(tensor.scales, tensor.zero_points) if tensor.scales else None

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from edgevision.converters.firmware import elementwise, moving, reducing, resizing, weighted
+from edgevision.converters.firmware.fixed_point import ROUNDINGS
 from edgevision.converters.firmware.folding import folded
 from edgevision.converters.firmware.step import Alias, Call, Lowered, Step, Unsupported
-from edgevision.converters.tflite_graph import Graph, GraphOperator
 from edgevision.errors import IncompatibleModelError
+from edgevision.graphs import Graph, Node
 
 OPERATORS: dict[str, Callable[[Call], Lowered]] = {
     "ADD": elementwise.binary,
@@ -53,25 +54,30 @@ class Program:
     """
 
     graph: Graph
-    steps: tuple[tuple[GraphOperator, Step | Alias], ...]
+    steps: tuple[tuple[Node, Step | Alias], ...]
     cut: tuple[str, ...]
 
 
-def lower(graph: Graph, name: str) -> Program:
+def lower(graph: Graph, name: str, rounding: str = ROUNDINGS[0]) -> Program:
     """Return the steps of a graph.
+
+    Args:
+        graph: The graph.
+        name: What errors call it.
+        rounding: One of `fixed_point.ROUNDINGS`.
 
     Raises:
         IncompatibleModelError: Operators or tensors that firmware is not generated for, all of them with reasons.
     """
     graph, cut = _without_float_edges(folded(graph))
-    steps: list[tuple[GraphOperator, Step | Alias]] = []
+    steps: list[tuple[Node, Step | Alias]] = []
     reasons: list[str] = []
-    for operator in graph.operators:
+    for operator in graph.nodes:
         try:
             function = OPERATORS.get(operator.kind)
-            if function is None:
+            if function is None or operator.custom:
                 raise Unsupported("no such operator in firmware")
-            steps += [(operator, step) for step in function(Call(graph, operator))]
+            steps += [(operator, step) for step in function(Call(graph, operator, rounding))]
         except Unsupported as exc:
             reasons.append(f"{operator.kind} (operator {operator.index}): {exc}")
     reasons += _bad_ends(graph)
@@ -84,13 +90,13 @@ def lower(graph: Graph, name: str) -> Program:
 
 
 def _bad_ends(graph: Graph) -> list[str]:
-    reasons = []
-    for side, indices in (("input", graph.inputs), ("output", graph.outputs)):
-        for index in indices:
-            tensor = graph.tensors[index]
+    reasons = [] if graph.subgraphs == 1 else [f"{graph.subgraphs} graphs: control flow"]
+    reasons += [f"{value.name} keeps a state" for value in graph.values.values() if value.state]
+    for side, names in (("input", graph.inputs), ("output", graph.outputs)):
+        for tensor in (graph.values[name] for name in names):
             if tensor.dtype != "int8":
                 reasons.append(f"{side} {tensor.name} is {tensor.dtype}, not int8")
-            elif tensor.data is not None:
+            elif tensor.constant:
                 reasons.append(f"{side} {tensor.name} is constant")
     if not graph.inputs or not graph.outputs:
         reasons.append("a model without inputs or outputs")
@@ -100,15 +106,15 @@ def _bad_ends(graph: Graph) -> list[str]:
 def _without_float_edges(graph: Graph) -> tuple[Graph, tuple[str, ...]]:
     """Take QUANTIZE off float inputs and DEQUANTIZE off float outputs: stored values go in and come out."""
     inputs, outputs, cut = list(graph.inputs), list(graph.outputs), set()
-    for operator in graph.operators:
+    for operator in graph.nodes:
         if operator.kind == "QUANTIZE" and operator.inputs[0] in inputs:
-            users = [other for other in graph.operators if operator.inputs[0] in other.inputs]
-            if graph.tensors[operator.inputs[0]].dtype == "float32" and len(users) == 1:
+            users = [other for other in graph.nodes if operator.inputs[0] in other.inputs]
+            if graph.values[operator.inputs[0]].dtype == "float32" and len(users) == 1:
                 inputs[inputs.index(operator.inputs[0])] = operator.outputs[0]
                 cut.add(operator.index)
         elif operator.kind == "DEQUANTIZE" and operator.outputs[0] in outputs:
             outputs[outputs.index(operator.outputs[0])] = operator.inputs[0]
             cut.add(operator.index)
-    kept = tuple(operator for operator in graph.operators if operator.index not in cut)
-    names = tuple(operator.kind for operator in graph.operators if operator.index in cut)
-    return replace(graph, operators=kept, inputs=tuple(inputs), outputs=tuple(outputs)), names
+    kept = tuple(operator for operator in graph.nodes if operator.index not in cut)
+    names = tuple(operator.kind for operator in graph.nodes if operator.index in cut)
+    return replace(graph, nodes=kept, inputs=tuple(inputs), outputs=tuple(outputs)), names

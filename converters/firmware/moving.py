@@ -10,14 +10,14 @@ from edgevision.converters.firmware.axes import joined, strides_of
 from edgevision.converters.firmware.step import (
     Alias,
     Call,
+    Field,
     Lowered,
     Step,
     Unsupported,
-    Value,
     int8_scale,
     positive_sizes,
 )
-from edgevision.converters.tflite_graph import GraphTensor
+from edgevision.graphs import Value
 from edgevision.tensors import Array
 
 _AXES = 5
@@ -27,7 +27,7 @@ def reshape(call: Call) -> Lowered:
     """RESHAPE, SQUEEZE and EXPAND_DIMS: the same bytes under another shape."""
     source, output = call.input(0), call.output()
     if source.elements != output.elements or source.dtype != output.dtype:
-        raise Unsupported(f"{source.dtype} {list(source.shape)} to {output.dtype} {list(output.shape)}")
+        raise Unsupported(f"{source.dtype} {list(source.sizes)} to {output.dtype} {list(output.sizes)}")
     return [Alias(call.operator.inputs[0], call.operator.outputs[0])]
 
 
@@ -38,10 +38,10 @@ def pad(call: Call) -> Lowered:
     amounts = np.asarray(call.constant(1)).astype(int).reshape(-1, 2).tolist()
     shape = positive_sizes(source)
     expected = tuple(size + before + after for size, (before, after) in zip(shape, amounts, strict=True))
-    if output.shape != expected or min(min(pair) for pair in amounts) < 0:
-        raise Unsupported(f"padding {amounts} of {list(shape)} to {list(output.shape)}")
+    if output.sizes != expected or min(min(pair) for pair in amounts) < 0:
+        raise Unsupported(f"padding {amounts} of {list(shape)} to {list(output.sizes)}")
     value = int(call.constant(2).reshape(-1)[0]) if call.operator.kind == "PADV2" else source.zero_points[0]
-    strides = strides_of(output.shape)
+    strides = strides_of(output.sizes)
     start = sum(before * stride for (before, _), stride in zip(amounts, strides, strict=True))
     target = call.operator.outputs[0]
     return [
@@ -53,21 +53,21 @@ def pad(call: Call) -> Lowered:
 def concatenation(call: Call) -> Lowered:
     """CONCATENATION: one move for each input."""
     output = call.output()
-    axis = call.option("axis") % max(1, len(output.shape))
-    if call.option("activation"):
+    axis = call.option("axis") % max(1, len(output.sizes))
+    if call.activation:
         raise Unsupported("a fused activation")
     strides, steps, at = strides_of(positive_sizes(output)), [], 0
     for position, index in enumerate(call.operator.inputs):
         source = call.input(position)
         _same_scale(source, output)
-        if [s for i, s in enumerate(source.shape) if i != axis] != [s for i, s in enumerate(output.shape) if i != axis]:
-            raise Unsupported(f"an input of shape {list(source.shape)} in an output of {list(output.shape)}")
+        if [s for i, s in enumerate(source.sizes) if i != axis] != [s for i, s in enumerate(output.sizes) if i != axis]:
+            raise Unsupported(f"an input of shape {list(source.sizes)} in an output of {list(output.sizes)}")
         shape = positive_sizes(source)
         start = at * strides[axis]
         steps.append(moved(index, call.operator.outputs[0], shape, strides_of(shape), strides, out_start=start))
         at += shape[axis]
-    if at != output.shape[axis]:
-        raise Unsupported(f"inputs of {at} along axis {axis} of {list(output.shape)}")
+    if at != output.sizes[axis]:
+        raise Unsupported(f"inputs of {at} along axis {axis} of {list(output.sizes)}")
     return steps
 
 
@@ -77,16 +77,16 @@ def split(call: Call) -> Lowered:
     position = 1 if even else 0
     source, index = call.input(position), call.operator.inputs[position]
     axis = int(call.constant(0 if even else 2).reshape(-1)[0]) % len(positive_sizes(source))
-    strides, steps, at = strides_of(source.shape), [], 0
+    strides, steps, at = strides_of(source.sizes), [], 0
     for number, target in enumerate(call.operator.outputs):
         output = call.output(number)
         _same_scale(source, output)
         steps.append(
-            moved(index, target, positive_sizes(output), strides, strides_of(output.shape), in_start=at * strides[axis])
+            moved(index, target, positive_sizes(output), strides, strides_of(output.sizes), in_start=at * strides[axis])
         )
-        at += output.shape[axis]
-    if at != source.shape[axis]:
-        raise Unsupported(f"parts of {at} along axis {axis} of {list(source.shape)}")
+        at += output.sizes[axis]
+    if at != source.sizes[axis]:
+        raise Unsupported(f"parts of {at} along axis {axis} of {list(source.sizes)}")
     return steps
 
 
@@ -95,7 +95,7 @@ def strided_slice(call: Call) -> Lowered:
     source, output = call.input(0), call.output()
     _same_scale(source, output)
     key = slices_of(call, positive_sizes(source))
-    picked = np.arange(source.elements).reshape(source.shape)[key]
+    picked = np.arange(source.elements).reshape(source.sizes)[key]
     if picked.size != output.elements or not picked.size:
         raise Unsupported(f"a slice of {picked.size} values for an output of {output.elements}")
     strides = [_stride(picked, axis) for axis in range(picked.ndim)]
@@ -133,20 +133,20 @@ def transpose(call: Call) -> Lowered:
     source, output = call.input(0), call.output()
     _same_scale(source, output)
     order = np.asarray(call.constant(1)).reshape(-1).tolist()
-    shape, strides = positive_sizes(source), strides_of(source.shape)
-    if sorted(order) != list(range(len(shape))) or output.shape != tuple(shape[axis] for axis in order):
+    shape, strides = positive_sizes(source), strides_of(source.sizes)
+    if sorted(order) != list(range(len(shape))) or output.sizes != tuple(shape[axis] for axis in order):
         raise Unsupported(f"axes {order} of {list(shape)}")
     turned = [strides[axis] for axis in order]
-    return [moved(call.operator.inputs[0], call.operator.outputs[0], output.shape, turned, strides_of(output.shape))]
+    return [moved(call.operator.inputs[0], call.operator.outputs[0], output.sizes, turned, strides_of(output.sizes))]
 
 
 def moved(
-    source: int, target: int, sizes: Sequence[int], in_strides: Sequence[int], out_strides: Sequence[int],
+    source: str, target: str, sizes: Sequence[int], in_strides: Sequence[int], out_strides: Sequence[int],
     *, in_start: int = 0, out_start: int = 0,
 ) -> Step:  # fmt: skip
     """Return the move of a block; axes that lie next to each other on both sides are joined."""
     sizes, in_strides, out_strides = joined(sizes, in_strides, out_strides, _AXES)
-    fields: dict[str, Value] = {
+    fields: dict[str, Field] = {
         "sizes": sizes, "in_strides": in_strides, "out_strides": out_strides,
         "in_start": in_start, "out_start": out_start,
     }  # fmt: skip
@@ -160,6 +160,6 @@ def _stride(picked: Array, axis: int) -> int:
     return int(second - first)
 
 
-def _same_scale(source: GraphTensor, output: GraphTensor) -> None:
+def _same_scale(source: Value, output: Value) -> None:
     if int8_scale(source) != int8_scale(output):
         raise Unsupported("an output with another scale than the input's")

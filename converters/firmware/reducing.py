@@ -8,7 +8,7 @@ import numpy as np
 
 from edgevision.converters.firmware.activation import activation_range
 from edgevision.converters.firmware.fixed_point import exponential, multiplier_of, scaled
-from edgevision.converters.firmware.step import Call, Lowered, Step, Unsupported, Value, int8_scale, positive_sizes
+from edgevision.converters.firmware.step import Call, Field, Lowered, Step, Unsupported, int8_scale, positive_sizes
 from edgevision.converters.firmware.weighted import spatial
 
 
@@ -18,11 +18,9 @@ def pooling(call: Call) -> Lowered:
     window = spatial(call, (call.option("filter_h"), call.option("filter_w")))
     if int8_scale(source) != int8_scale(output):
         raise Unsupported("an output with another scale than the input's")
-    low, high = activation_range(call.option("activation"), output)
-    renamed = {"in_channels": "channels", "kernel_height": "window_height", "kernel_width": "window_width"}
-    left_out = ("dilation_height", "dilation_width", "in_zero_point")
-    fields = {renamed.get(key, key): value for key, value in window.items() if key not in left_out}
-    fields |= {"low": low, "high": high, "average": int(call.operator.kind == "AVERAGE_POOL_2D")}
+    low, high = activation_range(call.activation, output)
+    average = int(call.operator.kind == "AVERAGE_POOL_2D")
+    fields: dict[str, Field] = {"window": window, "low": low, "high": high, "average": average}
     return [Step("pooling", fields, (call.operator.inputs[0],), call.operator.outputs[0])]
 
 
@@ -35,12 +33,12 @@ def mean(call: Call) -> Lowered:
     strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
     count = math.prod(shape[axis] for axis in axes)
     if output.elements * count != source.elements:
-        raise Unsupported(f"an output of shape {list(output.shape)} from axes {sorted(axes)} of {list(shape)}")
+        raise Unsupported(f"an output of shape {list(output.sizes)} from axes {sorted(axes)} of {list(shape)}")
     kept = four_axes([(shape[axis], strides[axis]) for axis in range(len(shape)) if axis not in axes])
     reduced = four_axes([(shape[axis], strides[axis]) for axis in sorted(axes)])
     multiplier, shift = multiplier_of(scale / out_scale)
     power = max(0, min(count.bit_length() - 1, 32, 31 + shift))
-    fields: dict[str, Value] = {
+    fields: dict[str, Field] = {
         "kept": kept[0], "kept_strides": kept[1], "reduced": reduced[0], "reduced_strides": reduced[1],
         "offset": -zero * count, "multiplier": (multiplier << power) // count, "shift": shift - power,
         "zero_point": out_zero,
@@ -70,13 +68,13 @@ def softmax(call: Call) -> Lowered:
     scale, _ = int8_scale(source)
     if int8_scale(output) != (1 / 256, -128):
         raise Unsupported("an output with another scale than 1/256 from -128")
-    length = positive_sizes(source)[-1] if source.shape else 1
-    beta = float(np.float32(call.operator.options["beta"]))
+    length = positive_sizes(source)[-1] if source.sizes else 1
+    beta = float(np.float32(call.operator.attributes["beta"]))
     multiplier, shift = multiplier_of(min(beta * scale * (1 << 26), float((1 << 31) - 1)))
     furthest = math.floor(31 * (1 << 26) / (1 << shift)) if shift >= 0 else 255
     entries = min(furthest, 255) + 1
     table = [exponential(scaled(-below, multiplier, shift), 5) for below in range(entries)]
-    fields: dict[str, Value] = {
+    fields: dict[str, Field] = {
         "exponentials": np.array(table, np.int32), "entries": entries, "rows": source.elements // length,
         "length": length,
     }  # fmt: skip

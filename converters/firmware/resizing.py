@@ -35,9 +35,9 @@ def _sizes(call: Call) -> list[tuple[int, int]]:
 
 
 def _fields(call: Call, rows: Array, columns: Array) -> dict[str, int | tuple[int, ...] | Array]:
-    _, height, width, channels = call.output().shape
+    _, height, width, channels = call.output().sizes
     return {
-        "rows": rows, "columns": columns, "in_width": call.input(0).shape[2], "out_height": height,
+        "rows": rows, "columns": columns, "in_width": call.input(0).sizes[2], "out_height": height,
         "out_width": width, "channels": channels,
     }  # fmt: skip
 

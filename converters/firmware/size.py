@@ -10,23 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from edgevision.converters.firmware.arena import Arena
 from edgevision.converters.firmware.lowering import Program
-from edgevision.converters.firmware.step import Step, Value
+from edgevision.converters.firmware.step import Field, Step
 from edgevision.converters.firmware.targets import TARGETS
 from edgevision.firmware_library import FLAGS, run_compiler
+from edgevision.lifetimes import Layout
 
+CODE_ROOM_BYTES = 8 << 10
+"""More than the code of any model in the tests on any of the five processors; the largest has not 7 kB."""
 COMPILER, SIZE = "arm-none-eabi-gcc", "arm-none-eabi-size"
 
 
-def report(program: Program, arena: Arena) -> dict[str, Any]:
+def report(program: Program, arena: Layout) -> dict[str, Any]:
     """Return memory, operations and constants, in all and per operator, as ``firmware.json`` has them."""
     layers = [
         {
             "operator": operator.index,
             "kind": operator.kind,
             "kernel": step.kernel,
-            "output": program.graph.tensors[step.writes].name,
+            "output": step.writes,
             "macs": step.macs,
             "constant_bytes": constant_bytes(step.fields) + _constant_inputs(program, step),
         }
@@ -36,7 +38,7 @@ def report(program: Program, arena: Arena) -> dict[str, Any]:
     plan = arena.plan
     return {
         "ram": {
-            "arena_bytes": arena.bytes,
+            "arena_bytes": arena.plan.peak,
             "bound_bytes": plan.bound,
             "optimal": plan.optimal,
             "holders": [{"name": buffer.name, "bytes": buffer.bytes} for buffer in plan.holders],
@@ -52,7 +54,7 @@ def report(program: Program, arena: Arena) -> dict[str, Any]:
     }
 
 
-def constant_bytes(value: Value) -> int:
+def constant_bytes(value: Field) -> int:
     """Return the bytes of constant arrays among the fields of a step."""
     if isinstance(value, np.ndarray):
         return value.nbytes
@@ -60,7 +62,7 @@ def constant_bytes(value: Value) -> int:
 
 
 def _constant_inputs(program: Program, step: Step) -> int:
-    found = (program.graph.tensors[index].data for index in step.reads)
+    found = (program.graph.values[name].data for name in step.reads)
     return sum(data.nbytes for data in found if data is not None)
 
 

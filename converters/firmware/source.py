@@ -8,30 +8,40 @@ from importlib.resources import files
 
 import numpy as np
 
-from edgevision.converters.firmware.arena import Arena
 from edgevision.converters.firmware.lowering import Program
-from edgevision.converters.firmware.step import Step, Value
+from edgevision.converters.firmware.step import Field, Step
+from edgevision.lifetimes import Layout
 from edgevision.tensors import Array
 
 KERNELS = {
     "bilinear": (),
     "binary": ("scaled", "clamped"),
-    "convolution": ("scaled", "clamped", "rows", "column", "columns"),
+    "cmsis_binary": ("cmsis",),
+    "cmsis_convolution": ("cmsis", "window"),
+    "cmsis_dense": ("cmsis", "window", "cmsis_convolution"),
+    "cmsis_depthwise": ("cmsis", "window"),
+    "cmsis_pooling": ("cmsis", "window"),
+    "cmsis_softmax": ("cmsis",),
+    "convolution": ("scaled", "clamped", "window", "rows", "column", "columns"),
     "dense": ("scaled", "clamped", "rows", "column", "columns"),
-    "depthwise": ("scaled", "clamped", "rows"),
+    "depthwise": ("scaled", "clamped", "window", "rows"),
     "fill": (),
     "lookup": (),
     "mean": ("scaled", "clamped"),
     "move": (),
     "nearest": (),
-    "pooling": ("clamped",),
+    "pooling": ("clamped", "window"),
     "prelu": ("scaled", "clamped"),
     "softmax": ("clamped",),
-    "transposed": ("scaled", "clamped", "rows", "column"),
+    "transposed": ("scaled", "clamped", "window", "rows", "column"),
 }
 """Kernel -> the files that it builds on, in the order that C needs them."""
 
-_PARTS = ("scaled", "clamped", "rows", "column", "columns")
+_STRUCTS = {"cmsis_dense": "cmsis_convolution"}
+"""Kernels that take another one's struct."""
+_FAIL = "cmsis_"
+"""Kernels that begin so return whether they failed."""
+_PARTS = ("cmsis", "scaled", "once", "clamped", "window", "rows", "column", "columns")
 _TYPES = {"int8": "int8_t", "int32": "int32_t", "uint8": "uint8_t"}
 _WIDTH = 116
 
@@ -56,7 +66,7 @@ class Names:
         return self.name.upper()
 
 
-def code(program: Program, arena: Arena, names: Names) -> str:
+def code(program: Program, arena: Layout, names: Names) -> str:
     """Return the text of ``<name>.c``."""
     steps = [(i, step) for i, (_, step) in enumerate(program.steps) if isinstance(step, Step)]
     kernels = kernels_of(step for _, step in steps)
@@ -67,27 +77,27 @@ def code(program: Program, arena: Arena, names: Names) -> str:
     if taps:
         parts.append(f"#define DEPTHWISE_TAPS {taps}")
     parts += [_text("kernels", f"{kernel}.c") for kernel in kernels]
-    constants: dict[int, str] = {}
-    for index in sorted({index for _, step in steps for index in step.reads}):
-        data = program.graph.tensors[index].data
+    constants: dict[str, str] = {}
+    for name in dict.fromkeys(name for _, step in steps for name in step.reads):
+        data = program.graph.values[name].data
         if data is not None:
-            constants[index] = f"tensor_{index}"
-            parts.append(array(f"tensor_{index}", data))
+            constants[name] = f"tensor_{len(constants)}"
+            parts.append(array(constants[name], data))
     parts += [_step_constants(position, step) for position, step in steps]
     calls = "\n".join(_call(position, step, arena, constants) for position, step in steps)
-    parts.append(f"static void run(int8_t *arena)\n{{\n{calls}\n}}")
+    parts.append(f"static int32_t run(int8_t *arena)\n{{\n    int32_t failed = 0;\n{calls}\n    return failed;\n}}")
     parts.append(_ends(program, arena, names))
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def header(program: Program, arena: Arena, names: Names) -> str:
+def header(program: Program, arena: Layout, names: Names) -> str:
     """Return the text of ``<name>.h``."""
     graph = program.graph
     sizes = {
-        "INPUT": [graph.tensors[index].elements for index in graph.inputs],
-        "OUTPUT": [graph.tensors[index].elements for index in graph.outputs],
+        "INPUT": [graph.values[name].elements for name in graph.inputs],
+        "OUTPUT": [graph.values[name].elements for name in graph.outputs],
     }
-    lines = [f"#define {names.upper}_ARENA_SIZE {arena.bytes}U"]
+    lines = [f"#define {names.upper}_ARENA_SIZE {arena.plan.peak}U"]
     for side, found in sizes.items():
         lines.append(f"#define {names.upper}_{side}S {len(found)}U")
         lines += [f"#define {names.upper}_{side}_{i}_SIZE {size}U" for i, size in enumerate(found)]
@@ -97,9 +107,10 @@ def header(program: Program, arena: Arena, names: Names) -> str:
 
 def kernels_of(steps: Iterable[Step]) -> list[str]:
     """Return the files in ``kernels/`` that steps need, those that others build on first."""
-    used = sorted({step.kernel for step in steps})
-    needed = {part for kernel in used for part in KERNELS[kernel]}
-    return [part for part in _PARTS if part in needed] + used
+    steps = tuple(steps)
+    used = {step.kernel for step in steps}
+    needed = {part for step in steps for part in (*KERNELS[step.kernel], *step.parts)}
+    return [part for part in _PARTS if part in needed] + sorted(used | (needed & KERNELS.keys()))
 
 
 def array(name: str, data: Array, *, linkage: str = "static ") -> str:
@@ -137,10 +148,12 @@ def _fill(text: str, names: Names) -> str:
 def _step_constants(position: int, step: Step) -> str:
     arrays: list[str] = []
     fields = _struct(f"step_{position}", step.fields, arrays)
-    return "\n".join([*arrays, f"static const struct {step.kernel} step_{position} = {fields};"])
+    return "\n".join(
+        [*arrays, f"static const struct {_STRUCTS.get(step.kernel, step.kernel)} step_{position} = {fields};"]
+    )
 
 
-def _struct(prefix: str, fields: Mapping[str, Value], arrays: list[str], indent: int = 1) -> str:
+def _struct(prefix: str, fields: Mapping[str, Field], arrays: list[str], indent: int = 1) -> str:
     lines = []
     for key, value in fields.items():
         if isinstance(value, np.ndarray):
@@ -156,20 +169,21 @@ def _struct(prefix: str, fields: Mapping[str, Value], arrays: list[str], indent:
     return "{\n" + "\n".join(lines) + "\n" + "    " * (indent - 1) + "}"
 
 
-def _call(position: int, step: Step, arena: Arena, constants: Mapping[int, str]) -> str:
+def _call(position: int, step: Step, arena: Layout, constants: Mapping[str, str]) -> str:
     arguments = [f"&step_{position}"]
-    arguments += [constants.get(i) or f"&arena[{arena.tensors[i]}]" for i in step.reads]
+    arguments += [constants.get(name) or f"&arena[{arena.tensors[name]}]" for name in step.reads]
     arguments.append(f"&arena[{arena.tensors[step.writes]}]")
     if step.scratch_bytes is not None:
         arguments.append(f"&arena[{arena.scratch.get(position, 0)}]")
-    return f"    {step.kernel}({', '.join(arguments)});"
+    failing = "failed |= " if step.kernel.startswith(_FAIL) else ""
+    return f"    {failing}{step.kernel}({', '.join(arguments)});"
 
 
-def _ends(program: Program, arena: Arena, names: Names) -> str:
+def _ends(program: Program, arena: Layout, names: Names) -> str:
     graph = program.graph
 
-    def places(indices: tuple[int, ...]) -> str:
-        return ", ".join(str(arena.tensors[index]) for index in indices)
+    def places(ends: tuple[str, ...]) -> str:
+        return ", ".join(str(arena.tensors[name]) for name in ends)
 
     labels = ", ".join(map(text_constant, names.labels)) or "NULL"
     filled = _fill(_text("templates", "ends.c"), names)

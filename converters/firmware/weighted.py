@@ -10,13 +10,25 @@ import numpy as np
 
 from edgevision.converters.firmware.activation import activation_range
 from edgevision.converters.firmware.fixed_point import multiplier_of, scaled
-from edgevision.converters.firmware.step import Call, Lowered, Step, Unsupported, Value, int8_scale, positive_sizes
-from edgevision.converters.tflite_graph import GraphTensor
-from edgevision.converters.tflite_graph_schema import PADDINGS
+from edgevision.converters.firmware.step import (
+    Call,
+    Field,
+    Lowered,
+    Step,
+    Unsupported,
+    int8_scale,
+    positive_sizes,
+)
+from edgevision.graphs import Value
+from edgevision.graphs.memory import macs_of
+from edgevision.graphs.tflite_schema import PADDINGS
 from edgevision.tensors import Array
 
 WIDE = 128
 """Added to the shift of a channel whose sums reach 2^30: the C code then takes the longer way."""
+
+ONCE = 512
+"""Added to the shift of channels whose results are rounded once."""
 
 MAX_TAPS = 256
 """Of a depthwise window: pointers to them lie on the stack."""
@@ -25,27 +37,27 @@ MAX_TAPS = 256
 def convolution(call: Call) -> Lowered:
     """CONV_2D: rows of weights against gathered columns, or directly against pixels where the kernel is one pixel."""
     source, weights, output = call.input(0), call.input(1), call.output()
-    window = spatial(call, weights.shape[1:3])
-    channels, depth = weights.shape[0], math.prod(weights.shape[1:])
-    if source.shape[3] != weights.shape[3]:
-        raise Unsupported(f"a grouped convolution: {source.shape[3]} channels in, kernels of {weights.shape[3]}")
+    window = spatial(call, weights.sizes[1:3])
+    channels, depth = weights.sizes[0], math.prod(weights.sizes[1:])
+    if source.sizes[3] != weights.sizes[3]:
+        raise Unsupported(f"a grouped convolution: {source.sizes[3]} channels in, kernels of {weights.sizes[3]}")
     rows = _rows(call, call.constant(1).reshape(channels, depth), axis=0)
     reads, writes = (call.operator.inputs[0],), call.operator.outputs[0]
-    pixels = output.shape[1] * output.shape[2]
-    macs = pixels * channels * depth
+    pixels = output.sizes[1] * output.sizes[2]
+    macs = macs_of(call.graph, call.operator)
     strides = (window["stride_height"], window["stride_width"])
-    if weights.shape[1:3] == (1, 1) and strides == (1, 1) and source.shape[1:3] == output.shape[1:3]:
+    if weights.sizes[1:3] == (1, 1) and strides == (1, 1) and source.sizes[1:3] == output.sizes[1:3]:
         return [Step("dense", {"rows": rows, "columns": pixels}, reads, writes, macs=macs)]
-    return [Step("convolution", {"rows": rows, **window}, reads, writes, scratch_bytes=2 * depth, macs=macs)]
+    return [Step("convolution", {"rows": rows, "window": window}, reads, writes, scratch_bytes=2 * depth, macs=macs)]
 
 
 def depthwise(call: Call) -> Lowered:
     """DEPTHWISE_CONV_2D, with any number of output channels for each input channel."""
     source, weights, output = call.input(0), call.input(1), call.output()
-    window = spatial(call, weights.shape[1:3])
-    channels, taps = weights.shape[3], weights.shape[1] * weights.shape[2]
-    if weights.shape[0] != 1 or channels % source.shape[3] or channels != output.shape[3]:
-        raise Unsupported(f"weights of shape {list(weights.shape)} for {source.shape[3]} channels")
+    window = spatial(call, weights.sizes[1:3])
+    channels, taps = weights.sizes[3], weights.sizes[1] * weights.sizes[2]
+    if weights.sizes[0] != 1 or channels % source.sizes[3] or channels != output.sizes[3]:
+        raise Unsupported(f"weights of shape {list(weights.sizes)} for {source.sizes[3]} channels")
     if taps > MAX_TAPS:
         raise Unsupported(f"a window of {taps} positions, over {MAX_TAPS}")
     rows = _rows(call, call.constant(1).reshape(taps, channels).T, axis=3)
@@ -55,11 +67,11 @@ def depthwise(call: Call) -> Lowered:
     return [
         Step(
             "depthwise",
-            {"rows": rows, **window, "multiplier": channels // source.shape[3], "padded": int(padded)},
+            {"rows": rows, "window": window, "multiplier": channels // source.sizes[3], "padded": int(padded)},
             (call.operator.inputs[0],),
             call.operator.outputs[0],
-            scratch_bytes=source.shape[3] if padded else 0,
-            macs=output.elements * taps,
+            scratch_bytes=source.sizes[3] if padded else 0,
+            macs=macs_of(call.graph, call.operator),
             taps=taps,
         )
     ]
@@ -70,67 +82,70 @@ def fully_connected(call: Call) -> Lowered:
     source, weights, output = call.input(0), call.input(1), call.output()
     if call.option("weights_format"):
         raise Unsupported("shuffled weights")
-    if len(weights.shape) != 2 or source.elements % weights.shape[1] or output.shape[-1:] != weights.shape[:1]:
-        raise Unsupported(f"weights of shape {list(weights.shape)} for an input of shape {list(source.shape)}")
-    columns = source.elements // weights.shape[1]
-    if output.elements != columns * weights.shape[0]:
-        raise Unsupported(f"an output of shape {list(output.shape)} from {columns} rows")
-    rows = _rows(call, call.constant(1), axis=0)
-    macs = columns * weights.elements
-    reads = (call.operator.inputs[0],)
-    return [Step("dense", {"rows": rows, "columns": columns}, reads, call.operator.outputs[0], macs=macs)]
+    if len(weights.sizes) != 2 or source.elements % weights.sizes[1] or output.sizes[-1:] != weights.sizes[:1]:
+        raise Unsupported(f"weights of shape {list(weights.sizes)} for an input of shape {list(source.sizes)}")
+    columns = source.elements // weights.sizes[1]
+    if output.elements != columns * weights.sizes[0]:
+        raise Unsupported(f"an output of shape {list(output.sizes)} from {columns} rows")
+    once = call.rounding == "litert"
+    rows = _rows(call, call.constant(1), axis=0, once=once)
+    macs = macs_of(call.graph, call.operator)
+    reads, writes, parts = (call.operator.inputs[0],), call.operator.outputs[0], ("once",) if once else ()
+    return [Step("dense", {"rows": rows, "columns": columns}, reads, writes, macs=macs, parts=parts)]
 
 
 def transposed(call: Call) -> Lowered:
     """TRANSPOSE_CONV: rows of weights against the input pixels that reach an output pixel."""
-    call = Call(call.graph, replace(call.operator, inputs=(*call.operator.inputs[2:0:-1], *call.operator.inputs[3:])))
+    macs = macs_of(call.graph, call.operator)
+    call = replace(
+        call, operator=replace(call.operator, inputs=(*call.operator.inputs[2:0:-1], *call.operator.inputs[3:]))
+    )
     source, weights, output = call.input(0), call.input(1), call.output()
     for tensor in (source, weights, output):
         if len(positive_sizes(tensor)) != 4:
-            raise Unsupported(f"tensor {tensor.name} has the shape {list(tensor.shape)}, not four axes")
-    if source.shape[0] != 1 or weights.shape[3] != source.shape[3] or weights.shape[0] != output.shape[3]:
-        raise Unsupported(f"weights of shape {list(weights.shape)} from {list(source.shape)} to {list(output.shape)}")
-    channels, depth = weights.shape[0], math.prod(weights.shape[1:])
+            raise Unsupported(f"tensor {tensor.name} has the shape {list(tensor.sizes)}, not four axes")
+    if source.sizes[0] != 1 or weights.sizes[3] != source.sizes[3] or weights.sizes[0] != output.sizes[3]:
+        raise Unsupported(f"weights of shape {list(weights.sizes)} from {list(source.sizes)} to {list(output.sizes)}")
+    channels, depth = weights.sizes[0], math.prod(weights.sizes[1:])
     rows = _rows(call, call.constant(1).reshape(channels, depth), axis=0)
-    fields: dict[str, Value] = {"rows": rows}
+    window: dict[str, Field] = {"in_channels": source.sizes[3], "in_zero_point": source.zero_points[0]}
     for axis, (name, side) in enumerate((("height", "top"), ("width", "left")), start=1):
-        size, out, window, stride = (
-            source.shape[axis],
-            output.shape[axis],
-            weights.shape[axis],
+        size, out, width, stride = (
+            source.sizes[axis],
+            output.sizes[axis],
+            weights.sizes[axis],
             call.option(f"stride_{name[0]}"),
         )
-        reach = (size - 1) * stride + window
+        reach = (size - 1) * stride + width
         if stride < 1 or not (size - 1) * stride < out <= reach + stride - 1:
             raise Unsupported(f"{size} pixels to {out} with stride {stride}")
         same = PADDINGS[call.option("padding")] == "SAME"
-        before = max(0, (-(-out // stride) - 1) * stride + window - out) // 2 if same else 0
-        fields |= {
-            f"in_{name}": size, f"out_{name}": out, f"kernel_{name}": window, f"stride_{name}": stride,
-            f"pad_{side}": before,
+        before = max(0, (-(-out // stride) - 1) * stride + width - out) // 2 if same else 0
+        window |= {
+            f"in_{name}": size, f"out_{name}": out, f"kernel_{name}": width, f"stride_{name}": stride,
+            f"dilation_{name}": 1, f"pad_{side}": before,
         }  # fmt: skip
-    fields |= {"in_channels": source.shape[3], "in_zero_point": source.zero_points[0]}
-    macs = source.elements * channels * weights.shape[1] * weights.shape[2]
+    fields: dict[str, Field] = {"rows": rows, "window": window}
     reads = (call.operator.inputs[0],)
     return [Step("transposed", fields, reads, call.operator.outputs[0], scratch_bytes=depth, macs=macs)]
 
 
-def spatial(call: Call, window: tuple[int, ...]) -> dict[str, Value]:
+def spatial(call: Call, window: tuple[int, ...]) -> dict[str, Field]:
     """Return the geometry of a window that slides over an image; raises Unsupported unless it is NHWC with batch 1."""
     source, output = call.input(0), call.output()
     for tensor in (source, output):
         int8_scale(tensor)
-        if len(positive_sizes(tensor)) != 4 or tensor.shape[0] != 1:
-            raise Unsupported(f"tensor {tensor.name} has the shape {list(tensor.shape)}, not [1, H, W, C]")
+        if len(positive_sizes(tensor)) != 4 or tensor.sizes[0] != 1:
+            raise Unsupported(f"tensor {tensor.name} has the shape {list(tensor.sizes)}, not [1, H, W, C]")
     if len(window) != 2:
         raise Unsupported("weights without four axes")
     dilation = tuple(call.option(f"dilation_{axis}") or 1 for axis in "hw")
     stride = tuple(call.option(f"stride_{axis}") for axis in "hw")
     padding = call.option("padding")
-    if min(stride) < 1 or min(dilation) < 1 or min(window) < 1 or padding not in (0, 1):
+    if min(stride) < 1 or min(dilation) < 1 or min(window) < 1 or padding not in range(len(PADDINGS)):
         raise Unsupported(f"stride {stride}, dilation {dilation}, window {window}, padding {padding}")
     before = []
-    for size, out, width, step, gap in zip(source.shape[1:3], output.shape[1:3], window, stride, dilation, strict=True):
+    for size, out, width, step, gap in zip(source.sizes[1:3], output.sizes[1:3], window, stride, dilation, strict=True):
         reach = (width - 1) * gap + 1
         same = PADDINGS[padding] == "SAME"
         expected = -(-size // step) if same else -(-(size - reach + 1) // step)
@@ -138,11 +153,11 @@ def spatial(call: Call, window: tuple[int, ...]) -> dict[str, Value]:
             raise Unsupported(f"an output of {out} where {expected} follow from an input of {size}")
         before.append(max(0, (out - 1) * step + reach - size) // 2 if same else 0)
     return {
-        "in_height": source.shape[1],
-        "in_width": source.shape[2],
-        "in_channels": source.shape[3],
-        "out_height": output.shape[1],
-        "out_width": output.shape[2],
+        "in_height": source.sizes[1],
+        "in_width": source.sizes[2],
+        "in_channels": source.sizes[3],
+        "out_height": output.sizes[1],
+        "out_width": output.sizes[2],
         "kernel_height": window[0],
         "kernel_width": window[1],
         "stride_height": stride[0],
@@ -155,7 +170,7 @@ def spatial(call: Call, window: tuple[int, ...]) -> dict[str, Value]:
     }
 
 
-def _leaves_the_input(window: Mapping[str, Value]) -> bool:
+def _leaves_the_input(window: Mapping[str, Field]) -> bool:
     sizes = {key: int(value) for key, value in window.items() if isinstance(value, int)}
     return any(
         sizes[f"pad_{before}"] > 0
@@ -167,14 +182,14 @@ def _leaves_the_input(window: Mapping[str, Value]) -> bool:
     )
 
 
-def _rows(call: Call, weights: Array, axis: int) -> dict[str, Value]:
-    """Return the fields of ``struct rows``; weights are (channels, depth)."""
+def _rows(call: Call, weights: Array, axis: int, *, once: bool = False) -> dict[str, Field]:
+    """Return the fields of ``struct rows``; weights are (channels, depth), results rounded once or twice."""
     source, stored, output = call.input(0), call.input(1), call.output()
     channels, depth = weights.shape
     _, zero_point = int8_scale(source)
     _, out_zero_point = int8_scale(output)
     _check_weights(stored, channels, axis)
-    low, high = activation_range(call.option("activation"), output)
+    low, high = activation_range(call.activation, output)
     factors = _multipliers(call, channels)
     bias = _folded_bias(call, weights, zero_point)
     reach = 128 * np.abs(weights.astype(np.int64)).sum(axis=1)
@@ -183,7 +198,9 @@ def _rows(call: Call, weights: Array, axis: int) -> dict[str, Value]:
         furthest = abs(centre) + int(reach[channel])
         if furthest << max(0, factor[1]) >= 1 << 31:
             raise Unsupported("sums that do not fit into 32 bits")
-        if furthest << max(0, factor[1]) >= 1 << 30:
+        if once:
+            factor = (factor[0], factor[1] + ONCE)
+        elif furthest << max(0, factor[1]) >= 1 << 30:
             # Dead channels have tiny scales and huge biases. Their answer is one value: written as such, it is fast.
             ends = {
                 max(low, min(high, scaled(centre + side * int(reach[channel]), *factor) + out_zero_point))
@@ -205,7 +222,7 @@ def _rows(call: Call, weights: Array, axis: int) -> dict[str, Value]:
     }
 
 
-def _check_weights(weights: GraphTensor, channels: int, axis: int) -> None:
+def _check_weights(weights: Value, channels: int, axis: int) -> None:
     if weights.dtype != "int8":
         raise Unsupported(f"weights of type {weights.dtype}, not int8")
     if len(weights.scales) not in (1, channels) or any(weights.zero_points):

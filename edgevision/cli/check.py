@@ -12,6 +12,7 @@ from edgevision.cli.output import check_failed, show, table, working
 
 if TYPE_CHECKING:
     from edgevision.devices.checking import Check
+    from edgevision.devices.fit import Fit
 
 SHOWN = 12
 """So many reasons are printed for a model on a device; ``--json`` has all of them."""
@@ -32,20 +33,22 @@ SHOWN = 12
 def check(models: tuple[Path, ...], profiles: tuple[str, ...], device: bool) -> None:
     """Say whether each MODEL runs on devices: operators, numbers, shapes, memory and installation.
 
+    On microcontrollers also RAM, flash and operations of the code that edgevision firmware would generate, and an
+    estimate of its latency, from instructions counted in an emulator.
+
     Exit status 3 where a model does not run on a device that was named.
     """
+    from edgevision.checking import check_file
     from edgevision.cli.models import open_model
-    from edgevision.devices.checking import NO, check_model
+    from edgevision.devices.checking import NO
     from edgevision.devices.profile import load_profile, profile_here, profile_names
-    from edgevision.graphs import read_graph
 
     names = profiles or (() if device else profile_names())
     chosen = [load_profile(name) for name in names] + ([profile_here()] if device else [])
     found: dict[str, list[Check]] = {}
     with working("checking"):
         for model in models:
-            graph = read_graph(open_model(model).model_file)
-            found[str(model)] = [check_model(graph, profile) for profile in chosen]
+            found[str(model)] = check_file(open_model(model).model_file, chosen)
     few = len(models) == 1 and (bool(profiles) or device)
     show(
         {"models": {name: [one.to_dict() for one in checks] for name, checks in found.items()}},
@@ -88,9 +91,29 @@ def _text(one: Check) -> str:
     if one.way is not None and one.mapping is not None:
         by = f"{one.mapping.mapped} of {len(one.mapping.placements)} operators on {one.way.target}"
         lines[0] += f" ({one.way.runtime}: {by})"
+    if one.fit is not None:
+        lines.append(f"  {_fit(one.fit)}")
     for reason in one.reasons[:SHOWN]:
         where = f"{reason.where}: " if reason.where else f"{reason.kind}: "
         lines.append(f"  {where}{reason.text}" + (f"; {reason.rewrite}" if reason.rewrite else ""))
     if len(one.reasons) > SHOWN:
         lines.append(f"  and {len(one.reasons) - SHOWN} more: --json has all of them")
     return "\n".join(lines)
+
+
+def _fit(fit: Fit) -> str:
+    need, room = fit.need, f", {fit.need.code_bytes:,} of them room for code" if fit.need.code_bytes else ""
+    least = ", the least possible" if need.ram_bytes == need.bound_bytes else ""
+    parts = [
+        f"RAM {need.ram_bytes:,} bytes{_of(fit.ram_bytes)}{least}",
+        f"flash {need.constant_bytes + need.code_bytes:,} bytes{_of(fit.flash_bytes)}{room}",
+    ]
+    if need.macs is not None:
+        parts.append(f"{need.macs:,} MACs")
+    if fit.estimated_ms is not None:
+        parts.append("estimated {:.3g} to {:.3g} ms".format(*fit.estimated_ms))
+    return f"{need.basis}: {'; '.join(parts)}"
+
+
+def _of(there: int | None) -> str:
+    return "" if there is None else f" of {there:,}"

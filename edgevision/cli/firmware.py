@@ -15,6 +15,8 @@ from edgevision.cli.output import facts, show, table, working
 if TYPE_CHECKING:
     from edgevision.manifest import Manifest
 
+BACKENDS = ("c99", "cmsis-nn")
+ROUNDINGS = ("tflite-micro", "litert")
 TARGETS = ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 FILTERS = ("linear_fixed", "nearest")
 
@@ -59,6 +61,14 @@ class Frames(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--target", type=Choice(TARGETS), default="cortex-m7", show_default=True, help="Processor to measure for."
 )
+@click.option(
+    "--rounding", type=Choice(ROUNDINGS), default=ROUNDINGS[0], show_default=True,
+    help="Whose results it has: litert rounds fully connected layers once.",
+)  # fmt: skip
+@click.option(
+    "--backend", type=Choice(BACKENDS), default=BACKENDS[0], show_default=True,
+    help="What computes: cmsis-nn calls a CMSIS-NN that you supply when you build the firmware.",
+)  # fmt: skip
 @click.option("--max-ram", type=Bytes(), help="The most bytes that the arena may have.")
 @click.option("--max-flash", type=Bytes(), help="The most bytes that code and constants may have.")
 @click.option(
@@ -74,7 +84,8 @@ class Frames(click.ParamType):  # type: ignore[type-arg]
 def firmware(model: Path, out: Path, **options: Any) -> None:
     """Write MODEL, an int8 .tflite file or the artifact of one, as C99 into OUT/NAME-c-static_wi8_ai8.
 
-    The code allocates nothing, needs memcpy and memset alone, and computes bit for bit what TFLite Micro computes.
+    The code allocates nothing, needs memcpy and memset alone, and computes bit for bit what TFLite Micro computes, or
+    with --rounding litert what LiteRT's reference kernels do.
     Where the preprocessing is known, NAME_io.c computes it for camera frames, bit for bit what evaluate and predict
     compute; it has to be declared with a filter that needs integers alone, or --filter declares one for the firmware.
     Beside it: a selftest with golden vectors and frames, CMake and board files, and firmware.json with RAM, flash and

@@ -5,10 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgevision.tensors import Array
 
 _BITS = {"float64": 64, "int64": 64, "uint64": 64, "float32": 32, "int32": 32, "uint32": 32, "complex64": 64,
          "float16": 16, "bfloat16": 16, "int16": 16, "uint16": 16, "int4": 4, "uint4": 4, "int2": 2}  # fmt: skip
+
+
+_FEW = 16
+"""Integers that a constant may have to be looked at as `Value.content`."""
 
 
 @dataclass(frozen=True)
@@ -20,24 +27,43 @@ class Value:
         shape: Axes in the file's order; None for an open one. None as a whole when the file does not say.
         dtype: As numpy calls it; "" when the file does not say.
         constant: Whether the file holds its content.
-        scales: How many quantization scales it has; 0 when it is not quantized.
-        scale: The first of them; 0 without one.
-        zero_point: The first zero point.
-        content: Its values, for constants of at most 16 integers; else None.
-        zero: Whether it is a constant whose bytes are all its zero point.
+        scales: Its quantization scales, float32 as stored; empty when it is not quantized.
+        zero_points: Its zero points, as many.
+        axis: Which axis several scales lie along.
+        data: Content of a constant, of ``shape`` and ``dtype``, as far as it is read: of TFLite files, unless it is
+            sparse or of a type that numpy has not.
         resizable: Whether a TFLite file lets an axis be changed; ``shape`` is what it is without that.
+        state: Whether it keeps its content from one inference to the next.
     """
 
     name: str
     shape: tuple[int | None, ...] | None
     dtype: str
     constant: bool = False
-    scales: int = 0
-    scale: float = 0.0
-    zero_point: int = 0
-    content: tuple[int, ...] | None = None
-    zero: bool = False
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    axis: int = 0
+    data: Array | None = field(default=None, compare=False, repr=False)
     resizable: bool = False
+    state: bool = False
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape, an open axis being 1; empty when the file does not say."""
+        return tuple(1 if size is None else size for size in self.shape or ())
+
+    @property
+    def content(self) -> tuple[int, ...] | None:
+        """Its values, for constants of at most 16 integers; else None."""
+        if self.data is None or self.dtype not in ("int32", "int64") or self.data.size > _FEW:
+            return None
+        return tuple(self.data.reshape(-1).tolist())
+
+    @property
+    def zero(self) -> bool:
+        """Whether it is a constant that is all zero point."""
+        point = self.zero_points[0] if self.zero_points else 0
+        return self.data is not None and self.data.size > 0 and bool((self.data == point).all())
 
     @property
     def static(self) -> bool:
@@ -47,7 +73,7 @@ class Value:
     @property
     def elements(self) -> int:
         """Number of values, open axes counted as 1; 0 when the shape is not known."""
-        return math.prod(1 if size is None else size for size in self.shape) if self.shape is not None else 0
+        return math.prod(self.sizes) if self.shape is not None else 0
 
     @property
     def bytes(self) -> int:
@@ -128,18 +154,3 @@ class Graph:
     def constant_bytes(self) -> int:
         """Bytes of all constants."""
         return sum(value.bytes for value in self.values.values() if value.constant)
-
-    def peak_bytes(self) -> int:
-        """Return the most bytes that tensors which are still needed take together, when run in the file's order.
-
-        Alignment, scratch space of kernels and operators that work in place are not counted.
-        """
-        last = {name: node.index for node in self.nodes for name in node.inputs}
-        last |= dict.fromkeys(self.outputs, len(self.nodes))
-        live = {name for name in self.inputs if name in self.values}
-        peak = sum(self.values[name].bytes for name in live)
-        for node in self.nodes:
-            live |= {name for name in node.outputs if name in self.values and not self.values[name].constant}
-            peak = max(peak, sum(self.values[name].bytes for name in live))
-            live = {name for name in live if last.get(name, -1) > node.index}
-        return peak

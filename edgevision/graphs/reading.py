@@ -19,9 +19,9 @@ def read_graph(path: str | Path) -> Graph:
     format_ = detect_format(path)
     try:
         if format_ in ("tflite", "edgetpu", "vela"):
-            from edgevision.graphs.tflite import read
+            from edgevision.graphs.tflite import read_tflite
 
-            return read(path.read_bytes(), format_)
+            return read_tflite(path.read_bytes(), format_)
         if format_ == "onnx":
             from edgevision.graphs.onnx import read_onnx
 

@@ -19,6 +19,8 @@ from edgevision.converters.channel_pruning import prune_channels
 from edgevision.converters.clustering import CENTROIDS, cluster
 from edgevision.converters.distillation import Distillation
 from edgevision.converters.firmware import firmware
+from edgevision.converters.firmware.cmsis import BACKENDS
+from edgevision.converters.firmware.fixed_point import ROUNDINGS
 from edgevision.converters.firmware.frames import FRAME_FILTERS
 from edgevision.converters.firmware.targets import TARGETS as CORES
 from edgevision.converters.formats import COMPRESSED_FORMATS, FORMATS, QUANTIZED_FORMATS, SCHEMES
@@ -82,6 +84,8 @@ def options(command: str) -> dict[str, click.Option]:
         ("compile", "target", ACCELERATORS),
         ("evaluate", "split", SPLITS),
         ("firmware", "target", CORES),
+        ("firmware", "rounding", ROUNDINGS),
+        ("firmware", "backend", BACKENDS),
         ("firmware", "filter", FRAME_FILTERS),
         ("adopt", "task", TASKS),
         ("adopt", "activation", ACTIVATIONS),

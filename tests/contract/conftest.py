@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgevision.artifact import write_artifact
-from edgevision.tensors import TensorSpec
+from edgevision.firmware_library import host_compiler
+from edgevision.tensors import QuantParams, TensorSpec
 
 LEFT = TensorSpec("left", (None, 3), "float32", "NC")
 RIGHT = TensorSpec("right", (None, 2, 2, 1), "float32", "NHWC")
@@ -74,6 +76,46 @@ def onnx_files(folder):
     return {"model.onnx": model.SerializeToString()}
 
 
+def int8_model():
+    """The model in int8: 1/32 a step going in, so that its arithmetic is exact."""
+    from ai_edge_litert import schema_py_generated as schema
+    from flatbuffers import Builder
+
+    kinds = (schema.BuiltinOperator.ADD, schema.BuiltinOperator.SUB)
+    rows = [(LEFT.name, (1, 3), 32), (RIGHT.name, (1, 2, 2, 1), 32), ("one", (1,), 32), ("twice", (1, 3), 16),
+            (DOUBLED.name, (1, 3), 16), (LOWERED.name, (1, 2, 2, 1), 32)]  # fmt: skip
+    model, graph = schema.ModelT(version=3, buffers=[schema.BufferT(), schema.BufferT(data=[32])]), schema.SubGraphT()
+    graph.tensors = [
+        schema.TensorT(
+            name=name, shape=[*shape], type=schema.TensorType.INT8, buffer=int(name == "one"),
+            quantization=schema.QuantizationParametersT(scale=[1 / steps], zeroPoint=[0]),
+        )
+        for name, shape, steps in rows
+    ]  # fmt: skip
+    graph.inputs, graph.outputs, graph.operators = [0, 1], [4, 5], []
+    model.operatorCodes = [schema.OperatorCodeT(deprecatedBuiltinCode=kind, builtinCode=kind) for kind in kinds]
+    for code, inputs, output in ((0, [0, 0], 3), (0, [3, 2], 4), (1, [1, 2], 5)):
+        options = (schema.AddOptionsT, schema.SubOptionsT)[code]()
+        number = (schema.BuiltinOptions.AddOptions, schema.BuiltinOptions.SubOptions)[code]
+        graph.operators.append(
+            schema.OperatorT(
+                opcodeIndex=code, inputs=inputs, outputs=[output], builtinOptionsType=number, builtinOptions=options
+            )
+        )
+    model.subgraphs = [graph]
+    builder = Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def firmware_files(folder):
+    from edgevision.converters.firmware import firmware
+
+    (folder / "model.tflite").write_bytes(int8_model())
+    made = firmware(folder / "model.tflite", folder, name="contract").artifact
+    return {entry.name: made.path / entry.name for entry in made.manifest.files}
+
+
 def keras_files(folder):
     _keras_model().save(folder / "model.keras")
     return {"model.keras": folder / "model.keras"}
@@ -85,8 +127,22 @@ MODELS = {
     "openvino": ("openvino", openvino_files),
     "onnxruntime": ("onnx", onnx_files),
     "keras": ("keras", keras_files),
+    "firmware": ("c", firmware_files),
     "null": ("tflite", tflite_files),
 }
+INT8 = {"firmware"}
+"""Runtimes that compute in int8 alone: their model goes in and comes out as stored values."""
+
+
+def specs_of(runtime):
+    """Inputs and outputs of the contract's model for a runtime."""
+    if runtime not in INT8:
+        return (LEFT, RIGHT), (DOUBLED, LOWERED)
+    fine, coarse = (QuantParams((1 / steps,), (0,)) for steps in (32, 16))
+    return tuple(
+        tuple(replace(spec, dtype="int8", quant=quant) for spec, quant in side)
+        for side in (((LEFT, fine), (RIGHT, fine)), ((DOUBLED, coarse), (LOWERED, fine)))
+    )
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +160,8 @@ def make_artifact(tmp_path_factory):
         return MODELS[runtime][1](tmp_path_factory.mktemp(f"{runtime}-model"))
 
     def make(runtime, **fields):
-        stated = {"inputs": (LEFT, RIGHT), "outputs": (DOUBLED, LOWERED), **fields}
+        inputs, outputs = specs_of(runtime)
+        stated = {"inputs": inputs, "outputs": outputs, **fields}
         out = tmp_path_factory.mktemp("artifact") / "contract"
         return write_artifact(out, {"format": MODELS[runtime][0], "name": "contract", **stated}, files(runtime))
 
@@ -114,6 +171,8 @@ def make_artifact(tmp_path_factory):
 @pytest.fixture(scope="session", params=sorted(MODELS))
 def runtime(request):
     """The name of each runtime in turn."""
+    if request.param == "firmware" and host_compiler() is None:
+        pytest.skip("no C compiler: apt-get install gcc")
     if request.param == "keras":
         pytest.importorskip("tf_keras", reason="the extra train is not installed")
     if request.param == "openvino":
@@ -136,20 +195,28 @@ def expected(runtime):
     def compute(left, right):
         if runtime == "null":
             return np.zeros_like(left), np.zeros_like(right)
+        if runtime in INT8:
+            return [np.clip(array, -128, 127).astype(np.int8) for array in (left + np.int16(16), right - np.int16(32))]
         return answer(left, right)
 
     return compute
 
 
 @pytest.fixture
-def tensors():
+def dtype(runtime):
+    """Of the inputs and outputs of the contract's model for the runtime in turn."""
+    return "int8" if runtime in INT8 else "float32"
+
+
+@pytest.fixture
+def tensors(runtime):
     """tensors(seed, batch=1) -> inputs of the contract's model."""
 
     def make(seed, batch=1):
         generator = np.random.default_rng(seed)
-        return [
-            generator.normal(size=(batch, 3)).astype(np.float32),
-            generator.normal(size=(batch, 2, 2, 1)).astype(np.float32),
-        ]
+        drawn = [generator.normal(size=(batch, 3)), generator.normal(size=(batch, 2, 2, 1))]
+        if runtime in INT8:
+            return [np.clip(np.rint(32 * array), -128, 127).astype(np.int8) for array in drawn]
+        return [array.astype(np.float32) for array in drawn]
 
     return make

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from edgevision.devices.edgetpu import CACHE_BYTES, predict_mapping
@@ -64,8 +65,9 @@ def test_other_formats_are_refused(shared_data):
         predict_mapping(read_graph(shared_data / "models/detection/FastestDet_coco.onnx"))
 
 
-def _value(name, *shape, dtype="int8", scales=1, constant=False, content=None, zero=False):
-    return Value(name, shape, dtype, constant, scales, 0.1, 0, content, zero)
+def _value(name, *shape, dtype="int8", scales=1, constant=False, content=None):
+    data = None if content is None else np.array(content, dtype).reshape(shape)
+    return Value(name, shape, dtype, constant, (0.1,) * scales, (0,) * scales, data=data)
 
 
 def _chain(*nodes, constants=()):

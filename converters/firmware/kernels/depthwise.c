@@ -1,20 +1,7 @@
 /* Depthwise convolution; what lies outside of the input points to a pixel that is all zero point. */
 struct depthwise {
     struct rows rows; /* weights [taps][channels]; depth: taps */
-    int32_t in_height;
-    int32_t in_width;
-    int32_t in_channels;
-    int32_t out_height;
-    int32_t out_width;
-    int32_t kernel_height;
-    int32_t kernel_width;
-    int32_t stride_height;
-    int32_t stride_width;
-    int32_t dilation_height;
-    int32_t dilation_width;
-    int32_t pad_top;
-    int32_t pad_left;
-    int32_t in_zero_point;
+    struct window window;
     int32_t multiplier; /* output channels of each input channel */
     int32_t padded;     /* whether the kernel leaves the input anywhere */
 };
@@ -84,23 +71,24 @@ static void depthwise_pixel(const struct depthwise *p, const int8_t *const *taps
 
 static void depthwise(const struct depthwise *p, const int8_t *in, int8_t *out, int8_t *scratch)
 {
+    const struct window *w = &p->window;
     const int8_t *taps[DEPTHWISE_TAPS];
     if (p->padded != 0) {
-        memset(scratch, (int)p->in_zero_point, (size_t)p->in_channels);
+        memset(scratch, (int)w->in_zero_point, (size_t)w->in_channels);
     }
-    for (int32_t y = 0; y < p->out_height; y++) {
-        const int32_t top = (y * p->stride_height) - p->pad_top;
-        for (int32_t x = 0; x < p->out_width; x++) {
-            const int32_t left = (x * p->stride_width) - p->pad_left;
+    for (int32_t y = 0; y < w->out_height; y++) {
+        const int32_t top = (y * w->stride_height) - w->pad_top;
+        for (int32_t x = 0; x < w->out_width; x++) {
+            const int32_t left = (x * w->stride_width) - w->pad_left;
             int32_t tap = 0;
-            for (int32_t ky = 0; ky < p->kernel_height; ky++) {
-                const int32_t in_y = top + (ky * p->dilation_height);
-                const uint32_t width = (uint32_t)in_y < (uint32_t)p->in_height ? (uint32_t)p->in_width : 0U;
+            for (int32_t ky = 0; ky < w->kernel_height; ky++) {
+                const int32_t in_y = top + (ky * w->dilation_height);
+                const uint32_t width = (uint32_t)in_y < (uint32_t)w->in_height ? (uint32_t)w->in_width : 0U;
                 int32_t in_x = left;
-                for (int32_t kx = 0; kx < p->kernel_width; kx++) {
-                    const int32_t place = ((in_y * p->in_width) + in_x) * p->in_channels;
+                for (int32_t kx = 0; kx < w->kernel_width; kx++) {
+                    const int32_t place = ((in_y * w->in_width) + in_x) * w->in_channels;
                     taps[tap] = (uint32_t)in_x < width ? &in[place] : scratch;
-                    in_x += p->dilation_width;
+                    in_x += w->dilation_width;
                     tap++;
                 }
             }

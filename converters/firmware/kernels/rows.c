@@ -4,7 +4,8 @@
 struct rows {
     const int8_t *weights;  /* [channels][depth] */
     const int32_t *scaling; /* [channels][3]: bias with the input's zero point folded in, multiplier, shift;
-                               * 128 is added to a shift to the right where sums reach 2^30 */
+                               * 128 is added to a shift to the right where sums reach 2^30, 512 to any where the
+                               * result is rounded once */
     int32_t depth;
     int32_t channels;
     int32_t zero_point;
@@ -31,6 +32,11 @@ static inline int8_t row_result(const struct rows *p, const int32_t *scaling, in
 {
     const int32_t shift = scaling[2];
     int32_t result;
+#if defined(ROUNDS_ONCE)
+    if (shift >= ONCE / 2) {
+        result = scaled_once(sum, scaling[1], shift - ONCE);
+    } else
+#endif
 #if defined(__ARM_FEATURE_DSP)
     if (shift < 0) {
         const int32_t high = high_product(2 * sum, scaling[1]);
@@ -73,6 +79,18 @@ static int32_t odd(int32_t four)
 /* row_result of up to four channels at once. */
 static void four_results(const struct rows *p, const int32_t *scaling, int32x4_t sums, mve_pred16_t some, int8_t *out)
 {
+#if defined(ROUNDS_ONCE)
+    if (scaling[2] >= ONCE / 2) {
+        int32_t four[4];
+        vstrwq_s32(four, sums);
+        for (int32_t i = 0; i < 4; i++) {
+            if (((uint32_t)some >> (4 * i)) % 2U != 0U) {
+                out[i] = row_result(p, &scaling[3 * i], four[i]);
+            }
+        }
+        return;
+    }
+#endif
     const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0U, 1), 3U);
     const int32x4_t multipliers = vldrwq_gather_shifted_offset_z_s32(&scaling[1], places, some);
     int32x4_t shifts = vldrwq_gather_shifted_offset_z_s32(&scaling[2], places, some);

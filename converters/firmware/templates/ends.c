@@ -47,8 +47,7 @@ const int8_t *@name@_output(const @name@_context *context, size_t index)
     if (context->arena == NULL) {
         return @NAME@_ERROR_NOT_READY;
     }
-    run(context->arena);
-    return @NAME@_OK;
+    return run(context->arena) == 0 ? @NAME@_OK : @NAME@_ERROR_BACKEND;
 }
 
 @name@_status @name@_classify(const @name@_context *context, @name@_class *top, size_t count)

@@ -6,7 +6,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from edgevision.converters.tflite_graph import read_graph
+from edgevision.graphs.tflite import read_tflite
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None, reason="the extra train is not installed"
@@ -166,5 +166,5 @@ def test_every_case_has_a_name():
 def test_an_operator_answers_as_tflite_micro_does(name, same_as_oracle):
 
     content = converted(*all_cases()[name])
-    assert kind_of(name) in {operator.kind for operator in read_graph(content).operators}
+    assert kind_of(name) in {operator.kind for operator in read_tflite(content).nodes}
     same_as_oracle(content, 25)

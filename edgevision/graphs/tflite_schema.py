@@ -1,4 +1,7 @@
-"""Names of the numbers in TFLite's schema (version 3): operators, and types of tensors as numpy calls them."""
+"""TFLite's schema (version 3), as far as graphs are read with it: field ids, enumerations, and options of operators.
+
+A field's id is its position in its table; a union takes two, its type first.
+"""
 
 _OPERATORS = """
     ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE EMBEDDING_LOOKUP FLOOR
@@ -35,3 +38,77 @@ _DTYPES = """
 """
 OPERATORS = tuple(_OPERATORS.split())
 DTYPES = tuple(_DTYPES.split())
+"""TensorType, in the order of its numbers, as numpy calls them where it has them."""
+PADDINGS = ("SAME", "VALID")
+ACTIVATIONS = ("", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
+"""ActivationFunctionType."""
+CUSTOM = OPERATORS.index("CUSTOM")
+
+
+class Model:
+    """Root."""
+
+    CODES, SUBGRAPHS, BUFFERS = 1, 2, 4
+
+
+class Code:
+    """Which operator; files before 2020 have the byte alone."""
+
+    BYTE, CUSTOM, NUMBER = 0, 1, 3
+
+
+class Subgraph:
+    """One graph."""
+
+    TENSORS, INPUTS, OUTPUTS, OPERATORS = 0, 1, 2, 3
+
+
+class Tensor:
+    """One tensor."""
+
+    SHAPE, TYPE, BUFFER, NAME, QUANTIZATION, VARIABLE, SPARSITY, SIGNATURE = 0, 1, 2, 3, 4, 5, 6, 7
+
+
+class Quantization:
+    """QuantizationParameters."""
+
+    SCALE, ZERO_POINT, AXIS = 2, 3, 6
+
+
+class Operator:
+    """One call of an operator."""
+
+    CODE, INPUTS, OUTPUTS, OPTIONS, PAYLOAD = 0, 1, 2, 4, 5
+
+
+class Buffer:
+    """Constants; with an offset they lie behind the flatbuffer."""
+
+    DATA, OFFSET, SIZE = 0, 1, 2
+
+
+_INT, _BYTE, _FLOAT = "<i", "<b", "<f"
+_WINDOW = {"padding": (0, _BYTE), "stride_w": (1, _INT), "stride_h": (2, _INT)}
+_POOL = {**_WINDOW, "filter_w": (3, _INT), "filter_h": (4, _INT), "fused_activation": (5, _BYTE)}
+_FUSED = {"fused_activation": (0, _BYTE)}
+OPTIONS = {
+    "ADD": _FUSED, "SUB": _FUSED, "MUL": _FUSED,
+    "AVERAGE_POOL_2D": _POOL, "MAX_POOL_2D": _POOL,
+    "CONV_2D": {**_WINDOW, "fused_activation": (3, _BYTE), "dilation_w": (4, _INT), "dilation_h": (5, _INT)},
+    "DEPTHWISE_CONV_2D": {**_WINDOW, "depth_multiplier": (3, _INT), "fused_activation": (4, _BYTE),
+                          "dilation_w": (5, _INT), "dilation_h": (6, _INT)},
+    "TRANSPOSE_CONV": {**_WINDOW, "fused_activation": (3, _BYTE)},
+    "FULLY_CONNECTED": {**_FUSED, "weights_format": (1, _BYTE), "keep_num_dims": (2, _BYTE)},
+    "SOFTMAX": {"beta": (0, _FLOAT)},
+    "CONCATENATION": {"axis": (0, _INT), "fused_activation": (1, _BYTE)},
+    "MEAN": {"keep_dims": (0, _BYTE)},
+    "LEAKY_RELU": {"alpha": (0, _FLOAT)},
+    "RESIZE_BILINEAR": {"align_corners": (2, _BYTE), "half_pixel_centers": (3, _BYTE)},
+    "RESIZE_NEAREST_NEIGHBOR": {"align_corners": (0, _BYTE), "half_pixel_centers": (1, _BYTE)},
+    "SPLIT": {"num_splits": (0, _INT)},
+    "PACK": {"count": (0, _INT), "axis": (1, _INT)},
+    "GATHER": {"axis": (0, _INT), "batch_dims": (1, _INT)},
+    "STRIDED_SLICE": {"begin_mask": (0, _INT), "end_mask": (1, _INT), "ellipsis_mask": (2, _INT),
+                      "new_axis_mask": (3, _INT), "shrink_axis_mask": (4, _INT), "offset": (5, _BYTE)},
+}  # fmt: skip
+"""Operator -> its options: field id and `struct` format; what a file leaves out is 0, dilations 1."""
