@@ -77,5 +77,6 @@ def compiled_tensors(
 
 def _spec(value: Value, layouts: Mapping[int, str]) -> TensorSpec:
     shape = value.shape or ()
-    quant = QuantParams((value.scale,), (value.zero_point,)) if value.scales == 1 and value.scale > 0 else None
+    single = len(value.scales) == 1 and value.scales[0] > 0
+    quant = QuantParams(value.scales, value.zero_points) if single else None
     return TensorSpec(value.name, shape, value.dtype, layouts.get(len(shape), ""), quant)

@@ -100,7 +100,7 @@ class Preprocessing:
         """
         check_image(image)
         fitted, geometry = fit(image, self.height, self.width, self.resize, self.filter, self.pad_value)
-        return _recolor(fitted, self.color), geometry
+        return recolor(fitted, self.color), geometry
 
     def apply(self, image: Array) -> Array:
         """Return the real-valued input, float32 (height, width, channels); raises InputError as `pixels` does."""
@@ -149,7 +149,8 @@ def _whole(name: str, value: Any, low: int, high: int) -> int:
     return whole
 
 
-def _recolor(rgb: Array, color: str) -> Array:
+def recolor(rgb: Array, color: str) -> Array:
+    """Return uint8 RGB (H, W, 3) in the channels of ``color``: (H, W, 1) for GRAY, else (H, W, 3)."""
     if color == "RGB":
         return rgb
     if color == "BGR":

@@ -11,8 +11,9 @@ Filters, each defined to the last bit:
   (floor division); its taps are ``p >> 8`` and the next index (the last one repeats), the weight of the second
   is ``f = p & 255``. With taps ``a b`` above ``c d`` the result is
   ``((a · (256 - fx) + b · fx) · (256 - fy) + (c · (256 - fx) + d · fx) · fy + 32768) >> 16``.
-  Everything fits in 32 bits while ``n_in · n_out`` stays under 2^22.
+  32 bits are enough up to 65535 pixels where the position is stepped from one index to the next with its remainder.
 
+Sizes that keep proportions (`scaled`) are integers too, so that firmware crops and pads where this module does.
 An image that already has the size is returned as it is, whatever the filter.
 """
 
@@ -92,9 +93,10 @@ def fit(image: Array, height: int, width: int, how: str, filter_: str, pad_value
 def _letterbox(
     image: Array, source: tuple[int, int], target: tuple[int, int], filter_: str, pad_value: int
 ) -> tuple[Array, Geometry]:
-    factor = min(target[0] / source[0], target[1] / source[1])
-    height = max(1, min(target[0], round(source[0] * factor)))
-    width = max(1, min(target[1], round(source[1] * factor)))
+    if target[0] * source[1] <= target[1] * source[0]:
+        height, width = target[0], max(1, scaled(source[1], target[0], source[0]))
+    else:
+        height, width = max(1, scaled(source[0], target[1], source[1])), target[1]
     top, left = (target[0] - height) // 2, (target[1] - width) // 2
     canvas = np.full((*target, image.shape[2]), pad_value, dtype=np.uint8)
     canvas[top : top + height, left : left + width] = resample(image, height, width, filter_)
@@ -105,14 +107,21 @@ def _letterbox(
 def _center_crop(
     image: Array, source: tuple[int, int], target: tuple[int, int], filter_: str
 ) -> tuple[Array, Geometry]:
-    factor = max(target[0] / source[0], target[1] / source[1])
-    height = max(1, min(source[0], round(target[0] / factor)))
-    width = max(1, min(source[1], round(target[1] / factor)))
+    if target[0] * source[1] >= target[1] * source[0]:
+        height, width = source[0], max(1, scaled(target[1], source[0], target[0]))
+    else:
+        height, width = max(1, scaled(target[0], source[1], target[1])), source[1]
     top, left = (source[0] - height) // 2, (source[1] - width) // 2
     part = image[top : top + height, left : left + width]
     scale = (target[0] / height, target[1] / width)
     geometry = Geometry(source, target, scale, (-top * scale[0], -left * scale[1]))
     return resample(part, target[0], target[1], filter_), geometry
+
+
+def scaled(length: int, to: int, of: int) -> int:
+    """Return ``length · to / of`` to the nearest integer, of two equally near ones the even one; exact."""
+    whole, rest = divmod(length * to, of)
+    return whole + (2 * rest > of or (2 * rest == of and whole % 2 == 1))
 
 
 def resample(image: Array, height: int, width: int, filter_: str) -> Array:

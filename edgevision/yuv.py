@@ -1,4 +1,4 @@
-"""Camera frames in YUV to RGB.
+"""Camera frames in YUV to RGB, and back.
 
 Standard and range are stated by the source, never guessed: ITU-R BT.601-7 or BT.709-6; limited (luma 16 to 235) or full
 (0 to 255). Each chroma sample is repeated over the pixels that it covers. The arithmetic is 16-bit fixed point, rounded
@@ -6,6 +6,8 @@ half up, and clipped, so that every implementation gives the same bytes.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,20 +32,17 @@ def yuv444_to_rgb(y: Array, u: Array, v: Array, *, matrix: str, full_range: bool
         InputError: The planes are not uint8, or differ in shape.
         ConfigError: An unknown matrix.
     """
-    check_choice("YUV matrix", matrix, MATRICES)
+    fixed = coefficients(matrix, full_range)
     for plane in (y, u, v):
         if plane.dtype != np.uint8 or plane.ndim != 2 or plane.shape != y.shape:
             raise InputError("YUV plane", got=f"{plane.dtype} {list(plane.shape)}", allowed=f"uint8 {list(y.shape)}")
-    red, blue = MATRICES[matrix]
-    green = 1.0 - red - blue
-    luma_gain, chroma_gain, black = (1.0, 1.0, 0) if full_range else (255 / 219, 255 / 224, 16)
-    luma = _fixed(luma_gain) * (y.astype(np.int32) - black) + (1 << 15)
+    luma = fixed.luma * (y.astype(np.int32) - fixed.black) + (1 << 15)
     cb, cr = u.astype(np.int32) - 128, v.astype(np.int32) - 128
-    r = luma + _fixed(2 * (1 - red) * chroma_gain) * cr
-    g = luma - _fixed(2 * (1 - red) * red / green * chroma_gain) * cr
-    g -= _fixed(2 * (1 - blue) * blue / green * chroma_gain) * cb
-    b = luma + _fixed(2 * (1 - blue) * chroma_gain) * cb
-    return np.clip(np.stack([r, g, b], axis=-1) >> 16, 0, 255).astype(np.uint8)
+    r = luma + fixed.red_cr * cr
+    g = luma - fixed.green_cr * cr - fixed.green_cb * cb
+    b = luma + fixed.blue_cb * cb
+    rgb: Array = np.clip(np.stack([r, g, b], axis=-1) >> 16, 0, 255).astype(np.uint8)
+    return rgb
 
 
 def nv12_to_rgb(y: Array, uv: Array, *, matrix: str, full_range: bool) -> Array:
@@ -66,6 +65,63 @@ def yuyv_to_rgb(packed: Array, *, matrix: str, full_range: bool) -> Array:
         raise InputError("YUYV frame", got=list(packed.shape), allowed="[H, even W, 2]")
     u, v = (np.repeat(packed[:, start::2, 1], 2, axis=1) for start in (0, 1))
     return yuv444_to_rgb(packed[..., 0], u, v, matrix=matrix, full_range=full_range)
+
+
+def rgb_to_yuv444(image: Array, *, matrix: str, full_range: bool) -> tuple[Array, Array, Array]:
+    """Convert uint8 RGB (H, W, 3) to three uint8 planes (H, W): Y, Cb, Cr, each the nearest to the real value.
+
+    Raises:
+        ConfigError: An unknown matrix.
+    """
+    check_choice("YUV matrix", matrix, MATRICES)
+    red, blue = MATRICES[matrix]
+    luma_gain, chroma_gain, black = (1.0, 1.0, 0) if full_range else (219 / 255, 224 / 255, 16)
+    r, g, b = np.moveaxis(image.astype(np.float64), -1, 0)
+    luma = red * r + (1.0 - red - blue) * g + blue * b
+    real = (
+        luma_gain * luma + black,
+        chroma_gain * (b - luma) / (2 * (1 - blue)) + 128,
+        chroma_gain * (r - luma) / (2 * (1 - red)) + 128,
+    )
+    y, u, v = (np.clip(np.rint(plane), 0, 255).astype(np.uint8) for plane in real)
+    return y, u, v
+
+
+@dataclass(frozen=True)
+class YuvCoefficients:
+    """The integers of the conversion to RGB; all but ``black`` are 65536 times a real number.
+
+    Attributes:
+        black: Luma of black.
+        luma: Per level of luma.
+        red_cr: Red per level of Cr.
+        green_cb: Green per level of Cb, subtracted.
+        green_cr: Green per level of Cr, subtracted.
+        blue_cb: Blue per level of Cb.
+    """
+
+    black: int
+    luma: int
+    red_cr: int
+    green_cb: int
+    green_cr: int
+    blue_cb: int
+
+
+def coefficients(matrix: str, full_range: bool) -> YuvCoefficients:
+    """Return the integers of a matrix and range; raises ConfigError for an unknown matrix."""
+    check_choice("YUV matrix", matrix, MATRICES)
+    red, blue = MATRICES[matrix]
+    green = 1.0 - red - blue
+    luma_gain, chroma_gain, black = (1.0, 1.0, 0) if full_range else (255 / 219, 255 / 224, 16)
+    return YuvCoefficients(
+        black,
+        _fixed(luma_gain),
+        _fixed(2 * (1 - red) * chroma_gain),
+        _fixed(2 * (1 - blue) * blue / green * chroma_gain),
+        _fixed(2 * (1 - red) * red / green * chroma_gain),
+        _fixed(2 * (1 - blue) * chroma_gain),
+    )
 
 
 def _fixed(value: float) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files as resources
 from pathlib import Path
@@ -14,12 +14,15 @@ from edgevision.converters.firmware import size, vectors
 from edgevision.converters.firmware.arena import plan_arena
 from edgevision.converters.firmware.cmsis import BACKENDS, with_cmsis
 from edgevision.converters.firmware.fixed_point import ROUNDINGS
+from edgevision.converters.firmware.frames import FrameInput, frame_input, frame_sources
+from edgevision.converters.firmware.golden_frames import frames_selftest, golden_frames, golden_images
 from edgevision.converters.firmware.lowering import Program, lower
 from edgevision.converters.firmware.source import Names, code, header
 from edgevision.converters.firmware.targets import TARGETS
 from edgevision.documents import pretty_json
 from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
 from edgevision.files import check_place, sha256_file
+from edgevision.frames import FRAME_FORMATS
 from edgevision.graphs import Graph, Value, read_graph
 from edgevision.lifetimes import Layout
 from edgevision.manifest import LineageStep
@@ -63,6 +66,8 @@ def firmware(
     backend: str = BACKENDS[0],
     max_ram: int | None = None,
     max_flash: int | None = None,
+    frames: Sequence[str] | None = None,
+    filter: str | None = None,
     overwrite: bool = False,
 ) -> Firmware:
     """Generate C99 from an int8 ``.tflite`` model and write it as the artifact ``<out>/<name>-c-static_wi8_ai8``.
@@ -81,12 +86,17 @@ def firmware(
         target: The processor that sizes are measured and the board example is made for, one of `targets.TARGETS`.
         max_ram: The most bytes that the arena may have.
         max_flash: The most bytes that code and constants may have; code counts where the target's compiler is here.
+        frames: Formats of camera frames that ``<name>_preprocess`` takes, some of `edgevision.frames.FRAME_FORMATS`:
+            all by default where the preprocessing is known; an empty sequence for none.
+        filter: The filter that frames are resized with, one of `frames.FRAME_FILTERS`, instead of the one that the
+            artifact's preprocessing has. The new artifact's preprocessing says so: evaluate it again.
         overwrite: Whether an artifact that is there may be replaced.
 
     Raises:
         ConfigError: A name or target that makes no sense, or a place that is taken.
         ArtifactError: The model file is damaged.
-        IncompatibleModelError: Operators that are not supported, all of them with reasons; or it does not fit.
+        IncompatibleModelError: Operators that are not supported, all of them with reasons; preprocessing that
+            firmware does not compute; or it does not fit.
         BackendUnavailableError: No C compiler here to compute the golden vectors with.
     """
     _check_name(name)
@@ -104,18 +114,23 @@ def firmware(
     program = with_cmsis(portable, target) if backend == "cmsis-nn" else portable
     arena = plan_arena(program)
     names = Names(name, source.manifest.labels or (), sha256_file(source.model_file))
-    _check_labels(program.graph, names)
+    camera = _camera(source, program.graph, frames, filter)
+    _check_labels(source, program.graph, names, camera)
     files = _sources(program, arena, names)
     measured = size.compiled(files, name, target) if backend == "c99" else None
     settings = {"target": target, "rounding": rounding, "backend": backend}
-    report = {**_report(program, arena, names), **settings, "measured": measured}
+    around = {} if camera is None else frame_sources(camera, names)
+    shown = None if camera is None else _frames_report(camera, {**files, **around}, names, target)
+    report = {**_report(program, arena, names), **settings, "measured": measured, "frames": shown}
     _check_fits(report, max_ram, max_flash)
     if backend != "c99":  # which has the same answers, and compiles here
         arena = plan_arena(portable)
-    files |= _selftest(portable, arena, names, files if backend == "c99" else _sources(portable, arena, names))
-    files |= _build_files(names, target, backend)
+    here = files if backend == "c99" else _sources(portable, arena, names)
+    files |= around
+    files |= _selftest(source, portable, arena, names, here, camera)
+    files |= _build_files(names, target, backend, camera)
     files[REPORT] = pretty_json(report)
-    artifact = _write(source, program.graph, place, files, {"name": name, **settings}, overwrite)
+    artifact = _write(source, program.graph, place, files, {"name": name, **settings}, camera, overwrite)
     return Firmware(artifact, report)
 
 
@@ -138,12 +153,27 @@ def _opened(model: str | Path | Artifact) -> Artifact:
     return found
 
 
-def _check_labels(graph: Graph, names: Names) -> None:
-    scores = graph.values[graph.outputs[0]].elements
-    if names.labels and len(names.labels) != scores:
+def _camera(source: Artifact, graph: Graph, frames: Sequence[str] | None, filter_: str | None) -> FrameInput | None:
+    manifest = source.manifest
+    inputs, outputs = _specs(graph, graph.inputs, manifest.inputs), _specs(graph, graph.outputs, manifest.outputs)
+    return frame_input(manifest, inputs, outputs, frames, filter_)
+
+
+def _check_labels(source: Artifact, graph: Graph, names: Names, camera: FrameInput | None) -> None:
+    if camera is not None and camera.detection is not None:
+        classes, what = camera.detection.classes, "class"
+    elif source.manifest.task == "detection":
+        return  # how many classes there are is known to the decoder alone
+    else:
+        classes, what = graph.values[graph.outputs[0]].elements, "score"
+    if names.labels and len(names.labels) != classes:
         raise ConfigError(
-            "labels of the artifact", got=f"{len(names.labels)} labels", allowed=f"{scores}, one per score"
+            "labels of the artifact", got=f"{len(names.labels)} labels", allowed=f"{classes}, one per {what}"
         )
+
+
+def _frames_report(camera: FrameInput, files: Mapping[str, str], names: Names, target: str) -> dict[str, Any]:
+    return {**camera.report(), "measured": size.compiled(files, f"{names.name}_io", target)}
 
 
 def _report(program: Program, arena: Layout, names: Names) -> dict[str, Any]:
@@ -179,8 +209,10 @@ def _check_fits(report: Mapping[str, Any], max_ram: int | None, max_flash: int |
             "the model does not fit: RAM", got=f"{ram:,} bytes ({holders} at once)", allowed=f"{max_ram:,} bytes",
             next_step="a smaller input or fewer channels: edgevision prune --method channels",
         )  # fmt: skip
-    measured = report["measured"]
+    measured, frames = report["measured"], report["frames"]
     flash = measured["flash_bytes"] if measured else report["constant_bytes"]
+    if frames is not None:
+        flash += frames["measured"]["flash_bytes"] if measured else frames["constant_bytes"]
     if max_flash is not None and flash > max_flash:
         what = "code and constants" if measured else "constants alone"
         raise IncompatibleModelError(
@@ -193,15 +225,31 @@ def _sources(program: Program, arena: Layout, names: Names) -> dict[str, str]:
     return {f"{names.name}.c": code(program, arena, names), f"{names.name}.h": header(program, arena, names)}
 
 
-def _selftest(program: Program, arena: Layout, names: Names, sources: Mapping[str, str]) -> dict[str, str]:
+def _selftest(
+    source: Artifact,
+    program: Program,
+    arena: Layout,
+    names: Names,
+    sources: Mapping[str, str],
+    camera: FrameInput | None,
+) -> dict[str, str]:
     graph = program.graph
     inputs, outputs = ([graph.values[name].elements for name in side] for side in (graph.inputs, graph.outputs))
-    drawn = vectors.draw_inputs(inputs)
-    results = vectors.answers(sources, names.name, arena.plan.peak, inputs, outputs, drawn)
+    images = golden_images(source, len(FRAME_FORMATS))
+    framed = [] if camera is None else golden_frames(camera, images)
+    shown = [] if camera is None or source.golden() is None else [camera.bound(image)[0] for image in images]
+    drawn = vectors.draw_inputs(inputs, [[tensor.reshape(-1)] for tensor in shown])
+    seen = [[item.tensor.reshape(-1)] for item in framed]
+    results = vectors.answers(sources, names.name, arena.plan.peak, inputs, outputs, [*drawn, *seen])
+    spec = _specs(graph, graph.outputs, ())[0]
+    scores = [row[0] for row in results[len(drawn) :]]
     marks = {
-        "CONSTANTS": vectors.constants(drawn, results),
+        "CONSTANTS": vectors.constants(drawn, results[: len(drawn)]),
         "INPUT_SIZES": ", ".join(f"{count}U" for count in inputs),
         "OUTPUT_SIZES": ", ".join(f"{count}U" for count in outputs),
+        "HEADER": f"{names.name}.h" if camera is None else f"{names.name}_io.h",
+        "FRAMES": "" if camera is None else frames_selftest(framed, scores, spec, names),
+        "FRAMES_TESTED": "0" if camera is None else "frames_that_differ(&context)",
     }
     return {
         f"{names.name}_selftest.c": _template("selftest.c", names, marks),
@@ -209,8 +257,9 @@ def _selftest(program: Program, arena: Layout, names: Names, sources: Mapping[st
     }
 
 
-def _build_files(names: Names, target: str, backend: str) -> dict[str, str]:
+def _build_files(names: Names, target: str, backend: str, camera: FrameInput | None) -> dict[str, str]:
     board = TARGETS[target]
+    sources = [f"{names.name}.c"] if camera is None else [f"{names.name}.c", f"{names.name}_io.c"]
     marks = {
         "MACHINE": board.machine,
         "CODE_ORIGIN": f"0x{board.code[0]:08X}",
@@ -220,7 +269,9 @@ def _build_files(names: Names, target: str, backend: str) -> dict[str, str]:
         "INSTRUCTIONS_PER_TICK": str(1_000_000_000 // board.clock_hz),
     }
     return {
-        "CMakeLists.txt": _template("CMakeLists.txt", names, {"LIBRARIES": _LIBRARIES[backend]}),
+        "CMakeLists.txt": _template(
+            "CMakeLists.txt", names, {"SOURCES": " ".join(sources), "LIBRARIES": _LIBRARIES[backend]}
+        ),
         "examples/host_main.c": _template("host_main.c", names, {}),
         "examples/board/main.c": _template("board_main.c", names, marks),
         "examples/board/startup.c": _template("startup.c", names, {}),
@@ -236,11 +287,22 @@ def _template(file: str, names: Names, marks: Mapping[str, str]) -> str:
 
 
 def _write(
-    source: Artifact, graph: Graph, place: Path, files: Mapping[str, str], settings: Mapping[str, str], overwrite: bool
+    source: Artifact,
+    graph: Graph,
+    place: Path,
+    files: Mapping[str, str],
+    settings: Mapping[str, str],
+    camera: FrameInput | None,
+    overwrite: bool,
 ) -> Artifact:
     manifest = source.manifest
     golden = source.golden()
-    step = LineageStep("firmware", settings, versions("edgevision"))
+    preprocessing = manifest.preprocessing if camera is None else camera.bound.preprocessing
+    parameters: dict[str, Any] = dict(settings)
+    if camera is not None and preprocessing != manifest.preprocessing:
+        parameters["filter"] = camera.bound.preprocessing.filter
+        golden = None if golden is None else replace(golden, float_outputs=())  # they were of other pixels
+    step = LineageStep("firmware", parameters, versions("edgevision"))
     fields = {
         "format": "c",
         "name": settings["name"],
@@ -248,7 +310,7 @@ def _write(
         "labels": manifest.labels,
         "inputs": _specs(graph, graph.inputs, manifest.inputs),
         "outputs": _specs(graph, graph.outputs, manifest.outputs),
-        "preprocessing": manifest.preprocessing,
+        "preprocessing": preprocessing,
         "decoding": manifest.decoding,
         "scheme": "static_wi8_ai8",
         "source_sha256": source.sha256,

@@ -69,14 +69,19 @@ def _constant_inputs(program: Program, step: Step) -> int:
 def compiled(files: Mapping[str, str], name: str, target: str) -> dict[str, Any] | None:
     """Return flash and static RAM of ``<name>.c`` as the target's compiler makes it at -O2; None without a compiler.
 
+    Args:
+        files: The sources, headers among them.
+        name: Which of them.
+        target: The processor.
+
     Raises:
         IncompatibleModelError: It does not compile.
     """
     if shutil.which(COMPILER) is None or shutil.which(SIZE) is None:
         return None
     with tempfile.TemporaryDirectory(prefix="edgevision-size-") as folder:
-        for file in (f"{name}.c", f"{name}.h"):
-            (Path(folder) / file).write_text(files[file], encoding="utf-8")
+        for file, content in files.items():
+            (Path(folder) / file).write_text(content, encoding="utf-8")
         source, made = Path(folder) / f"{name}.c", Path(folder) / f"{name}.o"
         flags = (*FLAGS, "-ffunction-sections", "-fdata-sections", *TARGETS[target].flags)
         run_compiler([COMPILER, *flags, "-c", str(source), "-o", str(made)], f"{name}.c for {target}")

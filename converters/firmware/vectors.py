@@ -12,15 +12,21 @@ from edgevision.converters.firmware.source import array
 from edgevision.firmware_library import FirmwareLibrary
 from edgevision.tensors import Array
 
-RANDOM = 2
+COUNT = 4
 SEED = 0
 
 
-def draw_inputs(sizes: Sequence[int]) -> list[list[Array]]:
-    """Return inputs to test with: both ends of the range, then random ones; each is int8 (bytes,) per input."""
+def draw_inputs(sizes: Sequence[int], golden: Sequence[Sequence[Array]] = ()) -> list[list[Array]]:
+    """Return `COUNT` inputs to test with: both ends of the range, golden ones, then random ones.
+
+    Each is int8 (bytes,) per input.
+    """
     draw = np.random.default_rng(SEED)
-    ends = [[np.full(size, value, np.int8) for size in sizes] for value in (-128, 127)]
-    return ends + [[draw.integers(-128, 128, size).astype(np.int8) for size in sizes] for _ in range(RANDOM)]
+    found = [[np.full(size, value, np.int8) for size in sizes] for value in (-128, 127)]
+    found += [list(row) for row in golden[: COUNT - len(found)]]
+    while len(found) < COUNT:
+        found.append([draw.integers(-128, 128, size).astype(np.int8) for size in sizes])
+    return found
 
 
 def answers(

@@ -72,8 +72,8 @@ def _scaled(unscaled: tuple[str, ...]) -> Rule:
 @rule("quantize its tensors with one scale each")
 def one_scale(graph: Graph, node: Node) -> str | None:
     """Only convolutions and fully connected layers have a scale for each channel."""
-    bad = next((v for v in (*_data(graph, node), *graph.constants_of(node)) if v.scales > 1), None)
-    return None if bad is None or node.kind in _PER_CHANNEL else f"{bad.scales} scales"
+    bad = next((v for v in (*_data(graph, node), *graph.constants_of(node)) if len(v.scales) > 1), None)
+    return None if bad is None or node.kind in _PER_CHANNEL else f"{len(bad.scales)} scales"
 
 
 @rule("quantize weights to 8 bits")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +12,13 @@ from edgevision.cli.command import command
 from edgevision.cli.options import Choice, model_argument, out_option, overwrite_option
 from edgevision.cli.output import facts, show, table, working
 
+if TYPE_CHECKING:
+    from edgevision.manifest import Manifest
+
 BACKENDS = ("c99", "cmsis-nn")
 ROUNDINGS = ("tflite-micro", "litert")
 TARGETS = ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+FILTERS = ("linear_fixed", "nearest")
 
 
 class Bytes(click.ParamType):  # type: ignore[type-arg]
@@ -34,9 +38,23 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]
         return int(found[1]) << {"": 0, "K": 10, "M": 20}[found[2]]
 
 
+class Frames(click.ParamType):  # type: ignore[type-arg]
+    """Formats of camera frames with commas between them, or ``none``."""
+
+    name = "frames"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Return what stands for the value in the help."""
+        return "A,B|none"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return the names, none for ``none``."""
+        return () if value == "none" else tuple(part.strip() for part in str(value).split(","))
+
+
 @command(
     "firmware",
-    "edgevision firmware runs/resnet8-tflite-static_wi8_ai8 --name cam --target cortex-m7 --max-ram 128K",
+    "edgevision firmware runs/resnet8-tflite-static_wi8_ai8 --name cam --filter linear_fixed --max-ram 128K",
 )
 @model_argument()
 @click.option("--name", default="model", show_default=True, help="Prefix of files, functions and types.")
@@ -53,6 +71,14 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]
 )  # fmt: skip
 @click.option("--max-ram", type=Bytes(), help="The most bytes that the arena may have.")
 @click.option("--max-flash", type=Bytes(), help="The most bytes that code and constants may have.")
+@click.option(
+    "--frames",
+    type=Frames(),
+    help="Camera formats to take: gray8, rgb565, rgb888, yuyv, nv12.  [default: all, if the preprocessing is known]",
+)
+@click.option(
+    "--filter", "filter", type=Choice(FILTERS), help="Resize frames with this instead of the declared filter."
+)
 @out_option("runs")
 @overwrite_option
 def firmware(model: Path, out: Path, **options: Any) -> None:
@@ -60,15 +86,17 @@ def firmware(model: Path, out: Path, **options: Any) -> None:
 
     The code allocates nothing, needs memcpy and memset alone, and computes bit for bit what TFLite Micro computes, or
     with --rounding litert what LiteRT's reference kernels do.
-    Beside it: a selftest with golden vectors, CMake and board files, and firmware.json with RAM, flash and operations.
-    Flash includes the code where arm-none-eabi-gcc is installed.
+    Where the preprocessing is known, NAME_io.c computes it for camera frames, bit for bit what evaluate and predict
+    compute; it has to be declared with a filter that needs integers alone, or --filter declares one for the firmware.
+    Beside it: a selftest with golden vectors and frames, CMake and board files, and firmware.json with RAM, flash and
+    operations. Flash includes the code where arm-none-eabi-gcc is installed.
     """
     from edgevision.converters.firmware import firmware as generate
 
     with working("generating"):
         made = generate(model, out, **options)
     report = made.report
-    measured = report["measured"]
+    measured, frames = report["measured"], report["frames"]
     summary = {
         "artifact": made.artifact.path,
         "RAM": f"{report['ram']['arena_bytes']:,} bytes" + (", the least possible" if report["ram"]["optimal"] else ""),
@@ -77,6 +105,8 @@ def firmware(model: Path, out: Path, **options: Any) -> None:
         if measured
         else None,
         "MACs": f"{report['macs']:,}",
+        "frames": _frames(frames) if frames else "none: left to the caller",
+        "boxes": _boxes(made.artifact.manifest, frames),
     }
     rows = [
         [row["kind"], row["output"].split(";")[0][-40:], f"{row['macs']:,}", f"{row['constant_bytes']:,}"]
@@ -84,3 +114,17 @@ def firmware(model: Path, out: Path, **options: Any) -> None:
     ]
     text = f"{facts(summary)}\n\n{table(['operator', 'output', 'MACs', 'constant bytes'], rows)}"
     show({"artifact": str(made.artifact.path), "firmware": report}, text)
+
+
+def _frames(report: dict[str, Any]) -> str:
+    declared, measured = report["preprocessing"], report["measured"]
+    flash = f", {measured['flash_bytes']:,} bytes of flash" if measured else ""
+    size = f"{declared['height']}x{declared['width']}"
+    return f"{', '.join(report['formats'])}: {declared['resize']} to {size} with {declared['filter']}{flash}"
+
+
+def _boxes(manifest: Manifest, frames: dict[str, Any] | None) -> str | None:
+    if manifest.task != "detection":
+        return None
+    decoder = manifest.decoding.get("decoder", "no decoder")
+    return decoder if frames and frames["detection"] else f"none: left to the caller ({decoder})"

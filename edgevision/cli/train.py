@@ -42,6 +42,14 @@ ARCHITECTURES = ("cnn", "resnet8", "resnet20", "mobilenet_v1", "mobilenet_v2")
     help="How an image is fitted to the input.",
 )
 @click.option(
+    "--filter",
+    "filter_",
+    type=Choice(("bilinear", "area", "linear_fixed", "nearest")),
+    default="bilinear",
+    show_default=True,
+    help="How it is resampled; firmware computes linear_fixed and nearest.",
+)
+@click.option(
     "--mean", type=float, default=128.0, show_default=True, help="Subtracted from each pixel value, 0 to 255."
 )
 @click.option("--std", type=float, default=64.0, show_default=True, help="Divided by, in pixel units.")
@@ -103,6 +111,7 @@ def train(
     data: str,
     size: tuple[int, int] | None,
     resize: str,
+    filter_: str,
     mean: float,
     std: float,
     distribute: bool,
@@ -125,7 +134,7 @@ def train(
     config = TrainingConfig(**settings)
     images, test = open_splits(data)
     height, width = size or images.image(0).shape[:2]
-    preprocessing = Preprocessing(height, width, resize=resize, mean=(mean,), std=(std,))
+    preprocessing = Preprocessing(height, width, resize=resize, filter=filter_, mean=(mean,), std=(std,))
     with working(f"training {config.architecture}") as line:
         artifact = train_artifact(
             images, preprocessing, config, out, test=test, data_name=Path(data).name, resume=resume,

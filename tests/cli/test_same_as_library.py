@@ -21,6 +21,7 @@ from edgevision.converters.distillation import Distillation
 from edgevision.converters.firmware import firmware
 from edgevision.converters.firmware.cmsis import BACKENDS
 from edgevision.converters.firmware.fixed_point import ROUNDINGS
+from edgevision.converters.firmware.frames import FRAME_FILTERS
 from edgevision.converters.firmware.targets import TARGETS as CORES
 from edgevision.converters.formats import COMPRESSED_FORMATS, FORMATS, QUANTIZED_FORMATS, SCHEMES
 from edgevision.converters.golden_samples import POLICIES
@@ -37,7 +38,7 @@ from edgevision.export import export
 from edgevision.predict import predict
 from edgevision.preprocessing import COLORS
 from edgevision.remote import benchmark_there
-from edgevision.resize import RESIZES
+from edgevision.resize import FILTERS, RESIZES
 from edgevision.tasks.classification import ACTIVATIONS
 from edgevision.train.architectures import ARCHITECTURES
 from edgevision.train.config import OPTIMIZERS, TrainingConfig
@@ -64,6 +65,7 @@ def options(command: str) -> dict[str, click.Option]:
         ("train", "schedule", SCHEDULES),
         ("train", "augment", AUGMENTATIONS),
         ("train", "resize", RESIZES),
+        ("train", "filter_", FILTERS),
         ("prune", "schedule", PRUNING_SCHEDULES),
         ("prune", "allocation", ALLOCATIONS),
         ("prune", "importance", IMPORTANCES),
@@ -84,6 +86,7 @@ def options(command: str) -> dict[str, click.Option]:
         ("firmware", "target", CORES),
         ("firmware", "rounding", ROUNDINGS),
         ("firmware", "backend", BACKENDS),
+        ("firmware", "filter", FRAME_FILTERS),
         ("adopt", "task", TASKS),
         ("adopt", "activation", ACTIVATIONS),
         ("adopt", "color", COLORS),

@@ -1,10 +1,12 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgevision.resize import FILTERS, RESIZES, fit, resample
+from edgevision.resize import FILTERS, RESIZES, fit, resample, scaled
 
 RNG = np.random.default_rng(0)
 SIZES = st.integers(1, 24)
@@ -133,3 +135,8 @@ def test_boxes_outside_are_clipped_to_the_image():
 def test_extreme_proportions_still_give_an_image(how, n, m):
     pixels, _ = fit(np.zeros((n, m, 3), np.uint8), 8, 8, how, "bilinear")
     assert pixels.shape == (8, 8, 3)
+
+
+@given(*[st.integers(1, 65535)] * 3)
+def test_proportions_are_exact_and_ties_go_to_the_even_size(length, to, of):
+    assert scaled(length, to, of) == round(Fraction(length * to, of))

@@ -20,7 +20,12 @@ typedef enum {
     @NAME@_ERROR_ALIGNMENT = 3,  /* an arena at no multiple of @NAME@_ARENA_ALIGNMENT */
     @NAME@_ERROR_NOT_READY = 4,  /* @name@_init has not succeeded */
     @NAME@_ERROR_ARGUMENT = 5,   /* a number out of its range */
-    @NAME@_ERROR_BACKEND = 6     /* CMSIS-NN, where it computes, refuses a layer or wants more scratch memory */
+    @NAME@_ERROR_BACKEND = 6,    /* CMSIS-NN, where it computes, refuses a layer or wants more scratch memory */
+    @NAME@_ERROR_FORMAT = 7,     /* a frame's format: unknown, or not among those generated */
+    @NAME@_ERROR_ENCODING = 8,   /* a YUV frame that does not say what its numbers mean */
+    @NAME@_ERROR_SIZE = 9,       /* a frame's width or height: 0, over 65535, or odd where pixels come in pairs */
+    @NAME@_ERROR_STRIDE = 10,    /* a stride under the bytes of a row */
+    @NAME@_ERROR_BYTES = 11      /* a plane with fewer bytes than its rows take */
 } @name@_status;
 
 /* One user of the model; several with an arena each may run at the same time. */

@@ -3,9 +3,11 @@
 
 #include <string.h>
 
-#include "@name@.h"
+#include "@HEADER@"
 
 @CONSTANTS@
+
+@FRAMES@
 
 static const uint32_t input_sizes[@NAME@_INPUTS] = {@INPUT_SIZES@};
 static const uint32_t output_sizes[@NAME@_OUTPUTS] = {@OUTPUT_SIZES@};
@@ -36,5 +38,5 @@ int @name@_selftest(void *arena, size_t bytes)
         }
         failures += differs;
     }
-    return failures;
+    return failures + @FRAMES_TESTED@;
 }

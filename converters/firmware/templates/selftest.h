@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* How many golden vectors the model answers otherwise than it should; -1 when it does not run. */
+/* How many golden vectors and frames the model answers otherwise than it should; -1 when it does not run. */
 int @name@_selftest(void *arena, size_t bytes);
 
 #ifdef __cplusplus

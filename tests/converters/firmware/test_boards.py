@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from edgevision.adopt import adopt
 from edgevision.converters.firmware import firmware
 from edgevision.converters.firmware.targets import TARGETS
 
@@ -45,9 +46,7 @@ LIMITS = {
 def run_board(made, target, program, *flags):
     """Build the board example with every warning an error; return what it prints in the emulator."""
     folder, board = made.artifact.path, TARGETS[target]
-    sources = [
-        folder / name for name in ("cam.c", "cam_selftest.c", "examples/board/main.c", "examples/board/startup.c")
-    ]
+    sources = [*sorted(folder.glob("cam*.c")), *sorted((folder / "examples/board").glob("*.c"))]
     command = [
         "arm-none-eabi-gcc", "-std=gnu99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Werror", *board.flags, *flags,
         "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-nostartfiles",
@@ -92,6 +91,20 @@ def test_vector_instructions_take_at_most_a_third_of_portable_ones(mlperf_model,
 def test_results_that_are_rounded_once_are_the_same_on_every_board(mlperf_model, target, tmp_path):
     made = firmware(mlperf_model, tmp_path / "out", name="cam", target=target, rounding="litert")
     assert counted(run_board(made, target, tmp_path / "program.elf")) > 0
+
+
+@pytest.mark.parametrize("mlperf_model", ["resnet8"], indirect=True)
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_the_selftest_with_frames_holds_on_every_board(mlperf_model, target, tmp_path):
+    preprocessing = {"filter": "linear_fixed", "resize": "center_crop"}
+    source = adopt(mlperf_model, tmp_path / "source", preprocessing=preprocessing)
+    made = firmware(source, tmp_path / "out", name="cam", target=target)
+    done = run_board(made, target, tmp_path / "program.elf")
+    assert done.returncode == 0 and "vectors that differ: 0\n" in done.stderr, done.stdout + done.stderr
+    text = (made.artifact.path / "cam_io.c").read_text()
+    (made.artifact.path / "cam_io.c").write_text(text.replace("+ 32768U) >> 16U", "+ 32700U) >> 16U"))
+    spoiled = run_board(made, target, tmp_path / "spoiled.elf")
+    assert spoiled.returncode == 1 and "vectors that differ: 5\n" in spoiled.stderr, spoiled.stdout + spoiled.stderr
 
 
 def test_a_selftest_that_fails_is_the_exit_code(mlperf_model, tmp_path):
