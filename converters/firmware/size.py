@@ -17,7 +17,7 @@ from edgevision.firmware_library import FLAGS, run_compiler
 from edgevision.lifetimes import Layout
 
 CODE_ROOM_BYTES = 8 << 10
-"""More than the code of any model in the tests on any of the five processors; the largest has not 7 kB."""
+"""More than the code of any model in the tests on any of the five processors: a MobileNetV2 has the most, 5,564."""
 COMPILER, SIZE = "arm-none-eabi-gcc", "arm-none-eabi-size"
 
 

@@ -172,7 +172,7 @@ def same_scale(graph: Graph, node: Node) -> str | None:
     """Both inputs have the scale and zero point of the output."""
     made = graph.outputs_of(node)[0]
     values = (*graph.inputs_of(node), *graph.constants_of(node))
-    same = all((v.scale, v.zero_point) == (made.scale, made.zero_point) for v in values)
+    same = all((v.scales, v.zero_points) == (made.scales, made.zero_points) for v in values)
     return None if same else "other scales"
 
 
