@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -44,11 +43,7 @@ def _half(content: bytes, name: str) -> bytes:
     with vendor_step(f"float16 conversion of {name}"):
         model = require("onnx").load_from_string(content)
         _check_half(model, name)
-        before = list(sys.path)
-        try:  # the vendor's package puts its folder on the path
-            convert = require("onnxruntime.transformers.float16").convert_float_to_float16
-        finally:
-            sys.path[:] = before
+        convert = require("onnxruntime.transformers.float16").convert_float_to_float16
         made = require("onnxruntime.quantization.onnx_model").ONNXModel(convert(model, keep_io_types=True))
         made.topological_sort()
         require("onnx.checker").check_model(made.model, full_check=True)

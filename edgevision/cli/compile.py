@@ -1,4 +1,4 @@
-"""``edgevision compile``: a TFLite artifact for an accelerator, by its vendor's compiler."""
+"""``edgevision compile``: an artifact for an accelerator, by its vendor's compiler."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from edgevision.cli.output import facts, show, working
 TARGETS = (
     "edgetpu", "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u65-512",
     "ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048",
+    "tensorrt",
 )  # fmt: skip
 
 
-@command("compile", "edgevision compile runs/resnet8-tflite-static_wi8_ai8 --target ethos-u55-128")
+@command(
+    "compile",
+    "edgevision compile runs/resnet8-tflite-static_wi8_ai8 --target ethos-u55-128",
+    "edgevision compile plan --target tensorrt",
+)
 @model_argument()
 @click.option("--target", required=True, type=Choice(TARGETS), help="The accelerator.")
 @click.option("--system-config", metavar="SECTION", help="Vela: the chip's clocks and memories.  [default: Arm's]")
@@ -28,7 +33,8 @@ def compile_(
 ) -> None:
     """Compile MODEL, a quantized TFLite model, and say which operators are left to the processor and what it costs.
 
-    Needs edgetpu_compiler on the PATH for edgetpu, and the extra vela for the others.
+    Needs edgetpu_compiler on the PATH for edgetpu, and the extra vela for Ethos-U. For tensorrt, MODEL is a plan
+    (convert --to tensorrt-plan), or an engine of another machine, and it is built here, for this machine's GPU or DLA.
     """
     from edgevision.cli.models import open_model
     from edgevision.compiling import compile_for
@@ -39,8 +45,11 @@ def compile_(
     report = made.report
     known: dict[str, object] = {
         "artifact": made.artifact.path, "by": report.by,
-        "mapped": f"{report.mapped} of {len(report.placements)} operators",
-        **{name.replace("_", " "): f"{value:,}" for name, value in report.facts.items()},
+        "mapped": f"{report.mapped} of {len(report.placements)} {'layers' if target == 'tensorrt' else 'operators'}",
+        **{
+            name.replace("_", " "): value if isinstance(value, str) else f"{value:,}"
+            for name, value in report.facts.items()
+        },
     }  # fmt: skip
     lines = [f"on the processor: {p.kind} {p.index} ({p.name}): {p.reason}" for p in report.on_cpu]
     lines += [f"differs from check: {line}" for line in made.differences]
