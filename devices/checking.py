@@ -9,9 +9,12 @@ from edgevision.devices.edgetpu import ACCELERATOR, predict_mapping
 from edgevision.devices.profile import DeviceProfile, Way
 from edgevision.devices.rules.sets import rule_set
 from edgevision.graphs import Graph
-from edgevision.mapping import CPU, NOWHERE, MappingReport, Placement
+from edgevision.mapping import CPU, GPU, NOWHERE, MappingReport, Placement
 
 RUNS, PARTLY, NO = "runs", "runs partly on CPU", "does not run"
+PARTLY_GPU = "runs partly on GPU"
+"""Of a DLA: what it does not take runs on the GPU beside it, as TensorRT's GPU fallback has it."""
+VERDICTS = (RUNS, PARTLY_GPU, PARTLY, NO)
 PYTHON_FLOOR, GLIBC_FLOOR = (3, 10), (2, 27)
 """What edgevision asks for, and what the wheels of ai-edge-litert are built for."""
 LEGACY_PYTHON = (3, 11)
@@ -42,7 +45,7 @@ class Check:
 
     Attributes:
         profile: The device.
-        verdict: `RUNS`, `PARTLY` or `NO`.
+        verdict: One of `VERDICTS`.
         way: How it would run; None where the format has no way.
         reasons: Why it does not run, or not all of it on the accelerator; and what the installation needs.
         mapping: Where each operator runs; None where the format has no way.
@@ -82,7 +85,7 @@ def check_model(graph: Graph, profile: DeviceProfile) -> Check:
         )  # fmt: skip
         return Check(profile.name, NO, None, (reason, *_install(profile)), None)
     checks = [_check_way(graph, profile, way) for way in ways]
-    return min(checks, key=lambda check: (RUNS, PARTLY, NO).index(check.verdict))
+    return min(checks, key=lambda check: VERDICTS.index(check.verdict))
 
 
 def _compiled_for(graph: Graph, way: Way) -> bool:
@@ -97,7 +100,8 @@ def _check_way(graph: Graph, profile: DeviceProfile, way: Way) -> Check:
         if placed.reason
     ]
     refused = bool(reasons)
-    verdict = RUNS if not refused else PARTLY if way.fallback and mapping.mapped else NO
+    partly = PARTLY_GPU if way.rest == GPU else PARTLY
+    verdict = RUNS if not refused else partly if way.fallback and mapping.mapped else NO
     limits = [*(() if way.fallback else _numbers(graph, profile)), *_memory(graph, profile)]
     if limits:
         verdict = NO
@@ -119,7 +123,7 @@ def _mapping(graph: Graph, way: Way) -> MappingReport:
         if refused is None:
             placements.append(Placement(node.index, node.kind, node.name, way.target))
         else:
-            target = CPU if way.fallback else NOWHERE
+            target = way.rest if way.fallback else NOWHERE
             placements.append(Placement(node.index, node.kind, node.name, target, refused.reason, refused.rewrite))
     return MappingReport(way.target, "predicted", tuple(placements))
 
