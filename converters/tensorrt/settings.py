@@ -185,7 +185,7 @@ def parse_version(text: str) -> Version:
     >>> parse_version("8601"), parse_version("100300"), parse_version("11.4.0.106")
     ((8, 6, 1), (10, 3, 0), (11, 4, 0))
     """
-    found = re.fullmatch(r"(\d{1,2})(?:\.(\d{1,2}))?(?:\.(\d{1,2}))?(?:\.[\w.+-]+)?", text)
+    found = re.fullmatch(r"(\d{1,2})(?:\.(\d{1,2})(?:\.(\d{1,2})(?:[.-]\d[\w.+-]*)?)?)?", text)
     if found:
         return int(found[1]), int(found[2] or 0), int(found[3] or 0)
     if re.fullmatch(r"\d{4,6}", text):
