@@ -1,4 +1,4 @@
-"""``edgevision compile``: an artifact for an accelerator, by its vendor's compiler."""
+"""``edgevision compile``: a TFLite artifact for an accelerator, by its vendor's compiler."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import Choice, model_argument, out_option, overwrite_option
+from edgevision.cli.options import Choice, model_argument, out_option, overwrite_option, refuse_options
 from edgevision.cli.output import facts, show, working
 
 TARGETS = (
@@ -20,7 +20,7 @@ TARGETS = (
 @command(
     "compile",
     "edgevision compile runs/resnet8-tflite-static_wi8_ai8 --target ethos-u55-128",
-    "edgevision compile plan --target tensorrt",
+    "edgevision compile runs/resnet8-tensorrt-plan-float16 --target tensorrt",
 )
 @model_argument()
 @click.option("--target", required=True, type=Choice(TARGETS), help="The accelerator.")
@@ -34,24 +34,40 @@ def compile_(
     """Compile MODEL, a quantized TFLite model, and say which operators are left to the processor and what it costs.
 
     Needs edgetpu_compiler on the PATH for edgetpu, and the extra vela for Ethos-U. For tensorrt, MODEL is a plan
-    (convert --to tensorrt-plan), or an engine of another machine, and it is built here, for this machine's GPU or DLA.
+    (convert --to tensorrt-plan) or an engine of another machine, and the engine is built here, for this machine.
     """
     from edgevision.cli.models import open_model
     from edgevision.compiling import compile_for
 
+    if target == "tensorrt":
+        refuse_options(("system_config", "memory_mode"), "is for Ethos-U", got=f"--target {target}")
+        _build(model, out, overwrite)
+        return
     settings = {"system_config": system_config, "memory_mode": memory_mode, "overwrite": overwrite}
     with working(f"compiling for {target}"):
         made = compile_for(open_model(model), target, out, **settings)  # type: ignore[arg-type]
     report = made.report
     known: dict[str, object] = {
         "artifact": made.artifact.path, "by": report.by,
-        "mapped": f"{report.mapped} of {len(report.placements)} {'layers' if target == 'tensorrt' else 'operators'}",
-        **{
-            name.replace("_", " "): value if isinstance(value, str) else f"{value:,}"
-            for name, value in report.facts.items()
-        },
+        "mapped": f"{report.mapped} of {len(report.placements)} operators",
+        **{name.replace("_", " "): f"{value:,}" for name, value in report.facts.items()},
     }  # fmt: skip
     lines = [f"on the processor: {p.kind} {p.index} ({p.name}): {p.reason}" for p in report.on_cpu]
     lines += [f"differs from check: {line}" for line in made.differences]
     document = {"artifact": str(made.artifact.path), "mapping": report.to_dict(), "differences": list(made.differences)}
     show(document, "\n".join([facts(known), *lines]))
+
+
+def _build(model: Path, out: Path, overwrite: bool) -> None:
+    """Build a TensorRT engine and show where its layers run."""
+    from edgevision.building import build_here
+    from edgevision.cli.models import open_model
+
+    with working("building for tensorrt"):
+        made = build_here(open_model(model), out, overwrite=overwrite)
+    report = made.report
+    known: dict[str, object] = {"artifact": made.artifact.path, "by": report.by, **report.facts}
+    if report.placements:
+        known["layers"] = f"{report.mapped} of {len(report.placements)} on the {report.accelerator}"
+    elsewhere = [f"on the {p.target}: {p.name}" for p in report.placements if p.target != report.accelerator]
+    show({"artifact": str(made.artifact.path), "mapping": report.to_dict()}, "\n".join([facts(known), *elsewhere]))

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from edgevision.compiling import compile_for
+from edgevision.building import build_here
 from edgevision.converters.base import convert
 from edgevision.converters.tensorrt.build import build_engine
 from edgevision.converters.tensorrt.plan import EnginePlan, read_plan
@@ -278,7 +278,7 @@ def test_a_plan_is_built_where_tensorrt_is_and_an_engine_again(small, images, st
     package.TENSORS[:] = fits
     package._Engine.num_io_tensors = len(fits)
     package._Context.execute_async_v3 = lambda self, stream: ctypes.memset(self.addresses["probabilities"], 0, 40)
-    made = compile_for(plan_artifact, "tensorrt", tmp_path / "built")
+    made = build_here(plan_artifact, tmp_path / "built")
     engine = made.artifact
     assert (engine.manifest.format, engine.manifest.scheme) == ("tensorrt", "float16")
     assert engine.manifest.runtimes["tensorrt"]["parity"]["device"] == "gpu"  # sealed where it was built
@@ -287,12 +287,10 @@ def test_a_plan_is_built_where_tensorrt_is_and_an_engine_again(small, images, st
     package.__version__ = "10.7.0"
     with pytest.raises(IncompatibleModelError, match=r"TensorRT 10\.7\.0 here, built with 10\.3\.0"):
         load(engine, "gpu")
-    again = compile_for(engine, "tensorrt", tmp_path / "built", overwrite=True).artifact
+    again = build_here(engine, tmp_path / "built", overwrite=True).artifact
     assert again.path == engine.path and read_engine_document(again).facts.tensorrt == "10.7.0"
     assert [step.step for step in again.manifest.lineage].count("build") == 1
     load(again, "gpu").close()
-    with pytest.raises(ConfigError, match="for Ethos-U"):
-        compile_for(engine, "tensorrt", tmp_path, memory_mode="Shared_Sram")
 
 
 def test_a_failed_rebuild_keeps_the_engine(small, stand_in, tmp_path):
@@ -301,5 +299,5 @@ def test_a_failed_rebuild_keeps_the_engine(small, stand_in, tmp_path):
     before = {path.name: path.read_bytes() for path in engine.files}
     stand_in[0].SAYS["build"] = False
     with pytest.raises(ConversionError):
-        compile_for(engine, "tensorrt", tmp_path, overwrite=True)
+        build_here(engine, tmp_path, overwrite=True)
     assert {path.name: path.read_bytes() for path in engine.files} == before
