@@ -16,14 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgevision.documents import check_fields, check_schema, pretty_json
-from edgevision.errors import ArtifactError, IncompatibleModelError
+from edgevision.errors import ArtifactError, BackendUnavailableError, IncompatibleModelError
 from edgevision.jetson import jetpack_of, l4t_here, module_here
+from edgevision.optional import require
 
 if TYPE_CHECKING:
     from edgevision.artifact import Artifact
     from edgevision.cuda import Cuda
 
 ENGINE_FILE = "engine.json"
+INSTALL = (
+    "on a Jetson sudo apt install tensorrt python3-libnvinfer, in a venv with --system-site-packages; elsewhere "
+    "pip install tensorrt"
+)
+"""How TensorRT's Python package is installed: no extra of edgevision can, on a Jetson it comes with JetPack."""
 SCHEMA = 1
 _TITLES = {
     "gpu": "GPU", "compute_capability": "compute capability", "multiprocessors": "multiprocessors",
@@ -130,6 +136,18 @@ def facts_here(cuda: Cuda, tensorrt: str, root: str | Path = "/") -> EngineFacts
         cuda.name, cuda.compute_capability, cuda.multiprocessors, short_version(tensorrt), l4t_here(root),
         module_here(root),
     )  # fmt: skip
+
+
+def tensorrt_package() -> Any:
+    """Import and return TensorRT's Python package.
+
+    Raises:
+        BackendUnavailableError: It is not here, or does not load.
+    """
+    try:
+        return require("tensorrt")
+    except BackendUnavailableError as exc:
+        raise BackendUnavailableError(exc.what, next_step=f"install it: {INSTALL}") from exc
 
 
 def short_version(text: str) -> str:

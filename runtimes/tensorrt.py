@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgevision.device_string import parse_device
-from edgevision.engine import EngineDocument, check_engine, facts_here, read_engine_document
+from edgevision.engine import (
+    INSTALL,
+    EngineDocument,
+    check_engine,
+    facts_here,
+    read_engine_document,
+    tensorrt_package,
+)
 from edgevision.errors import (
     BackendUnavailableError,
     DeviceNotFoundError,
@@ -22,7 +29,6 @@ from edgevision.errors import (
     InferenceError,
 )
 from edgevision.magic import check_format
-from edgevision.optional import require
 from edgevision.runtimes.base import Availability, CompiledModel
 from edgevision.runtimes.settle import FileTensor, batch_option, fix_batch, settle, threads_option
 from edgevision.tensors import Array, TensorSpec
@@ -34,10 +40,6 @@ if TYPE_CHECKING:
 MINIMUM = (8, 5)
 """The release that brought tensors by name (``execute_async_v3``)."""
 
-INSTALL = (
-    "on a Jetson sudo apt install python3-libnvinfer, in a venv with --system-site-packages; elsewhere "
-    "pip install tensorrt"
-)
 _DTYPES = {
     "FLOAT": "float32", "HALF": "float16", "INT8": "int8", "INT32": "int32", "INT64": "int64", "UINT8": "uint8",
     "BOOL": "bool",
@@ -154,10 +156,7 @@ class TensorRTModel(CompiledModel):
 
 def _vendor() -> Any:
     """Return the package; raise BackendUnavailableError where it is not here, or older than what is called."""
-    try:
-        vendor = require("tensorrt")
-    except BackendUnavailableError as exc:
-        raise BackendUnavailableError(exc.what, next_step=f"install it: {INSTALL}") from exc
+    vendor = tensorrt_package()
     version = str(vendor.__version__)
     if tuple(int(part) for part in version.split(".")[:2]) < MINIMUM:
         raise BackendUnavailableError(

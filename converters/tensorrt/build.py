@@ -9,15 +9,11 @@ from edgevision.converters.tensorrt.plan import SOURCE, EnginePlan
 from edgevision.converters.tensorrt.settings import Version, parse_version
 from edgevision.converters.tensorrt.trtexec import TOOL, build_by_trtexec, find_trtexec, version_of
 from edgevision.converters.vendor import vendor_step
-from edgevision.engine import ENGINE_FILE, EngineDocument
+from edgevision.engine import ENGINE_FILE, INSTALL, EngineDocument, tensorrt_package
 from edgevision.errors import BackendUnavailableError
-from edgevision.optional import available, require
+from edgevision.optional import available
 
 ENGINE = "model.engine"
-MISSING = (
-    "on a Jetson: sudo apt install tensorrt, and a venv with --system-site-packages; elsewhere: pip install tensorrt; "
-    "for a device that is not this machine: --to tensorrt-plan"
-)
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class BuiltEngine:
 def release_here() -> Version:
     """Return the release of TensorRT that would build here; raises BackendUnavailableError where there is none."""
     if available("tensorrt"):
-        return parse_version(str(require("tensorrt").__version__))
+        return parse_version(str(tensorrt_package().__version__))
     return version_of(_tool())
 
 
@@ -60,7 +56,7 @@ def build_engine(plan: EnginePlan) -> BuiltEngine:
     """
     dla = plan.recipe.settings.dla
     if available("tensorrt"):
-        vendor = require("tensorrt")
+        vendor = tensorrt_package()
         with vendor_step(f"TensorRT's build of {plan.name}"):
             made = build_by_api(vendor, plan)
         plan = replace(plan, table=made.table if made.table is not None else plan.table)
@@ -78,5 +74,8 @@ def build_engine(plan: EnginePlan) -> BuiltEngine:
 def _tool() -> str:
     tool = find_trtexec()
     if tool is None:
-        raise BackendUnavailableError(f"TensorRT is not here: neither its Python package nor {TOOL}", next_step=MISSING)
+        raise BackendUnavailableError(
+            f"TensorRT is not here: neither its Python package nor {TOOL}",
+            next_step=f"{INSTALL}; for a device that is not this machine: --to tensorrt-plan",
+        )
     return tool
