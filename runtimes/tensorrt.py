@@ -30,7 +30,7 @@ from edgevision.errors import (
 )
 from edgevision.magic import check_format
 from edgevision.runtimes.base import Availability, CompiledModel
-from edgevision.runtimes.settle import FileTensor, batch_option, fix_batch, settle, threads_option
+from edgevision.runtimes.settle import FileTensor, attempt, batch_option, fix_batch, settle, threads_option
 from edgevision.tensors import Array, TensorSpec
 
 if TYPE_CHECKING:
@@ -83,13 +83,14 @@ class TensorRTRuntime:
         if document is not None:
             check_engine(artifact, document, here)
         logger = _logger(vendor)
-        runtime = vendor.Runtime(logger)
+        runtime = attempt("TensorRT does not start", BackendUnavailableError, vendor.Runtime, logger)
         if where.kind == "dla":
             _choose_core(runtime, where.index or 0)
         engine = _deserialized(runtime, artifact, logger)
-        context = engine.create_execution_context()
+        what = f"{artifact.manifest.name}: TensorRT has no context for the engine"
+        context = attempt(what, InferenceError, engine.create_execution_context)
         if context is None:
-            raise InferenceError(f"{artifact.manifest.name}: no memory for the engine's activations", got=here.gpu)
+            raise InferenceError(what, got=logger.last[:200] or "no reason", next_step="free memory of the GPU")
         inputs = _settled(vendor, engine, artifact, "input", batch)
         outputs = _settled(vendor, engine, artifact, "output", batch)
         facts = {
@@ -197,10 +198,12 @@ def _logger(vendor: Any) -> Any:
 
 
 def _deserialized(runtime: Any, artifact: Artifact, logger: Any) -> Any:
-    engine = runtime.deserialize_cuda_engine(artifact.model_file.read_bytes())
+    what = f"TensorRT refuses {artifact.model_file.name}"
+    content = artifact.model_file.read_bytes()
+    engine = attempt(what, IncompatibleModelError, runtime.deserialize_cuda_engine, content)
     if engine is None:
         raise IncompatibleModelError(
-            f"TensorRT refuses {artifact.model_file.name}", got=logger.last[:200] or "no reason",
+            what, got=logger.last[:200] or "no reason",
             next_step="build the engine on this machine: edgevision convert MODEL --to tensorrt",
         )  # fmt: skip
     return engine

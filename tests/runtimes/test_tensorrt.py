@@ -200,6 +200,24 @@ def test_what_does_not_fit_is_said_before_anything_runs(engine, stand_in):
         load(engine(), "gpu")
 
 
+@pytest.mark.parametrize(
+    ("part", "error"),
+    [
+        ("Runtime.__init__", BackendUnavailableError),  # as the bindings do where the library made nothing
+        ("Runtime.deserialize_cuda_engine", IncompatibleModelError),
+        ("_Engine.create_execution_context", InferenceError),
+    ],
+)
+def test_what_the_vendor_raises_does_not_leak(engine, stand_in, monkeypatch, part, error):
+    def broken(*args):
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    kind, _, name = part.partition(".")
+    monkeypatch.setattr(getattr(stand_in[0], kind), name, broken)
+    with pytest.raises(error, match="factory function returned nullptr"):
+        load(engine(), "gpu")
+
+
 def test_an_old_release_is_refused(engine, stand_in):
     stand_in[0].__version__ = "8.4.1"
     with pytest.raises(BackendUnavailableError, match=r"got 8\.4\.1; allowed: 8\.5 and newer"):
