@@ -35,14 +35,19 @@ banner=$("$trtexec" --help 2>&1 | sed -n 's/.*\[TensorRT v\([0-9.]*\)\].*/\1/p' 
 case $banner in
     '') fail "$trtexec does not say which release of TensorRT it is of" ;;
     *.*)
-        major=${banner%%.*} rest=${banner#*.}
-        minor=${rest%%.*} rest=${rest#"$minor"}
-        patch=${rest#.} patch=${patch%%.*}
+        major=${banner%%.*}
+        rest=${banner#*.}
+        minor=${rest%%.*}
+        rest=${rest#"$minor"}
+        rest=${rest#.}
+        patch=${rest%%.*}
         ;;
     *)
         unit=10000
         if [ "${#banner}" -le 4 ]; then unit=1000; fi
-        major=$((banner / unit)) minor=$((banner % unit / 100)) patch=$((banner % 100))
+        major=$((banner / unit))
+        minor=$((banner % unit / 100))
+        patch=$((banner % 100))
         ;;
 esac
 release=$major.$minor.${patch:-0}

@@ -14,7 +14,7 @@ from edgevision.converters.base import convert
 from edgevision.converters.keras_import import load_source
 from edgevision.converters.tensorrt.calibration_table import CalibrationTable
 from edgevision.converters.tensorrt.plan import read_plan
-from edgevision.converters.tensorrt.settings import EngineSettings
+from edgevision.converters.tensorrt.settings import EngineSettings, parse_version
 from edgevision.data.locate import open_dataset
 from edgevision.engine import EngineDocument, EngineFacts
 from edgevision.errors import ArtifactError, ConfigError, ConversionError, IncompatibleModelError
@@ -314,10 +314,13 @@ def test_the_table_gets_the_device_s_release(device, banner, header):
     ],
 )  # fmt: skip
 def test_arguments_are_those_of_the_device_s_release(device, variant, banner, flags):
-    run, _ = device(variant, banner)
+    run, folder = device(variant, banner)
     done = run()
     assert done.returncode == 0, done.stderr
     assert run.called()[2:] == flags
+    release = ".".join(map(str, parse_version(banner)))
+    assert f"build.sh: TensorRT {release}, " in done.stdout
+    assert json.loads((folder / "engine.json").read_text())["facts"]["tensorrt"] == release
 
 
 @pytest.mark.parametrize(
