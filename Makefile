@@ -1,13 +1,13 @@
 # edgevision: every command a developer, a user of the checkout, or CI runs. `make help` lists them.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types coverage doctest wheel-test cli-reference cli-reference-check operators-reference test-arm64 proof clean
+.PHONY: help setup demo test check lint types coverage doctest wheel-test cli-reference cli-reference-check operators-reference test-arm64 test-hardware proof clean
 
 PYTHON := .venv/bin/python
 # Workers for the tests: as many as cores, two at most (each may hold a TensorFlow).
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$(( n > 2 ? 2 : n )))
 PYTEST := $(PYTHON) -m pytest -q -rfEs
-SUITE := -n $(WORKERS) --dist loadfile --durations 10
+SUITE := --ignore tests/hardware -n $(WORKERS) --dist loadfile --durations 10
 ARGS ?=
 ARTIFACT ?= runs/resnet8-tflite-static_wi8_ai8
 
@@ -56,6 +56,9 @@ cli-reference-check: setup  ## docs/cli.md says what --help says
 
 test-arm64: setup  ## the base install under an arm64 emulator; ARTIFACT=an int8 TFLite artifact; as root
 	@bash scripts/test_arm64.sh "$(ARTIFACT)" $(ARGS)
+
+test-hardware: setup  ## what needs the device it is about: Jetson, Coral, NPU; each skips, with its reason, where that is absent
+	@$(PYTEST) tests/hardware $(ARGS)
 
 proof: setup  ## measure again what takes long, for docs/results.md
 	@$(PYTHON) benchmarks/proof.py $(ARGS)

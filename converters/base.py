@@ -20,7 +20,12 @@ from edgevision.registry import resolve
 
 if TYPE_CHECKING:
     from edgevision.calibration import CalibrationDataset
+    from edgevision.converters.tensorrt.settings import EngineSettings
     from edgevision.golden import Golden
+
+
+ENGINES = ("tensorrt", "tensorrt-plan")
+"""The formats that `edgevision.converters.tensorrt.settings.EngineSettings` are for."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ def convert(
     golden: Golden | None = None,
     batch: int = 1,
     sparse_encoding: bool = False,
+    engine: EngineSettings | None = None,
     overwrite: bool = False,
 ) -> Conversion:
     """Convert a model and write it as the artifact ``<out>/<name>-<to>-<scheme>``.
@@ -94,6 +100,7 @@ def convert(
         batch: length of the batch axis.
         sparse_encoding: whether kernels with many zeros are stored without them: a smaller float32 TFLite file, which
             LiteRT runs, and as fast as it runs the zeros.
+        engine: how a TensorRT engine is built, for `ENGINES`; None for the defaults.
         overwrite: whether an artifact that is there may be replaced.
 
     Raises:
@@ -110,6 +117,7 @@ def convert(
         "float_layers": _names("float_layers", float_layers),
         "int16_layers": _names("int16_layers", int16_layers),
         "sparse_encoding": sparse_encoding,
+        "engine": engine,
     }
     trained = is_trained(source)
     place = check_conversion(source, out, to, scheme, **options, overwrite=overwrite, trained=trained)
@@ -121,7 +129,7 @@ def convert(
     exported = export(source, request)
     fields = {
         **source.then(LineageStep("convert", _parameters(to, request), exported.tools)).manifest_fields(),
-        "format": to,
+        "format": exported.format or to,
         "inputs": exported.inputs,
         "outputs": exported.outputs,
         "scheme": request.scheme,
@@ -143,6 +151,7 @@ def check_conversion(
     float_layers: Sequence[str] = (),
     int16_layers: Sequence[str] = (),
     sparse_encoding: bool = False,
+    engine: EngineSettings | None = None,
     overwrite: bool = False,
     trained: bool = False,
 ) -> Path:
@@ -150,7 +159,7 @@ def check_conversion(
 
     Args:
         source, out, to, scheme, granularity, io_dtype, calibration_method, float_layers, int16_layers, sparse_encoding,
-            overwrite: as for `convert`.
+            engine, overwrite: as for `convert`.
         trained: whether the source is, or will be, a model of quantization-aware training.
 
     Raises:
@@ -185,6 +194,8 @@ def check_conversion(
     if sparse_encoding:
         check_choice("source with sparse_encoding", source.kind, ("keras",))
         check_choice(f"scheme with sparse_encoding for {to}", scheme, row.sparse_schemes)
+    if engine is not None:
+        check_choice("format with engine settings", to, ENGINES)
     place = Path(out) / f"{_file_name(source.name)}-{to}-{scheme}"
     check_place(place, overwrite)
     return place
@@ -284,6 +295,8 @@ def _file_name(name: str) -> str:
 
 def _parameters(to: str, request: Request) -> dict[str, Any]:
     parameters: dict[str, Any] = {"to": to, "scheme": request.scheme, "batch": request.batch}
+    if request.engine is not None:
+        parameters["engine"] = request.engine.to_dict()
     if request.sparse_encoding:
         parameters["sparse_encoding"] = True
     if SCHEMES[request.scheme].weight_bits == 8:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from edgevision.errors import BackendUnavailableError, ConversionError
@@ -13,12 +13,26 @@ from edgevision.mapping import CPU, LEFT, MappingReport, Placement
 TIMEOUT_S = 1800.0
 
 
-def run_tool(command: Sequence[str], name: str, timeout_s: float = TIMEOUT_S) -> str:
+def last_line(text: str) -> str:
+    """Return the last line of a log that says something, at most 200 characters of it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "no output"
+
+
+def run_tool(
+    command: Sequence[str], name: str, timeout_s: float = TIMEOUT_S, telling: Callable[[str], str] = last_line
+) -> str:
     """Run a vendor's tool and return what it printed, both streams in one text.
+
+    Args:
+        command: The program and its arguments.
+        name: What it is called in errors.
+        timeout_s: After how long it is stopped.
+        telling: Finds the line of its log that says why it failed.
 
     Raises:
         BackendUnavailableError: It does not start.
-        ConversionError: It failed, or took too long; the message has the last line that it printed.
+        ConversionError: It failed, or took too long; the message has the line that ``telling`` found.
     """
     try:
         done = subprocess.run(
@@ -31,14 +45,8 @@ def run_tool(command: Sequence[str], name: str, timeout_s: float = TIMEOUT_S) ->
         raise ConversionError(f"{name} was stopped", got=f"no result after {timeout_s:g} s") from exc
     text = done.stdout.decode("utf-8", "replace")
     if done.returncode:
-        raise ConversionError(f"{name} failed with status {done.returncode}", got=last_line(text))
+        raise ConversionError(f"{name} failed with status {done.returncode}", got=telling(text))
     return text
-
-
-def last_line(text: str) -> str:
-    """Return the last line of a log that says something, at most 200 characters of it."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "no output"
 
 
 def compiled_report(

@@ -12,6 +12,7 @@ from edgevision.converters.ranges import METHODS
 if TYPE_CHECKING:
     from edgevision.calibration import CalibrationDataset
     from edgevision.converters.file_source import Source
+    from edgevision.converters.tensorrt.settings import EngineSettings
     from edgevision.tensors import TensorSpec
 
 
@@ -75,6 +76,20 @@ class Format:
     package: str | None = None
 
 
+def _tensorrt(function: str) -> Format:
+    """Return the row of an engine, or of the plan of one: they take the same."""
+    return Format(
+        f"edgevision.converters.tensorrt.export:{function}",
+        ("float32", "float16", "static_wi8_ai8"),
+        ("per_channel", "per_tensor"),
+        calibration_methods={"static_wi8_ai8": ("min_max", "percentile", "entropy")},
+        float_layers=("static_wi8_ai8",),
+        sources=("keras", "keras3", "saved_model", "onnx"),
+        trained=False,
+        package="tf2onnx",
+    )
+
+
 FORMATS: Mapping[str, Format] = {
     "tflite": Format(
         "edgevision.converters.tflite:export",
@@ -105,6 +120,8 @@ FORMATS: Mapping[str, Format] = {
         trained=False,
         package="tf2onnx",
     ),
+    "tensorrt": _tensorrt("export"),
+    "tensorrt-plan": _tensorrt("export_plan"),
 }
 
 QUANTIZED_FORMATS = tuple(name for name, row in FORMATS.items() if row.schemes != ("float32",))
@@ -129,6 +146,7 @@ class Request:
         int16_layers: names or patterns of the layers that get 16-bit activations.
         calibration_cache: folder that keeps what was measured, for the next request with the same model and images.
         sparse_encoding: whether kernels with many zeros are stored without them.
+        engine: how a TensorRT engine is built; None for the defaults.
     """
 
     scheme: str
@@ -141,6 +159,7 @@ class Request:
     int16_layers: tuple[str, ...] = ()
     calibration_cache: Path | None = None
     sparse_encoding: bool = False
+    engine: EngineSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +174,7 @@ class Exported:
         skipped: (layer, reason) for each layer that was not converted as asked, or was left as it is on request.
         statistics: whether activations were "measured", or "reused" from the cache; None where the tool that quantizes
             does its own measuring, or nothing was to be measured.
+        format: the format that the artifact states, where that is not what it was converted to.
     """
 
     files: Mapping[str, bytes]
@@ -163,6 +183,7 @@ class Exported:
     tools: Mapping[str, str] = field(default_factory=dict)
     skipped: tuple[tuple[str, str], ...] = ()
     statistics: str | None = None
+    format: str | None = None
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ and outputs stay float32.
 
 Weights use 7 of their 8 bits. On x86 without VNNI, ONNX Runtime and OpenVINO add pairs of products in 16 bits, which
 saturate when weights and activations are both large: with 8 bits a small residual network kept 35% of its answers
-there, with 7 all.
+there, with 7 all. TensorRT asks for other pairs, see `TENSORRT`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -32,19 +33,54 @@ TOOLS = ("onnxruntime",)
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that take weights as their second input."""
 
+
+@dataclass(frozen=True)
+class Pairs:
+    """Where QuantizeLinear and DequantizeLinear are put, and which integers lie between them.
+
+    Attributes:
+        operators: operators whose inputs get them; None for all that ONNX Runtime's tool knows.
+        seven_bits: whether weights use 7 of their 8 bits.
+        options: what the vendor's tool is told beside that.
+    """
+
+    operators: tuple[str, ...] | None = None
+    seven_bits: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+PORTABLE = Pairs()
+"""Asymmetric activations, weights and biases stored as integers: what ONNX Runtime and OpenVINO compute with."""
+
+TENSORRT = Pairs(
+    WEIGHTED,
+    seven_bits=False,
+    options={
+        "ActivationSymmetric": True,
+        "WeightSymmetric": True,
+        "QuantizeBias": False,
+        "AddQDQPairToWeight": True,
+        "OpTypesToExcludeOutputQuantization": list(WEIGHTED),
+    },
+)
+"""What TensorRT asks for (Working with Quantized Types, Explicit Quantization): zero points of 0, float biases, and
+pairs at the inputs of operators with weights and nowhere else, so that it can merge what follows into them. Weights
+stay float in front of their pair, which every release since 8.0 reads."""
+
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
 
 
-def quantize_onnx(content: bytes, name: str, request: Request) -> QuantizedFile:
+def quantize_onnx(content: bytes, name: str, request: Request, pairs: Pairs = PORTABLE) -> QuantizedFile:
     """Quantize a float ``.onnx`` as ``request`` says; its inputs and outputs keep names, order and type.
 
-    Weights are symmetric int8 from -64 to 64, activations asymmetric int8. Layers are named as in
+    Weights are symmetric int8, from -64 to 64 with seven bits, activations int8. Layers are named as in
     `edgevision.converters.layer_choice.operator_names`.
 
     Args:
         content: The file; every shape is fixed.
         name: What the model is called in errors.
         request: Of scheme ``static_wi8_ai8``.
+        pairs: Where it is quantized, and into which integers.
 
     Raises:
         ConfigError: The file is quantized already, a layer's name is not in it, or no weights are left to quantize.
@@ -52,10 +88,7 @@ def quantize_onnx(content: bytes, name: str, request: Request) -> QuantizedFile:
         ConversionError: The vendor's tool gave up.
         BackendUnavailableError: The extra ``onnx`` is not installed.
     """
-    with vendor_step(f"reading {name} as ONNX"):
-        model = require("onnx.shape_inference").infer_shapes(require("onnx").load_from_string(content))
-    _check_float(model, name)
-    _name_nodes(model)
+    model = _read(content, name)
     nodes = list(model.graph.node)
     weighted = _weighted(model)
     in_float = chosen_operators("float_layers", request.float_layers, [[node.name] for node in nodes])
@@ -63,13 +96,32 @@ def quantize_onnx(content: bytes, name: str, request: Request) -> QuantizedFile:
     ranges, origin = _ranges(model, content, request)
     kept = {nodes[position].name for position in in_float}
     with vendor_step(f"ONNX Runtime quantization of {name}"):
-        quantized = _quantized(model, request, ranges, kept)
+        quantized = _quantized(model, request, ranges, kept, pairs)
         require("onnx.checker").check_model(quantized)
     skipped = _left_in_float(quantized, [nodes[position].name for position in sorted(weighted)], kept)
     missed = kept & {nodes[position].name for position in weighted} - {layer for layer, _ in skipped}
     if missed:
         raise ConversionError(f"{name}: was to stay in float", got=", ".join(sorted(missed)))
     return QuantizedFile(quantized.SerializeToString(deterministic=True), skipped, origin)
+
+
+def _read(content: bytes, name: str) -> Any:
+    """Return a float model with the shapes of its tensors, each node named."""
+    with vendor_step(f"reading {name} as ONNX"):
+        model = require("onnx.shape_inference").infer_shapes(require("onnx").load_from_string(content))
+    _check_float(model, name)
+    _name_nodes(model)
+    return model
+
+
+def ranges_of(content: bytes, name: str, request: Request) -> tuple[Mapping[str, tuple[float, float]], str]:
+    """Return the range of each activation of a float ``.onnx``, and whether it was "measured" or "reused".
+
+    Raises:
+        ConfigError: The file is quantized already.
+        CalibrationError: There is no calibration data, or it does not fit.
+    """
+    return _ranges(_read(content, name), content, request)
 
 
 def _check_float(model: Any, name: str) -> None:
@@ -120,7 +172,9 @@ def _activations(model: Any) -> list[tuple[str, str]]:
     return [(entry.name, dtype_of(entry)) for entry in entries if entry.type.HasField("tensor_type")]
 
 
-def _quantized(model: Any, request: Request, ranges: Mapping[str, tuple[float, float]], in_float: Set[str]) -> Any:
+def _quantized(
+    model: Any, request: Request, ranges: Mapping[str, tuple[float, float]], in_float: Set[str], pairs: Pairs
+) -> Any:
     calibrate = require("onnxruntime.quantization.calibrate")
     quantizers = require("onnxruntime.quantization.qdq_quantizer")
     registry = require("onnxruntime.quantization.registry")
@@ -129,14 +183,14 @@ def _quantized(model: Any, request: Request, ranges: Mapping[str, tuple[float, f
     quantizer = quantizers.QDQQuantizer(
         model,
         per_channel=request.granularity == "per_channel",
-        reduce_range=True,
+        reduce_range=pairs.seven_bits,
         weight_qType=types.QInt8,
         activation_qType=types.QInt8,
         tensors_range=calibrate.TensorsData(calibrate.CalibrationMethod.MinMax, limits),
         nodes_to_quantize=[],
         nodes_to_exclude=sorted(in_float),
-        op_types_to_quantize=sorted({*registry.QLinearOpsRegistry, *registry.QDQRegistry}),
-        extra_options={},
+        op_types_to_quantize=sorted(pairs.operators or {*registry.QLinearOpsRegistry, *registry.QDQRegistry}),
+        extra_options=dict(pairs.options),
     )
     quantizer.quantize_model()
     quantizer.model.topological_sort()

@@ -10,9 +10,12 @@ from edgevision.devices.fit import GENERATED, Fit, Need, fit, need_of
 from edgevision.devices.prediction import predict
 from edgevision.devices.profile import DeviceProfile, Way
 from edgevision.graphs import Graph
-from edgevision.mapping import CPU, NOWHERE, MappingReport
+from edgevision.mapping import GPU, NOWHERE, MappingReport
 
 RUNS, PARTLY, NO = "runs", "runs partly on CPU", "does not run"
+PARTLY_GPU = "runs partly on GPU"
+"""Of a DLA: what it does not take runs on the GPU beside it, as TensorRT's GPU fallback has it."""
+VERDICTS = (RUNS, PARTLY_GPU, PARTLY, NO)
 PYTHON_FLOOR, GLIBC_FLOOR = (3, 10), (2, 27)
 """What edgevision asks for, and what the wheels of ai-edge-litert are built for."""
 LEGACY_PYTHON = (3, 11)
@@ -47,7 +50,7 @@ class Check:
 
     Attributes:
         profile: The device.
-        verdict: `RUNS`, `PARTLY` or `NO`.
+        verdict: One of `VERDICTS`.
         way: How it would run; None where the format has no way.
         reasons: Why it does not run, or not all of it on the accelerator; and what the installation needs.
         mapping: Where each operator runs; None where the format has no way.
@@ -92,7 +95,7 @@ def check_model(graph: Graph, profile: DeviceProfile, need: Need | None = None) 
         return Check(profile.name, NO, None, (reason, *_install(profile)), None)
     need = need or need_of(graph)
     checks = [_check_way(graph, profile, way, need) for way in ways]
-    best = min(checks, key=lambda check: (RUNS, PARTLY, NO).index(check.verdict))
+    best = min(checks, key=lambda check: VERDICTS.index(check.verdict))
     return replace(best, fit=fit(profile, need)) if profile.kind == "microcontroller" else best
 
 
@@ -113,10 +116,11 @@ def _check_way(graph: Graph, profile: DeviceProfile, way: Way, need: Need) -> Ch
     if graph.format in COMPILED:
         mapping = explain_compiled(graph, way.rules)
     else:
-        mapping = predict(graph, way.rules, way.target, left=CPU if way.fallback else NOWHERE)
+        mapping = predict(graph, way.rules, way.target, left=way.rest if way.fallback else NOWHERE)
     reasons = operator_reasons(mapping)
     refused = bool(reasons)
-    verdict = RUNS if not refused else PARTLY if way.fallback and mapping.mapped else NO
+    partly = PARTLY_GPU if way.rest == GPU else PARTLY
+    verdict = RUNS if not refused else partly if way.fallback and mapping.mapped else NO
     limits = [*(() if way.fallback else _numbers(graph, profile)), *_memory(need, profile)]
     if limits:
         verdict = NO

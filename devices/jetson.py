@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from edgevision.devices.base import Device
 from edgevision.devices.system import System
+from edgevision.jetson import parse_l4t
 
 NAME = "NVIDIA Jetson"
 NODES = ("/dev/nvhost-gpu", "/dev/nvgpu/igpu0/as", "/dev/nvmap")
-_RELEASE = re.compile(r"# R(\d+) \(release\), REVISION: ([\d.]+)")
-TENSORRT_OF_L4T = {32: (7, 8), 34: (8,), 35: (8,), 36: (8, 10), 38: (10,)}
-"""Major release of L4T -> major versions of TensorRT in its JetPacks (NVIDIA's JetPack archive)."""
-NO_DLA = ("nano", "tx1", "tx2")
-"""Modules without a deep-learning accelerator (DLA), by words of their names; Orin Nano has none either."""
+TENSORRT_OF_L4T = {32: (7, 8), 34: (8,), 35: (8,), 36: (8, 10), 38: (10, 11)}
+"""Major release of L4T -> major versions of TensorRT for its JetPacks (NVIDIA's JetPack archive; TensorRT 11.4.1
+release notes, for JetPack 7.2.2)."""
+NO_DLA = ("nano", "tx1", "tx2", "thor")
+"""Modules without a deep-learning accelerator (DLA), by words of their names: Orin Nano has none either, nor has Thor
+(Working with DLA, TensorRT 11.4.1)."""
 
 
 def probe(system: System) -> Iterator[Device]:
     """Yield the GPU and DLAs of a Jetson; nothing where the board is no Jetson."""
-    release = _RELEASE.search(system.text("etc/nv_tegra_release"))
+    l4t = parse_l4t(system.text("etc/nv_tegra_release"))
     model = system.text("proc/device-tree/model")
     compatible = system.strings("proc/device-tree/compatible")
-    if release is None and not any(name.startswith("nvidia,tegra") for name in compatible):
+    if l4t is None and not any(name.startswith("nvidia,tegra") for name in compatible):
         yield Device.absent("jetson", NAME, "no /etc/nv_tegra_release, and no tegra in the device tree")
         return
-    l4t = f"{release[1]}.{release[2]}" if release else None
-    tensorrt = system.package("tensorrt", "libnvinfer10", "libnvinfer8", "libnvinfer7")
+    tensorrt = system.package("tensorrt", "libnvinfer11", "libnvinfer10", "libnvinfer8", "libnvinfer7")
     facts = {"l4t_version": l4t, "tensorrt_version": tensorrt, "cuda_version": system.package("cuda-toolkit", "cuda")}
     gpu = _gpu(system, model or NAME, facts)
     yield gpu

@@ -42,8 +42,9 @@ class Way:
         format: Files that it is made from.
         rules: The rule set that says which operators it takes.
         target: What computes: "cpu", "edgetpu", "gpu", ….
-        fallback: Whether the processor runs the operators that the target does not take.
+        fallback: Whether something else runs the operators that the target does not take.
         source: Where this is known from.
+        rest: What runs them: "cpu", or "gpu" beside a DLA.
     """
 
     runtime: str
@@ -52,6 +53,7 @@ class Way:
     target: str
     fallback: bool
     source: str
+    rest: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -137,11 +139,12 @@ def _fact(what: str, name: str, entry: Any) -> Fact:
 
 def _way(what: str, entry: Any) -> Way:
     required = ("runtime", "format", "rules", "target", "source")
-    check_fields(f"{what}: way", entry, required=required, optional=("fallback",))
+    check_fields(f"{what}: way", entry, required=required, optional=("fallback", "rest"))
     check_choice(f"{what}: rules", entry["rules"], RULE_SETS)
+    check_choice(f"{what}: rest", entry.get("rest", "cpu"), ("cpu", "gpu"))
     return Way(
         entry["runtime"], entry["format"], entry["rules"], entry["target"], bool(entry.get("fallback", False)),
-        entry["source"],
+        entry["source"], entry.get("rest", "cpu"),
     )  # fmt: skip
 
 

@@ -13,9 +13,10 @@ import numpy as np
 from edgevision.artifact import Artifact
 from edgevision.calibration import CalibrationDataset
 from edgevision.converters import golden_samples, saved_model
-from edgevision.converters.base import Conversion, convert
+from edgevision.converters.base import ENGINES, Conversion, convert
 from edgevision.converters.formats import FORMATS, SCHEMES
 from edgevision.converters.keras_import import SourceModel
+from edgevision.engine import device_of
 from edgevision.errors import BackendUnavailableError, ConfigError, check_choice
 from edgevision.golden_selection import GOLDEN_SAMPLES
 from edgevision.preprocessing import Preprocessing
@@ -25,9 +26,15 @@ from edgevision.verify.running import run_images
 
 if TYPE_CHECKING:
     from edgevision.converters.file_source import FileSource, Source
+    from edgevision.converters.tensorrt.settings import EngineSettings
     from edgevision.data.dataset import ImageDataset
     from edgevision.golden import Golden
     from edgevision.tensors import Array
+
+
+PLAN = "tensorrt-plan"
+"""What is not sealed: the device builds something else of it, with 8-bit weights, whose sums saturate on some of the
+processors that would answer here."""
 
 
 def make_golden(
@@ -86,6 +93,7 @@ def export(
     int16_layers: Iterable[str] = (),
     golden: Golden | None = None,
     sparse_encoding: bool = False,
+    engine: EngineSettings | None = None,
     seed: int = 0,
     overwrite: bool = False,
 ) -> tuple[Conversion, ...]:
@@ -106,6 +114,7 @@ def export(
         int16_layers: Names or patterns of layers whose activations get 16 bits.
         golden: Samples that travel with the artifacts; see `edgevision.converters.golden_samples.make_golden`.
         sparse_encoding: Whether kernels with many zeros are stored without them; TFLite, float32.
+        engine: How TensorRT engines are built; None for the defaults.
         seed: Of the choice of calibration images.
         overwrite: Whether artifacts that are there may be replaced.
 
@@ -138,10 +147,12 @@ def export(
             int16_layers=int16_layers,
             golden=golden,
             sparse_encoding=sparse_encoding,
+            engine=engine if name in ENGINES else None,
             overwrite=overwrite,
         )
-        if golden is not None and available_runtimes(conversion.artifact):
-            conversion = replace(conversion, artifact=seal(conversion.artifact))
+        device = device_of(conversion.artifact)
+        if golden is not None and name != PLAN and available_runtimes(conversion.artifact, device):
+            conversion = replace(conversion, artifact=seal(conversion.artifact, device=device))
         conversions.append(conversion)
     return tuple(conversions)
 

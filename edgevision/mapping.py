@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-CPU = "cpu"
+CPU, GPU = "cpu", "gpu"
 NOWHERE = "nowhere"
 """Target of an operator that nothing on the device takes."""
 LEFT = "left so by the compiler, which says no reason"
@@ -20,8 +20,8 @@ class Placement:
         index: The operator's place in the file, from 0.
         kind: What it computes.
         name: Its name, or that of its first output.
-        target: Where it runs: "cpu", or the accelerator.
-        reason: Why it is left to the processor; None on the accelerator.
+        target: Where it runs: "cpu", the accelerator, or the GPU beside it.
+        reason: Why it is not on the accelerator; None on the accelerator.
         rewrite: What would help; None where nothing is known to.
     """
 

@@ -71,6 +71,7 @@ RUNTIMES = (
         ("threads", "batch", "precision", "pinning", "low_precision", "cache_dir"),
         "openvino",
     ),
+    Row("tensorrt", "edgevision.runtimes.tensorrt:TensorRTRuntime", ("tensorrt",), ("gpu", "dla")),
     Row("keras", "edgevision.runtimes.keras:KerasRuntime", ("keras",), ("cpu",), extra="train"),
     Row("firmware", "edgevision.runtimes.firmware:FirmwareRuntime", ("c",), ("cpu",)),
     Row("null", "edgevision.runtimes.null:NullRuntime", (), ("cpu",)),

@@ -1,7 +1,10 @@
 """What every test may use: the repository's place, and the shared data where this machine has it."""
 
+import importlib.util
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +59,38 @@ def make_stripes() -> Callable[[int], ArrayDataset]:
         return ArrayDataset(np.clip(pixels, 0, 255).astype(np.uint8), targets, ("across", "down", "plain"), "stripes")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def cudart_library(tmp_path_factory) -> Path:
+    """A library that stands in for NVIDIA's libcudart, built from tests/stand_ins/cudart.c."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler here, to build what stands in for libcudart")
+    library = tmp_path_factory.mktemp("cudart") / "libcudart.so"
+    source = REPOSITORY / "tests/stand_ins/cudart.c"
+    subprocess.run([compiler, "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source], check=True)
+    return library
+
+
+@pytest.fixture
+def stand_in(cudart_library, monkeypatch):
+    """(tensorrt, cudart): what stands in for NVIDIA's package and library; all allocated memory is freed at the end."""
+    import ctypes
+
+    from edgevision import cuda
+
+    place = REPOSITORY / "tests/stand_ins/tensorrt_package.py"
+    spec = importlib.util.spec_from_file_location("tensorrt", place)
+    package = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(package)
+    monkeypatch.setitem(sys.modules, "tensorrt", package)
+    monkeypatch.setattr(cuda, "_places", lambda: [str(cudart_library)])
+    library = ctypes.CDLL(str(cudart_library))
+    before = library.stand_in_live()
+    yield package, library
+    library.stand_in_break_after(-1)
+    assert library.stand_in_live() == before
 
 
 def _field(number: int, value) -> bytes:

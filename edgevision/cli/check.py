@@ -82,12 +82,12 @@ def _table(found: dict[str, list[Check]]) -> str:
 
 
 def _cell(one: Check) -> str:
-    from edgevision.devices.checking import NO, PARTLY, RUNS
+    from edgevision.devices.checking import NO, PARTLY, PARTLY_GPU, RUNS
 
     install = "*" if any(reason.kind == "install" and reason.rewrite for reason in one.reasons) else ""
     if one.verdict == RUNS:
         return f"runs{install}"
-    if one.verdict == PARTLY and one.mapping is not None:
+    if one.verdict in (PARTLY, PARTLY_GPU) and one.mapping is not None:
         return f"partly {one.mapping.mapped}/{len(one.mapping.placements)}{install}"
     kinds = [reason.kind for reason in one.reasons if reason.kind != "install"]
     return f"{'no' if one.verdict == NO else one.verdict}: {kinds[0]}{install}"

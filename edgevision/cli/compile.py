@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from edgevision.cli.command import command
-from edgevision.cli.options import Choice, out_option, overwrite_option
+from edgevision.cli.options import Choice, out_option, overwrite_option, refuse_options
 from edgevision.cli.output import facts, show, working
+from edgevision.errors import ConfigError
 
 if TYPE_CHECKING:
     from edgevision.compiling import Compilation
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 TARGETS = (
     "edgetpu", "ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256", "ethos-u65-256", "ethos-u65-512",
     "ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048",
+    "tensorrt",
 )  # fmt: skip
 
 
@@ -24,6 +26,7 @@ TARGETS = (
     "compile",
     "edgevision compile runs/resnet8-tflite-static_wi8_ai8 --target ethos-u55-128",
     "edgevision compile runs/detector runs/classifier --target edgetpu",
+    "edgevision compile runs/resnet8-tensorrt-plan-float16 --target tensorrt",
 )
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=click.Path(path_type=Path))
 @click.option("--target", required=True, type=Choice(TARGETS), help="The accelerator.")
@@ -47,11 +50,20 @@ def compile_(
     """Compile each MODEL, a quantized TFLite model; say which operators are left to the processor and what it costs.
 
     Several models for an Edge TPU are compiled together: they share its memory for parameters, the first one first.
-    Needs edgetpu_compiler on the PATH for edgetpu, and the extra vela for the others.
+    Needs edgetpu_compiler on the PATH for edgetpu, and the extra vela for Ethos-U.
+    For tensorrt, MODEL is a plan (convert --to tensorrt-plan) or an engine of another machine, and the engine is built
+    here, for this machine.
     """
     from edgevision.cli.models import open_model
     from edgevision.compiling import compile_for
 
+    if target == "tensorrt":
+        refuse_options(("system_config", "memory_mode"), "is for Ethos-U", got=f"--target {target}")
+        refuse_options(("min_runtime_version",), "is for the Edge TPU", got=f"--target {target}")
+        if len(models) > 1:
+            raise ConfigError("an engine is built of one model", got=len(models), allowed="one")
+        _build(models[0], out, overwrite)
+        return
     with working(f"compiling for {target}"):
         made = compile_for(
             [open_model(model) for model in models],
@@ -79,3 +91,18 @@ def _text(made: Compilation) -> str:
     lines = [f"on the processor: {p.kind} {p.index} ({p.name}): {p.reason}" for p in report.on_cpu]
     lines += [f"differs from check: {line}" for line in made.differences]
     return "\n".join([facts(known), *lines])
+
+
+def _build(model: Path, out: Path, overwrite: bool) -> None:
+    """Build a TensorRT engine and show where its layers run."""
+    from edgevision.building import build_here
+    from edgevision.cli.models import open_model
+
+    with working("building for tensorrt"):
+        made = build_here(open_model(model), out, overwrite=overwrite)
+    report = made.report
+    known: dict[str, object] = {"artifact": made.artifact.path, "by": report.by, **report.facts}
+    if report.placements:
+        known["layers"] = f"{report.mapped} of {len(report.placements)} on the {report.accelerator}"
+    elsewhere = [f"on the {p.target}: {p.name}" for p in report.placements if p.target != report.accelerator]
+    show({"artifact": str(made.artifact.path), "mapping": report.to_dict()}, "\n".join([facts(known), *elsewhere]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgevision.cli.command import command
+from edgevision.cli.engine import ENGINES, engine_options, engine_settings
 from edgevision.cli.options import Body, Choice, Decorator, model_argument, out_option, overwrite_option, seed_option
 from edgevision.cli.output import note, show, table, working
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from edgevision.converters.base import Conversion
     from edgevision.data.dataset import ImageDataset
 
-FORMATS = ("tflite", "openvino", "onnx")
+FORMATS = ("tflite", "openvino", "onnx", *ENGINES)
 
 
 def to_option(formats: Sequence[str]) -> Decorator:
@@ -62,6 +63,7 @@ def open_parts(data: str | None, golden: str | None) -> tuple[ImageDataset | Non
     "convert",
     "edgevision convert sample --to tflite --to openvino --data sample",
     "edgevision convert model.keras --scheme float16 --golden none",
+    "edgevision convert model.keras --scheme float16 --to tensorrt-plan --golden none",
 )
 @model_argument()
 @click.option(
@@ -73,6 +75,7 @@ def open_parts(data: str | None, golden: str | None) -> tuple[ImageDataset | Non
 )
 @click.option("--sparse-encoding", is_flag=True, help="Store kernels with many zeros without them (TFLite, float32).")
 @to_option(FORMATS)
+@engine_options
 @export_options
 def convert(
     model: Path,
@@ -84,6 +87,7 @@ def convert(
     seed: int,
     out: Path,
     overwrite: bool,
+    **engine: Any,
 ) -> None:
     """Convert MODEL and write OUT/NAME-FORMAT-SCHEME for each format.
 
@@ -92,10 +96,14 @@ def convert(
 
     Each artifact has golden samples with the float model's answers, and is sealed on the runtimes here: verify
     compares with that. Models of quantization-aware training are converted by quantize.
+
+    tensorrt builds an engine with the TensorRT that is here, for this machine's GPU; tensorrt-plan writes what a device
+    that is elsewhere builds it from, with a script.
     """
     from edgevision.cli.models import open_any_source
     from edgevision.export import export, make_golden
 
+    settings = engine_settings(to, engine)
     _, samples, policy = open_parts(data, golden)
     with working("converting"):
         source = open_any_source(model)
@@ -106,6 +114,7 @@ def convert(
             scheme=scheme,
             sparse_encoding=sparse_encoding,
             golden=make_golden(source, samples, policy=policy, seed=seed),
+            engine=settings,
             seed=seed,
             overwrite=overwrite,
         )

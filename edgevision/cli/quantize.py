@@ -9,6 +9,7 @@ import click
 
 from edgevision.cli.command import command
 from edgevision.cli.convert import FORMATS, export_options, open_parts, show_conversions, to_option
+from edgevision.cli.engine import ENGINES, engine_options, engine_settings
 from edgevision.cli.fine_tuning import (
     FINE_TUNING,
     TEACHING,
@@ -38,6 +39,7 @@ SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
     "edgevision quantize runs/clustered --method qat --keep-sparsity --keep-clusters --teacher sample --data sample",
     "edgevision quantize sample --data sample --calibration-method mse --float-layers stem_conv",
     "edgevision quantize model.keras --scheme dynamic_wi8_afp32 --golden none",
+    "edgevision quantize sample --data sample --to tensorrt-plan --dla 0 --tensorrt-version 10.3",
 )
 @model_argument()
 @click.option(
@@ -74,7 +76,7 @@ SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
     type=Choice(["min_max", "percentile", "mse", "entropy"]),
     default="min_max",
     show_default=True,
-    help="How ranges are chosen: all that was seen, or less and finer. OpenVINO has no entropy.",
+    help="How ranges are chosen: all that was seen, or less and finer. OpenVINO has no entropy; TensorRT no mse.",
 )
 @click.option(
     "--calibration-cache",
@@ -98,6 +100,7 @@ SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
 @click.option("--keep-clusters", is_flag=True, help="qat: keep the shared weights of a clustered model.")
 @fine_tuning_options(epochs=2, learning_rate=1e-4)
 @to_option(FORMATS)
+@engine_options
 @export_options
 def quantize(
     model: Path,
@@ -128,6 +131,7 @@ def quantize(
     from edgevision.converters.base import check_conversion
     from edgevision.export import export, make_golden
 
+    settings = engine_settings(to, training)
     _check_options(method, scheme, to, golden, training)
     images, samples, policy = open_parts(data, golden)
     numerics: dict[str, Any] = {
@@ -142,7 +146,8 @@ def quantize(
         floating = open_source(model) if method == "qat" else None
         source: Source = floating or open_any_source(model)
         for name in to:
-            check_conversion(source, out, name, **numerics, overwrite=overwrite, trained=method == "qat")
+            engine = settings if name in ENGINES else None
+            check_conversion(source, out, name, **numerics, engine=engine, overwrite=overwrite, trained=method == "qat")
         chosen = make_golden(source, samples, policy=policy, seed=training["seed"])
         report = None
         if floating is not None:
@@ -157,6 +162,7 @@ def quantize(
             calibration_count=calibration_count,
             calibration_cache=calibration_cache,
             golden=chosen,
+            engine=settings,
             seed=training["seed"],
             overwrite=overwrite,
         )

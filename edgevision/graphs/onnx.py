@@ -11,6 +11,8 @@ from edgevision.protobuf import Bytes, fields
 _DTYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "string",
            9: "bool", 10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16", 17: "float8",
            18: "float8", 19: "float8", 20: "float8", 21: "uint4", 22: "int4", 23: "float4"}  # fmt: skip
+_BYTES = ("int8", "uint8")
+"""Types whose constants are looked at: zero points are of them."""
 _DOMAINS = ("", "ai.onnx")
 _MOST = 64
 
@@ -102,7 +104,7 @@ def _attribute(message: Bytes) -> tuple[str, Any]:
 
 
 def _initializer(message: Bytes) -> Value:
-    dims, dtype, name = list[int](), 0, ""
+    dims, dtype, name, content = list[int](), 0, "", list[Bytes | int]()
     for number, part in fields(message):
         if number == 1:
             dims.extend(_integers(part))
@@ -110,7 +112,15 @@ def _initializer(message: Bytes) -> Value:
             dtype = _signed(part)
         elif number == 8:
             name = _text(part)
-    return Value(name, tuple(dims), _DTYPES.get(dtype, f"type {dtype}"), True)
+        elif number in (5, 9):  # int32_data and raw_data
+            content.append(part)
+    kind = _DTYPES.get(dtype, f"type {dtype}")
+    return Value(name, tuple(dims), kind, True, zero=kind in _BYTES and not any(map(_any, content)))
+
+
+def _any(part: Bytes | int) -> bool:
+    """Whether some number of a tensor's content is not 0."""
+    return part != 0 if isinstance(part, int) else bool(bytes(part).strip(b"\0"))
 
 
 def _value_info(message: Bytes) -> Value:

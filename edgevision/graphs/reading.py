@@ -32,7 +32,8 @@ def read_graph(path: str | Path) -> Graph:
             return read_ir(path)
     except (ValueError, UnicodeDecodeError, KeyError, IndexError) as exc:
         raise ArtifactError(f"{path}: a damaged {format_} model", got=str(exc)[:200]) from exc
+    engine = "name the ONNX file that the engine was built from; its artifact has it in source/"
     raise ArtifactError(
         f"{path}: operators are not read from this format", got=format_, allowed=("tflite", "onnx", "openvino"),
-        next_step=f"convert it first: edgevision convert {path} --to tflite",
+        next_step=engine if format_ == "tensorrt" else f"convert it first: edgevision convert {path} --to tflite",
     )  # fmt: skip

@@ -31,6 +31,7 @@ from edgevision.converters.quantization import quantize_aware
 from edgevision.converters.ranges import METHODS
 from edgevision.converters.sparsity_allocation import ALLOCATIONS
 from edgevision.converters.sparsity_patterns import PATTERNS
+from edgevision.converters.tensorrt.settings import INT8_SOURCES, EngineSettings
 from edgevision.data.batches import AUGMENTATIONS
 from edgevision.data.locate import SPLITS
 from edgevision.demo import run_demo
@@ -76,12 +77,13 @@ def options(command: str) -> dict[str, click.Option]:
         ("quantize", "io_dtype", IO_DTYPES),
         ("quantize", "granularity", FORMATS["tflite"].granularities),
         ("quantize", "calibration_method", METHODS),
+        ("quantize", "int8_from", INT8_SOURCES),
         ("convert", "to", FORMATS),
         ("convert", "golden", POLICIES),
         ("compress", "to", COMPRESSED_FORMATS),
         ("sensitivity", "to", COMPRESSED_FORMATS),
         ("benchmark", "scenario", SCENARIOS),
-        ("compile", "target", ACCELERATORS),
+        ("compile", "target", (*ACCELERATORS, "tensorrt")),
         ("evaluate", "split", SPLITS),
         ("firmware", "target", CORES),
         ("firmware", "rounding", ROUNDINGS),
@@ -140,3 +142,10 @@ def test_defaults_are_those_of_the_library(command, function):
         assert option.default == default, name
         compared += 1
     assert compared
+
+
+@pytest.mark.parametrize("command", ["convert", "quantize"])
+def test_every_setting_of_an_engine_is_an_option_with_its_default(command):
+    known = options(command)
+    for field in dataclasses.fields(EngineSettings):
+        assert known[field.name].default == field.default or field.default in (None, False)

@@ -13,6 +13,7 @@ APPLICATIONS = tuple(
     for name in (
         "adopt",
         "benchmark",
+        "building",
         "checking",
         "checking_here",
         "classifier",
