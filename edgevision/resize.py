@@ -56,6 +56,11 @@ class Geometry:
         mapped: Array = np.clip((np.asarray(boxes, dtype=np.float64) - offset) / scale, 0.0, limit)
         return mapped
 
+    def points_to_source(self, points: Array) -> Array:
+        """Map points (…, 2) of x, y from target to source pixels, not clipped; float64."""
+        mapped: Array = (np.asarray(points, dtype=np.float64) - self.offset[::-1]) / self.scale[::-1]
+        return mapped
+
     def to_target(self, boxes: Array) -> Array:
         """Map boxes (N, 4) of x1, y1, x2, y2 from source to target pixels, not clipped; float64."""
         scale, offset = np.array(self.scale[::-1] * 2), np.array(self.offset[::-1] * 2)
