@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from edgevision.artifact import Artifact
-from edgevision.classifier import Classifier, Progress
+from edgevision.classifier import Classifier
 from edgevision.data.classes import match_targets
 from edgevision.data.dataset import ImageDataset
 from edgevision.documents import check_fields
 from edgevision.errors import DatasetError
+from edgevision.image_model import Progress
 from edgevision.metrics.classification import ClassificationMetrics, classification_metrics
 from edgevision.tasks.classification import probabilities, top1
 from edgevision.tensors import Array, TensorSpec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,8 @@ def describe(artifact: Artifact) -> str:
         "preprocessing": "unknown"
         if manifest.preprocessing is None
         else describe_preprocessing(manifest.preprocessing),
-        "scores": manifest.decoding.get("activation"),
+        "scores": None if "decoder" in manifest.decoding else manifest.decoding.get("activation"),
+        "decoder": _decoding(manifest.decoding),
         "source": manifest.source_sha256 and f"sha256 {manifest.source_sha256[:12]}…",
         "made by": " ▸ ".join(step.step for step in manifest.lineage) or None,
         "golden": manifest.golden and f"{len(manifest.golden['samples'])} samples",
@@ -56,6 +58,13 @@ def describe(artifact: Artifact) -> str:
         return facts(known)
     rows = [_tensor_row(side, spec) for side, spec in tensors]
     return f"{facts(known)}\n\n{table(['tensor', 'name', 'dtype', 'shape', 'layout', 'scale', 'zero point'], rows)}"
+
+
+def _decoding(decoding: Mapping[str, Any]) -> str | None:
+    """Return a detector's decoder with its parameters in one line; None for other models."""
+    if "decoder" not in decoding:
+        return None
+    return ", ".join([decoding["decoder"], *(f"{key} {value}" for key, value in decoding.items() if key != "decoder")])
 
 
 def describe_preprocessing(preprocessing: Preprocessing) -> str:

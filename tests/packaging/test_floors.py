@@ -12,15 +12,18 @@ APPLICATIONS = tuple(
     f"edgevision.{name}"
     for name in (
         "adopt",
+        "adopt_decoding",
         "benchmark",
         "classifier",
         "cli",
         "compiling",
         "compress",
         "demo",
+        "detector",
         "doctor",
         "evaluate",
         "export",
+        "image_model",
         "pipeline",
         "predict",
         "remote",

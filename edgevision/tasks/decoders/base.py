@@ -56,6 +56,10 @@ class Decoder(ABC):
     """Field -> the words that it may be."""
     keypoints: ClassVar[int] = 0
     """Landmarks for each box."""
+    labels: ClassVar[tuple[str, ...] | None] = None
+    """Class names, where such models have always the same."""
+    preprocessing: ClassVar[Mapping[str, Any]] = {}
+    """What the authors' own models want: fields of `Preprocessing`; empty where there is no convention."""
 
     score_threshold: float = 0.3
     iou_threshold: float = 0.5

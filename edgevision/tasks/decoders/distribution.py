@@ -40,6 +40,7 @@ class NanoDet(Decoder):
         activation: What is to be done to class scores, ``none`` or ``sigmoid``.
     """
 
+    preprocessing = {"color": "BGR", "mean": [103.53, 116.28, 123.675], "std": [57.375, 57.12, 58.395]}  # noqa: RUF012
     CHOICES = {"activation": ACTIVATIONS, "order": ORDERS}  # noqa: RUF012
 
     strides: tuple[int, ...] = (8, 16, 32, 64)
@@ -85,6 +86,8 @@ class NanoDet(Decoder):
 @dataclass(frozen=True, kw_only=True)
 class YOLOv8Raw(NanoDet):
     """The same of YOLOv8's raw head: distances first, 16 bins, class logits."""
+
+    preprocessing = {"resize": "letterbox", "pad_value": 114, "std": [255.0]}  # noqa: RUF012
 
     strides: tuple[int, ...] = (8, 16, 32)
     bins: int = 16

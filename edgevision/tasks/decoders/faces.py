@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -23,7 +22,9 @@ class BlazeFace(SSD):
     mouth, right and left ear.
     """
 
-    keypoints: ClassVar[int] = 6
+    keypoints = 6
+    labels = ("face",)
+    preprocessing = {"resize": "letterbox", "mean": [127.5], "std": [127.5]}  # noqa: RUF012
 
     score_threshold: float = 0.5
     iou_threshold: float = 0.3
@@ -58,6 +59,9 @@ class UltraFace(AnchorDecoder):
         sizes: Sides of each layer's anchors, pixels.
     """
 
+    labels = ("face",)
+    preprocessing = {"mean": [127.0], "std": [128.0]}  # noqa: RUF012
+
     score_threshold: float = 0.7
     iou_threshold: float = 0.3
     x_first: bool = True
@@ -81,7 +85,9 @@ class YuNet(Decoder):
         strides: Strides of the grids, in the order of the outputs.
     """
 
-    keypoints: ClassVar[int] = 5
+    keypoints = 5
+    labels = ("face",)
+    preprocessing = {"color": "BGR", "resize": "letterbox"}  # noqa: RUF012
 
     score_threshold: float = 0.6
     iou_threshold: float = 0.3

@@ -22,6 +22,8 @@ class FastestDet(Decoder):
         objectness_power: Power of the objectness in the score; that of the class score is 1 less this.
     """
 
+    preprocessing = {"color": "BGR", "std": [255.0]}  # noqa: RUF012
+
     strides: tuple[int, ...] = (16,)
     objectness_power: float = 0.6
 

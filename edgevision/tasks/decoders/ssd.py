@@ -29,6 +29,8 @@ class DetectionPostProcess(Decoder):
         first_class: Number that the first label has in the output.
     """
 
+    preprocessing = {"mean": [127.5], "std": [127.5]}  # noqa: RUF012
+
     iou_threshold: float = 1.0
     outputs: tuple[int, ...] = (0, 1, 2, 3)
     first_class: int = 0
@@ -168,6 +170,8 @@ class SSD(AnchorDecoder):
         reduce_lowest: Whether the first layer has only three anchors.
         fixed_anchors: Whether each anchor is as large as the input, and only its place counts.
     """
+
+    preprocessing = {"mean": [127.5], "std": [127.5]}  # noqa: RUF012
 
     activation: str = "sigmoid"
     strides: tuple[int, ...] = (16, 32, 64, 128, 256, 512)

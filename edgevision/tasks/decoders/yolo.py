@@ -38,6 +38,8 @@ class YOLOv5(Decoder):
         strides: Strides of the grids; used with anchors only.
     """
 
+    preprocessing = {"resize": "letterbox", "pad_value": 114, "std": [255.0]}  # noqa: RUF012
+
     normalized: bool = False
     anchors: tuple[tuple[tuple[float, float], ...], ...] = ()
     strides: tuple[int, ...] = (8, 16, 32)
@@ -122,6 +124,7 @@ class YOLOv8(Decoder):
         activation: What is to be done to class scores, ``none`` or ``sigmoid``.
     """
 
+    preprocessing = {"resize": "letterbox", "pad_value": 114, "std": [255.0]}  # noqa: RUF012
     CHOICES = {"activation": ACTIVATIONS}  # noqa: RUF012
 
     normalized: bool = False
