@@ -22,7 +22,7 @@ from edgevision.cli.remote import machine_entry, ran_on, remote_options
 
 if TYPE_CHECKING:
     from edgevision.artifact import Artifact
-    from edgevision.data.dataset import ImageDataset
+    from edgevision.data.dataset import Images
     from edgevision.remote import Machine, Remote
     from edgevision.verify import RuntimeCheck, Verification
 
@@ -143,15 +143,15 @@ def _show(result: Verification, machine: Machine | None, layers: bool) -> None:
         check_failed(f"{result.artifact} is {result.verdict}" + (f" ({'; '.join(reasons[:2])})" if reasons else ""))
 
 
-def _dataset(data: str | None, split: str | None) -> ImageDataset | None:
-    from edgevision.data.locate import open_dataset
+def _dataset(data: str | None, split: str | None) -> Images | None:
+    from edgevision.data.locate import open_images
 
-    return open_dataset(data, split) if data else None
+    return open_images(data, split) if data else None
 
 
 def _seal(
     artifact: Artifact,
-    dataset: ImageDataset | None,
+    dataset: Images | None,
     reference: Artifact | None,
     runtimes: tuple[str, ...],
     device: str,

@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 from importlib import resources
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from edgevision.data import cifar10
 from edgevision.data.dataset import ImageDataset, Images
@@ -15,6 +16,7 @@ from edgevision.data.mosaic import is_mosaic, read_mosaic
 from edgevision.data.splits import DIRECTORIES, SPLITS, no_such_split, other, unsplit
 from edgevision.errors import DatasetError, check_choice
 
+D_co = TypeVar("D_co", covariant=True)
 _FORMS = (
     "a folder or zip with a directory per class (below train/ and test/ where it is split), a mosaic archive, "
     "the CIFAR-10 batches folder or tar.gz, 'sample' (real images shipped with edgevision), 'cifar10' (downloads)"
@@ -65,9 +67,22 @@ def open_splits(location: str | Path) -> tuple[ImageDataset, ImageDataset | None
     Raises:
         DatasetError: nothing there, nothing readable in it, or no train images.
     """
-    train = open_dataset(location, default="train")
+    return _both(location, open_dataset)
+
+
+def open_image_splits(location: str | Path) -> tuple[Images, Images | None]:
+    """Open them as `open_splits` does, whether they have classes or boxes."""
+    return _both(location, open_images)
+
+
+class _Open(Protocol[D_co]):
+    def __call__(self, location: str | Path, split: str | None = None, *, default: str = "test") -> D_co: ...
+
+
+def _both(location: str | Path, open_: _Open[D_co]) -> tuple[D_co, D_co | None]:
+    train = open_(location, default="train")
     try:
-        return train, open_dataset(location, "test")
+        return train, open_(location, "test")
     except DatasetError:
         return train, None
 

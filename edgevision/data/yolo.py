@@ -16,12 +16,20 @@ from edgevision.data.detection import DetectionDataset, Label, Objects
 from edgevision.data.store import Store
 from edgevision.errors import DatasetError
 
+_NAMES_IN_YAML = re.compile(
+    r"^names\s*:[ \t]*(\[[^\]]*\]|\{[^}]*\})?[ \t]*(?:#.*)?$((?:\n[ \t]*(?:-|\d+\s*:).*)*)", re.MULTILINE
+)
 _NAMES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
 
 
 def labelled_images(store: Store) -> list[str]:
     """Return the names of images that have a text of labels, or whose folder of labels is there for others."""
-    texts = {name for name in store.names if name.endswith(".txt")}
+    named = any(PurePosixPath(name).name in _NAMES for name in store.names)
+    texts = {
+        name
+        for name in store.names
+        if name.endswith(".txt") and (named or "labels" in PurePosixPath(name).parts)  # others may be captions
+    }
     folders = {str(PurePosixPath(name).parent) for name in texts if "labels" in PurePosixPath(name).parts}
     return [
         name
@@ -109,7 +117,7 @@ def _class_names(store: Store) -> tuple[str, ...]:
 
 def _yaml_names(text: str) -> list[str]:
     """The list or table under ``names``: of YAML, just that."""
-    found = re.search(r"^names\s*:[ \t]*(\[[^\]]*\]|\{[^}]*\})?[ \t]*(?:#.*)?$((?:\n[ \t]*(?:-|\d+\s*:).*)*)", text, re.M)
+    found = _NAMES_IN_YAML.search(text)
     if found is None:
         return []
     if found[1]:

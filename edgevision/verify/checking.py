@@ -29,7 +29,7 @@ from edgevision.verify.sealing import float_agreement, identity
 from edgevision.verify.verification import BROKEN, HOLDS, UNPROVEN, OutputCheck, RuntimeCheck, Verification
 
 if TYPE_CHECKING:
-    from edgevision.data.dataset import ImageDataset
+    from edgevision.data.dataset import Images
     from edgevision.golden import Golden
     from edgevision.metrics.intervals import Proportion
     from edgevision.tensors import Array
@@ -40,7 +40,7 @@ def verify(
     *,
     runtimes: Sequence[str] | None = None,
     device: str = "cpu",
-    dataset: ImageDataset | None = None,
+    dataset: Images | None = None,
     reference: Artifact | None = None,
     options: Mapping[str, Any] | None = None,
     layers: bool = False,
@@ -234,7 +234,7 @@ def _read_distance(table: Any) -> Distance:
 
 
 def _reference_classes(
-    artifact: Artifact, dataset: ImageDataset | None, reference: Artifact | None, device: str
+    artifact: Artifact, dataset: Images | None, reference: Artifact | None, device: str
 ) -> Array | None:
     if dataset is None and reference is None:
         return None

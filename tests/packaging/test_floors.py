@@ -22,6 +22,7 @@ APPLICATIONS = tuple(
         "detector",
         "doctor",
         "evaluate",
+        "evaluate_detection",
         "export",
         "image_model",
         "pipeline",
