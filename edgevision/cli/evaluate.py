@@ -15,7 +15,8 @@ from edgevision.cli.remote import machine_entry, ran_on, remote_options
 from edgevision.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edgevision.evaluate import DetectionEvaluation, DetectionSummary, Evaluation, EvaluationSummary
+    from edgevision.evaluate import Evaluation, EvaluationSummary
+    from edgevision.evaluate_detection import DetectionEvaluation, DetectionSummary
     from edgevision.metrics.intervals import Proportion
     from edgevision.remote import Machine, Remote
 
@@ -49,7 +50,7 @@ def evaluate(
 ) -> None:
     """Measure how good MODEL is on labelled images: one image at a time, as on a device.
 
-    A classifier is measured on images with classes, a detector on images with boxes: COCO's mean average precision, from
+    A classifier is measured on images with classes, a detector on images with boxes: by mean average precision, from
     score 0.01 up, and precision, recall and F1 at the artifact's own threshold.
     """
     options = runtime_settings(threads, precision)
@@ -57,7 +58,7 @@ def evaluate(
         result, machine = _there(model, remote, data, split, count, runtime, options, isolate)
     else:
         result, machine = _here(model, data, split, count, runtime, device, options, isolate), None
-    from edgevision.evaluate import DetectionSummary
+    from edgevision.evaluate_detection import DetectionSummary
 
     detector = isinstance(result, DetectionSummary)
     text = detection_text(result) if isinstance(result, DetectionSummary) else _text(result)
@@ -86,7 +87,8 @@ def _here(
     isolate: bool | None,
 ) -> Evaluation | DetectionEvaluation:
     from edgevision.cli.models import open_to_run
-    from edgevision.data.locate import open_dataset, open_detection_dataset
+    from edgevision.data.locate import open_dataset
+    from edgevision.data.locate_boxes import open_detection_dataset
     from edgevision.evaluate import evaluate as evaluate_artifact
 
     artifact = open_to_run(model, [runtime] if runtime else [], device, options, isolate)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from edgevision.cli.output import facts, table
 
 if TYPE_CHECKING:
-    from edgevision.evaluate import DetectionSummary
+    from edgevision.evaluate_detection import DetectionSummary
     from edgevision.metrics.intervals import Proportion
 
 
@@ -27,7 +27,8 @@ def detection_text(result: DetectionSummary) -> str:
             "recall": ", ".join(f"{share(getattr(metrics, f'ar{limit}'))} of {limit}" for limit in (1, 10, 100)),
             f"at {metrics.score_threshold:g}": f"precision {_interval(metrics.precision)}, "
             f"recall {_interval(metrics.recall)}, F1 {share(metrics.f1)}",
-            "best F1": None if metrics.best_threshold is None else f"{metrics.best_f1:.4f} at {metrics.best_threshold:.3f}",
+            "best F1": f"{metrics.best_f1:.4f}"
+            + ("" if metrics.best_threshold is None else f" at {metrics.best_threshold:.3f}"),
             "ran on": f"{package}, {result.device}, threads: {result.facts.get('threads')}",
         }
     )

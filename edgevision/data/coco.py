@@ -59,10 +59,10 @@ def _truth(annotations: Sequence[Mapping[str, Any]], place: Mapping[int, int], i
     crowd = np.array([bool(entry.get("iscrowd", 0)) for entry in annotations], bool)
     sides = corners[:, 2:] - corners[:, :2]
     areas = [entry.get("area", sides[k, 0] * sides[k, 1]) for k, entry in enumerate(annotations)]
-    stated = image.get("height"), image.get("width")
+    stated = (int(image["height"]), int(image["width"])) if "height" in image and "width" in image else None
 
     def objects(height: int, width: int) -> Objects:
-        scale = np.array([width / stated[1], height / stated[0]] * 2) if None not in stated else np.ones(4)
+        scale = np.array([width / stated[1], height / stated[0]] * 2) if stated is not None else np.ones(4)
         scaled: Array = corners * scale  # 1, unless the images were reduced after they were annotated
         return Objects.of(scaled, classes, crowd, np.asarray(areas, np.float64) * scale[0] * scale[1])
 

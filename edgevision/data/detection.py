@@ -90,5 +90,5 @@ class DetectionDataset(Images):
 
     def subset(self, indices: Sequence[int]) -> DetectionDataset:
         """Return the images at ``indices``, in that order."""
-        files, truths = ([parts[index] for index in indices] for parts in (self._files, self._truths))
+        files, truths = [self._files[index] for index in indices], [self._truths[index] for index in indices]
         return DetectionDataset(self._store, files, truths, self.labels)

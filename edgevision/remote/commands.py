@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from edgevision.artifact import Artifact
 from edgevision.benchmark import BenchmarkReport
-from edgevision.evaluate import DetectionSummary, EvaluationSummary, read_summary
+from edgevision.evaluate import EvaluationSummary, read_summary
+from edgevision.evaluate_detection import DetectionSummary
 from edgevision.remote.arguments import artifact_arguments, data_arguments, running_arguments
 from edgevision.remote.session import Machine, Remote, Tell, run_there
 from edgevision.verify import Verification
