@@ -17,7 +17,7 @@ from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes.base import CompiledModel, available_runtimes, load
 from edgevision.tensors import TensorSpec
 
-TASKS = ("classification", "detection")
+TASKS = ("classification", "detection", "segmentation", "embedding")
 LAYOUTS = ("NHWC", "NCHW")
 
 
@@ -46,7 +46,8 @@ def adopt(
             With a decoder it defaults to what the authors of such models use.
         activation: What the scores of a classifier are, one of `edgevision.tasks.classification.ACTIVATIONS`.
         decoder: How the outputs of a detector become boxes, one of `edgevision.tasks.decoders.DECODERS`.
-        decoding: Parameters of the decoder; those left out take its defaults.
+        decoding: Parameters of the decoder; those left out take its defaults. Those of a segmentation are
+            `edgevision.tasks.segmentation.SegmentationDecoding`.
         layout: Axes of the image input, one of `LAYOUTS`; TFLite and Keras files have NHWC by convention, others
             have to say.
         name: The model's name; by default the file's.
@@ -74,7 +75,7 @@ def adopt(
             try_decoding(model, meaning, declared, labels)
     else:
         inputs, outputs, declared = (), (), _preprocessing(preprocessing, ())
-    if task != "detection":
+    if task in (None, "classification"):
         _check_labels(labels, outputs)
     fields = {
         "format": bare.manifest.format,

@@ -13,6 +13,7 @@ from edgevision.graphs import read_graph
 from edgevision.tasks.classification import ACTIVATIONS
 from edgevision.tasks.decoders import DECODERS, decoder_class, decoding_of, read_decoding
 from edgevision.tasks.outputs import outputs_of
+from edgevision.tasks.segmentation import SegmentationDecoding
 
 if TYPE_CHECKING:
     from edgevision.preprocessing import Preprocessing
@@ -35,17 +36,23 @@ def declared_decoding(
         task: What it is for.
         activation: What the scores of a classifier are.
         decoder: Name of a detector's decoder.
-        parameters: Parameters of the decoder.
+        parameters: Parameters of the decoder, or of a segmentation.
 
     Raises:
         ConfigError: Declarations that do not go together.
     """
+    if decoder is None and task == "segmentation" and activation is None:
+        return SegmentationDecoding.from_dict(parameters or {}).to_dict()
     if decoder is None and task != "detection":
         if parameters:
             raise ConfigError("decoding: no decoder", allowed=DECODERS, next_step="name it: --decoder")
+        if activation is not None and task not in (None, "classification"):
+            raise ConfigError("an activation is for classifiers", got=f"task {task}", allowed="task classification")
         if activation is not None:
             check_choice("activation", activation, ACTIVATIONS)
         return {"activation": activation} if activation else {}
+    if decoder is not None and task not in (None, "detection"):
+        raise ConfigError("a decoder is for detectors", got=f"task {task}", allowed="task detection")
     if decoder is None or activation is not None:
         raise ConfigError(
             "the outputs of a detector need a decoder", got=None if activation is None else f"activation {activation}",

@@ -1,4 +1,4 @@
-"""What an artifact says about image files, folders of them, or arrays: classes, or objects with their boxes."""
+"""What an artifact says about image files, folders of them, or arrays, as its task has it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ from edgevision.classifier import Classifier
 from edgevision.data.folders import SUFFIXES, image_files
 from edgevision.data.images import load_image
 from edgevision.detector import Detector
+from edgevision.embedder import Embedder
 from edgevision.errors import ConfigError, InputError
 from edgevision.image_model import ImageModel, Progress, require_known
+from edgevision.pictures import write_picture
+from edgevision.segmenter import Segmenter
 from edgevision.tasks.classification import Prediction, classify
 from edgevision.tasks.detection import with_thresholds
 from edgevision.tasks.detections import Detections
+from edgevision.tasks.drawing import draw_classes, draw_detections, draw_segmentation
+from edgevision.tasks.segmentation import Segmentation
 from edgevision.tensors import Array
 
 Image = str | Path | bytes | Array
@@ -33,18 +38,34 @@ class ImagePrediction:
         image: Path of the image; "image N" for the N-th one that has no path.
         classes: The likeliest classes, best first; empty where the model is no classifier.
         detections: The objects, best first; None where the model is no detector.
-        labels: Names of the classes of detections; None when unknown.
+        segmentation: The class of each pixel; None where the model is for something else.
+        embedding: The unit vector, float32 (D,), likewise.
+        labels: Names of the classes of detections and of a segmentation; None when unknown.
     """
 
     image: str
     classes: tuple[Prediction, ...] = ()
     detections: Detections | None = None
+    segmentation: Segmentation | None = None
+    embedding: Array | None = None
     labels: tuple[str, ...] | None = None
+
+    def draw(self, image: Array) -> Array:
+        """Return a copy of the image, uint8 RGB HWC, with this on it; an embedding cannot be drawn."""
+        if self.detections is not None:
+            return draw_detections(image, self.detections, self.labels)
+        if self.segmentation is not None:
+            return draw_segmentation(image, self.segmentation, self.labels)
+        return draw_classes(image, self.classes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         if self.detections is not None:
             return {"image": self.image, "detections": self.detections.to_list(self.labels)}
+        if self.segmentation is not None:
+            return {"image": self.image, "segmentation": self.segmentation.to_list(self.labels)}
+        if self.embedding is not None:
+            return {"image": self.image, "embedding": [float(value) for value in self.embedding]}
         return {"image": self.image, "classes": [prediction.to_dict() for prediction in self.classes]}
 
 
@@ -80,9 +101,10 @@ def predict(
     options: Mapping[str, Any] | None = None,
     top_k: int = 5,
     score_threshold: float | None = None,
+    draw: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Predictions:
-    """Say what is in images: classes, or objects with their boxes, as the artifact's task has it.
+    """Say what is in images, as the artifact's task has it: classes, boxes, classes of pixels, or vectors.
 
     Args:
         artifact: A model whose preprocessing is known, and its labels if it is a classifier.
@@ -93,9 +115,11 @@ def predict(
         options: Options of the runtime, ``{"threads": 4}``.
         top_k: How many classes to give for each image.
         score_threshold: Objects with a lower score are left out; None for the artifact's own threshold.
+        draw: A folder that gets each image with the result on it, as PNG.
         progress: Called after each image.
 
     Raises:
+        OutputError: A picture could not be written.
         ArtifactError: The preprocessing, the labels or the task are unknown; ``edgevision adopt`` declares them.
         InputError: Something given is no image, or a folder has none.
         ConfigError: ``top_k`` is less than 1, or a threshold is no share or for a model without.
@@ -103,8 +127,10 @@ def predict(
     if top_k < 1:
         raise ConfigError("top_k", got=top_k, allowed="1 or more")
     see = SEERS.get(artifact.manifest.task or "", _classes)
-    if see is _classes and score_threshold is not None:
+    if see is not _objects and score_threshold is not None:
         raise ConfigError("score_threshold", got=score_threshold, allowed="models that find objects")
+    if see is _vectors and draw is not None:
+        raise ConfigError("draw", got="an embedding", allowed="classes, objects and segmentations")
     sources = list(_sources(images))
     if not sources:
         raise InputError("no images to predict", next_step="name image files or folders")
@@ -121,6 +147,8 @@ def predict(
                 skipped.append((name, str(error)))
                 continue
             found.append(answer(name, pixels))
+            if draw is not None:
+                write_picture(Path(draw), done, name, found[-1].draw(pixels))
             if progress:
                 progress(done, len(sources))
         return Predictions(tuple(found), tuple(skipped), dict(model.model.facts))
@@ -164,11 +192,31 @@ def _objects(artifact: Artifact, settings: Settings) -> Iterator[tuple[ImageMode
         yield detector, answer
 
 
+@contextmanager
+def _pixels(artifact: Artifact, settings: Settings) -> Iterator[tuple[ImageModel, Answer]]:
+    with Segmenter(artifact, **_where(settings)) as segmenter:
+
+        def answer(name: str, pixels: Array) -> ImagePrediction:
+            return ImagePrediction(name, segmentation=segmenter(pixels), labels=artifact.manifest.labels)
+
+        yield segmenter, answer
+
+
+@contextmanager
+def _vectors(artifact: Artifact, settings: Settings) -> Iterator[tuple[ImageModel, Answer]]:
+    with Embedder(artifact, **_where(settings)) as embedder:
+
+        def answer(name: str, pixels: Array) -> ImagePrediction:
+            return ImagePrediction(name, embedding=embedder(pixels))
+
+        yield embedder, answer
+
+
 def _where(settings: Settings) -> dict[str, Any]:
     return {"runtime": settings.runtime, "device": settings.device, "options": settings.options}
 
 
-SEERS = {"classification": _classes, "detection": _objects}
+SEERS = {"classification": _classes, "detection": _objects, "segmentation": _pixels, "embedding": _vectors}
 """Task -> what loads an artifact and answers for an image."""
 
 

@@ -12,7 +12,7 @@ from edgevision.cli.command import command
 from edgevision.cli.options import Choice, model_argument, overwrite_option
 from edgevision.cli.output import show, working
 
-TASKS = ("classification", "detection")
+TASKS = ("classification", "detection", "segmentation", "embedding")
 ACTIVATIONS = ("softmax", "sigmoid", "logits")
 DECODERS = (
     "yolox", "yolov5", "yolov8", "yolov8_raw", "nanodet", "fastestdet", "centernet", "ssd",

@@ -21,6 +21,7 @@ APPLICATIONS = tuple(
         "demo",
         "detector",
         "doctor",
+        "embedder",
         "evaluate",
         "evaluate_detection",
         "export",
@@ -29,6 +30,7 @@ APPLICATIONS = tuple(
         "predict",
         "remote",
         "report",
+        "segmenter",
         "verify",
     )
 )

@@ -58,7 +58,12 @@ def test_yolo(yolo, tmp_path_factory, kind):
 
 @pytest.mark.parametrize(
     "names",
-    ["names: [cat, 'dog']", "nc: 2\nnames:\n- cat\n- \"dog\"\ntrain: x", "names:\n  0: cat\n  1: dog  \n", "names: {0: cat, 1: dog}"],
+    [
+        "names: [cat, 'dog']",
+        'nc: 2\nnames:\n- cat\n- "dog"\ntrain: x',
+        "names:\n  0: cat\n  1: dog  \n",
+        "names: {0: cat, 1: dog}",
+    ],
 )
 def test_yolo_names_in_yaml(yolo, names):
     (yolo / "classes.txt").unlink()
