@@ -46,8 +46,8 @@ def describe(artifact: Artifact) -> str:
         "preprocessing": "unknown"
         if manifest.preprocessing is None
         else describe_preprocessing(manifest.preprocessing),
-        "scores": None if "decoder" in manifest.decoding else manifest.decoding.get("activation"),
-        "decoder": _decoding(manifest.decoding),
+        "scores": manifest.decoding.get("activation") if manifest.task in (None, "classification") else None,
+        "decoding": None if manifest.task in (None, "classification") else _decoding(manifest.decoding),
         "source": manifest.source_sha256 and f"sha256 {manifest.source_sha256[:12]}…",
         "made by": " ▸ ".join(step.step for step in manifest.lineage) or None,
         "golden": manifest.golden and f"{len(manifest.golden['samples'])} samples",
@@ -61,10 +61,9 @@ def describe(artifact: Artifact) -> str:
 
 
 def _decoding(decoding: Mapping[str, Any]) -> str | None:
-    """Return a detector's decoder with its parameters in one line; None for other models."""
-    if "decoder" not in decoding:
-        return None
-    return ", ".join([decoding["decoder"], *(f"{key} {value}" for key, value in decoding.items() if key != "decoder")])
+    """Return a decoding with its parameters in one line; None where there is none."""
+    parts = [decoding["decoder"]] if "decoder" in decoding else []
+    return ", ".join([*parts, *(f"{key} {value}" for key, value in decoding.items() if key != "decoder")]) or None
 
 
 def describe_preprocessing(preprocessing: Preprocessing) -> str:

@@ -48,8 +48,8 @@ def predict(
 ) -> None:
     """Say what MODEL sees in IMAGES: image files, folders of them, or - for an image on standard input.
 
-    A classifier gives its likeliest classes, a detector the objects with their boxes in pixels, a segmentation the share
-    of each class, an embedding model its vector (whole with --json).
+    A classifier gives its likeliest classes, a detector the objects with their boxes in pixels, a segmentation the
+    share of each class, an embedding model its vector (whole with --json).
     """
     from edgevision.cli.models import open_to_run
     from edgevision.predict import predict as predict_images

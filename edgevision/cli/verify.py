@@ -172,7 +172,9 @@ def _text(result: Verification) -> str:
     parts = [f"{result.artifact}: {result.verdict}; {files}", table(HEADERS, rows)]
     parts += [line for check in result.checks for line in _steps(check)]
     if any(check.outputs for check in result.checks):
-        parts.append("Distances: largest, and mean, of real values. Same result: top-1, or objects; 95% interval of the share.")
+        parts.append(
+            "Distances: largest, and mean, of real values. Same result: top-1, or objects; 95% interval of the share."
+        )
     return "\n\n".join(parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,10 +134,10 @@ class Gallery:
     def open(cls, path: str | Path) -> Gallery:
         """Read what `save` wrote; raises ArtifactError when it is damaged, or of a newer edgevision."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
                 schema, vectors = int(file["schema"]), file["vectors"]
                 names = [name.decode() for name in file["names"]][: len(vectors)]
-        except (OSError, ValueError, KeyError, EOFError) as exc:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as exc:
             raise ArtifactError(f"{path}: not a gallery, or damaged ({reason_of(exc)})") from exc
         if schema > SCHEMA:
             raise ArtifactError(f"{path}: written by a newer edgevision", got=f"schema {schema}", allowed=f"{SCHEMA}")
