@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from proof_compression import COMPRESSION
+from proof_detection import DETECTION
 from proof_doctor import DOCTOR
 from proof_matrix import MATRIX
 from proof_parts import BIN, ROOT, Section, edgevision, exported, run, says, table
@@ -165,6 +166,7 @@ SECTIONS: dict[str, Callable[[Path], Section]] = {
     **TRUST,
     **MATRIX,
     **DOCTOR,
+    **DETECTION,
 }
 
 if __name__ == "__main__":

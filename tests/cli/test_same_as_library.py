@@ -37,6 +37,7 @@ from edgevision.preprocessing import COLORS
 from edgevision.remote import benchmark_there
 from edgevision.resize import RESIZES
 from edgevision.tasks.classification import ACTIVATIONS
+from edgevision.tasks.decoders import DECODERS
 from edgevision.train.architectures import ARCHITECTURES
 from edgevision.train.config import OPTIMIZERS, TrainingConfig
 from edgevision.train.run import train_artifact
@@ -82,6 +83,7 @@ def options(command: str) -> dict[str, click.Option]:
         ("firmware", "target", CORES),
         ("adopt", "task", TASKS),
         ("adopt", "activation", ACTIVATIONS),
+        ("adopt", "decoder", DECODERS),
         ("adopt", "color", COLORS),
         ("adopt", "resize", RESIZES),
         ("adopt", "layout", LAYOUTS),
