@@ -27,7 +27,8 @@ def embedding(stored: Array, spec: TensorSpec) -> Array:
     Raises:
         InferenceError: It is NaN, infinite, or all zeros.
     """
-    return unit(Output(stored, spec).real(stored).reshape(1, -1))[0]
+    vector: Array = unit(Output(stored, spec).real(stored).reshape(1, -1))[0]
+    return vector
 
 
 def unit(vectors: Array) -> Array:

@@ -137,7 +137,9 @@ class Level:
         return places
 
 
-def levels(outputs: Sequence[Output], size: Size, strides: Sequence[int], what: str) -> list[Level]:
+def levels(
+    outputs: Sequence[Output], size: Size, strides: Sequence[int], what: str, narrowest: int = 1
+) -> list[Level]:
     """Return a model's answer grid by grid.
 
     One output may have all grids after one another, (1, N, D) or (1, D, N); or there is one output for each grid, in
@@ -148,10 +150,18 @@ def levels(outputs: Sequence[Output], size: Size, strides: Sequence[int], what: 
         size: Height and width of the model's input.
         strides: Stride of each grid.
         what: The decoder's name, for errors.
+        narrowest: Fewest numbers of a row.
 
     Raises:
-        InferenceError: The shapes fit neither.
+        InferenceError: The shapes fit neither, or rows are too short.
     """
+    found = _levels(outputs, size, strides, what)
+    if any(level.rows.shape[1] < narrowest for level in found):
+        raise unlike(what, outputs, size, f"{narrowest} numbers or more to a box")
+    return found
+
+
+def _levels(outputs: Sequence[Output], size: Size, strides: Sequence[int], what: str) -> list[Level]:
     grids = [(-(-size[0] // stride), -(-size[1] // stride)) for stride in strides]
     if len(outputs) == 1:
         counts = [height * width for height, width in grids]

@@ -69,7 +69,8 @@ class CenterNet(Decoder):
     def _grids(self, outputs: Sequence[Output], size: Size) -> list[Level]:
         if len(outputs) != 3:
             raise unlike("centernet", outputs, size, "heat map, sizes and offsets")
-        return [levels([outputs[place]], size, self.strides, "centernet")[0] for place in self.outputs]
+        both = zip(self.outputs, (1, 2, 2), strict=True)
+        return [levels([outputs[place]], size, self.strides, "centernet", width)[0] for place, width in both]
 
 
 def _peaks(heat: Array) -> Array:

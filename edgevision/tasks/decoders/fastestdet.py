@@ -45,4 +45,4 @@ class FastestDet(Decoder):
         return self._grid(outputs, size).rows.shape[1] - 5
 
     def _grid(self, outputs: Sequence[Output], size: Size) -> Level:
-        return levels(outputs, size, self.strides, "fastestdet")[0]
+        return levels(outputs, size, self.strides, "fastestdet", 6)[0]

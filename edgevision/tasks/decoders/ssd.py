@@ -132,7 +132,8 @@ class AnchorDecoder(Decoder):
         if len(outputs) != 2 or any(output.stored.ndim != 3 for output in outputs):
             raise unlike("ssd", outputs, size, wanted)
         offsets, scores = (_Rows(outputs[place], outputs[place].stored[0]) for place in self.outputs)
-        if len(offsets.rows) != len(scores.rows) or offsets.rows.shape[1] != 4 + 2 * self.keypoints:
+        fits = len(offsets.rows) == len(scores.rows) and offsets.rows.shape[1] == 4 + 2 * self.keypoints
+        if not fits or scores.rows.shape[1] <= self.background:
             raise unlike("ssd", outputs, size, wanted)
         return offsets, scores
 

@@ -79,7 +79,7 @@ class YOLOv5(Decoder):
             grid = (-(-size[0] // stride), -(-size[1] // stride))
             for output in outputs:
                 stored = _anchor_rows(output.stored, grid, len(anchors))
-                if stored is not None:
+                if stored is not None and stored.shape[1] > 5:
                     found.append(Level(stored, output, stride, grid[1], grid[0] * grid[1]))
         if [level.stride for level in found] != list(self.strides):
             raise unlike("yolov5", outputs, size, f"one per stride {list(self.strides)} and anchors of each")

@@ -41,11 +41,11 @@ class YOLOX(Decoder):
 
     def decode(self, outputs: Sequence[Output], size: Size, least: float) -> Candidates:
         """Return candidates; see `Decoder.decode`."""
-        return joined([self._level(level, least) for level in levels(outputs, size, self.strides, "yolox")])
+        return joined([self._level(level, least) for level in levels(outputs, size, self.strides, "yolox", 6)])
 
     def class_count(self, outputs: Sequence[Output], size: Size) -> int:
         """Return how many scores a row has beside box and objectness."""
-        return levels(outputs, size, self.strides, "yolox")[0].rows.shape[1] - 5
+        return levels(outputs, size, self.strides, "yolox", 6)[0].rows.shape[1] - 5
 
     def _level(self, level: Level, least: float) -> Candidates:
         objectness = activated(level.real(slice(None), 4), self.activation)

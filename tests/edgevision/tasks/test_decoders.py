@@ -378,3 +378,23 @@ def test_thresholds_can_be_replaced():
     assert with_thresholds(decoder, score_threshold=0.01).score_threshold == 0.01
     with pytest.raises(ConfigError, match="0 to 1"):
         with_thresholds(decoder, score_threshold=1.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes"),
+    [
+        ("yolox", [(1, 126, 5)]),
+        ("yolov5", [(1, 200, 5)]),
+        ("yolov8", [(1, 4, 200)]),
+        ("nanodet", [(1, 128, 32)]),
+        ("yolov8_raw", [(1, 126, 64)]),
+        ("fastestdet", [(1, 5, 4, 6)]),
+        ("centernet", [(1, 3, 16, 24), (1, 1, 16, 24), (1, 2, 16, 24)]),
+        ("ultraface", [(1, 20, 4), (1, 20, 1)]),
+        ("blazeface", [(1, 896, 4), (1, 896, 1)]),
+        ("tflite_detection_postprocess", [(1, 9, 4), (1, 9), (1, 8), (1,)]),
+    ],
+)
+def test_rows_that_are_too_short_are_an_error_of_ours(name, shapes):
+    with pytest.raises(InferenceError, match="decoder"):
+        detect_raw(name, [np.zeros(shape, np.float32) for shape in shapes], WHOLE)
