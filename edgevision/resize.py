@@ -25,7 +25,7 @@ from PIL import Image
 
 from edgevision.tensors import Array
 
-RESIZES = ("stretch", "letterbox", "center_crop")
+RESIZES = ("stretch", "letterbox", "letterbox_top_left", "center_crop")
 FILTERS = ("bilinear", "area", "linear_fixed", "nearest")
 
 _PILLOW = {"bilinear": Image.Resampling.BILINEAR, "area": Image.Resampling.BOX}
@@ -76,7 +76,7 @@ def fit(image: Array, height: int, width: int, how: str, filter_: str, pad_value
         height: Wanted height.
         width: Wanted width.
         how: ``stretch`` (each axis by itself), ``letterbox`` (the whole image, its proportions kept, centred on
-            ``pad_value``) or ``center_crop`` (the largest centred part with the wanted proportions).
+            ``pad_value``), ``letterbox_top_left`` (the same in the upper left corner) or ``center_crop`` (the largest centred part with the wanted proportions).
         filter_: One of ``FILTERS``.
         pad_value: Grey level around a letterboxed image, 0 to 255.
 
@@ -86,8 +86,8 @@ def fit(image: Array, height: int, width: int, how: str, filter_: str, pad_value
     source, target = (image.shape[0], image.shape[1]), (height, width)
     if source == target:
         return image, Geometry(source, target, (1.0, 1.0), (0.0, 0.0))
-    if how == "letterbox":
-        return _letterbox(image, source, target, filter_, pad_value)
+    if how.startswith("letterbox"):
+        return _letterbox(image, source, target, filter_, pad_value, centred=how == "letterbox")
     if how == "center_crop":
         return _center_crop(image, source, target, filter_)
     scale = (height / source[0], width / source[1])
@@ -95,12 +95,12 @@ def fit(image: Array, height: int, width: int, how: str, filter_: str, pad_value
 
 
 def _letterbox(
-    image: Array, source: tuple[int, int], target: tuple[int, int], filter_: str, pad_value: int
+    image: Array, source: tuple[int, int], target: tuple[int, int], filter_: str, pad_value: int, *, centred: bool
 ) -> tuple[Array, Geometry]:
     factor = min(target[0] / source[0], target[1] / source[1])
     height = max(1, min(target[0], round(source[0] * factor)))
     width = max(1, min(target[1], round(source[1] * factor)))
-    top, left = (target[0] - height) // 2, (target[1] - width) // 2
+    top, left = ((target[0] - height) // 2, (target[1] - width) // 2) if centred else (0, 0)
     canvas = np.full((*target, image.shape[2]), pad_value, dtype=np.uint8)
     canvas[top : top + height, left : left + width] = resample(image, height, width, filter_)
     scale = (height / source[0], width / source[1])

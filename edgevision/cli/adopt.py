@@ -34,7 +34,7 @@ DECODERS = (
 @click.option("--std", metavar="N[,N,N]", help="What the pixels are divided by, likewise.")
 @click.option("--color", type=Choice(["RGB", "BGR", "GRAY"]), help="Channels that the model wants.  [default: RGB]")
 @click.option(
-    "--resize", type=Choice(["stretch", "letterbox", "center_crop"]), help="How an image is fitted.  [default: stretch]"
+    "--resize", type=Choice(["stretch", "letterbox", "letterbox_top_left", "center_crop"]), help="How an image is fitted.  [default: stretch]"
 )
 @click.option("--filter", "filter_", metavar="NAME", help="Resize filter: bilinear, area, ….  [default: bilinear]")
 @click.option("--pad-value", type=int, help="Grey level around a letterboxed image, 0 to 255.  [default: 0]")

@@ -207,8 +207,8 @@ def _field(search: Search, found: Preprocessing, name: str) -> Field:
 def _words(search: Search, spec: Preprocessing, field: str) -> str:
     if field == "normalization":
         return search.space.name(spec)
-    if field == "resize" and spec.resize == "letterbox":
-        return f"letterbox on {spec.pad_value}"
+    if field == "resize" and spec.resize.startswith("letterbox"):
+        return f"{spec.resize} on {spec.pad_value}"
     return str(getattr(spec, field))
 
 

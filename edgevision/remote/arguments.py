@@ -64,6 +64,10 @@ def _images(location: str, split: str | None) -> Argument:
             "a device is not made to download CIFAR-10", got="cifar10", next_step="give --data the archive or folder"
         )
     open_images(location, split)
+    if path.suffix.lower() == ".json":
+        raise DatasetError(
+            "the images of an annotation file are beside it", got=location, next_step="name the folder that has both"
+        )
     if path.is_file():
         return Shipped(location, {path.name: path}, path.name)
     found = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)

@@ -7,11 +7,15 @@ import pytest
 
 from edgevision.adopt import adopt
 from edgevision.artifact import Artifact
+from edgevision.data.detection import Objects
+from edgevision.data.label_sets import COCO, LABEL_SETS
 from edgevision.data.locate_boxes import open_detection_dataset
-from edgevision.errors import ConfigError
+from edgevision.detector import Detector
 from edgevision.evaluate import evaluate
+from edgevision.metrics.detection import detection_metrics
 from edgevision.predict import predict
 from edgevision.runtimes import available_runtimes
+from edgevision.tasks.detection import with_thresholds
 
 
 @pytest.fixture(scope="module")
@@ -20,21 +24,9 @@ def models(shared_data):
 
 
 @pytest.fixture(scope="module")
-def few(shared_data):
-    """Sixteen images of COCO with their boxes."""
-    return open_detection_dataset(shared_data / "coco128_train.zip").subset(range(0, 128, 8))
-
-
-@pytest.fixture(scope="module")
 def yolox(models, tmp_path_factory):
     out = tmp_path_factory.mktemp("adopted") / "yolox"
-    return adopt(models / "detection/yolox_nano_coco.onnx", out, decoder="yolox", labels=coco(), layout="NCHW")
-
-
-def coco():
-    from edgevision.data.label_sets import COCO
-
-    return COCO
+    return adopt(models / "detection/yolox_nano_coco.onnx", out, decoder="yolox", labels=COCO, layout="NCHW")
 
 
 def test_adopt_says_what_the_boxes_mean(run, models, tmp_path):
@@ -44,7 +36,7 @@ def test_adopt_says_what_the_boxes_mean(run, models, tmp_path):
         "--decoding", "strides=8,16,32",
     )  # fmt: skip
     assert done.exit_code == 0, done.stderr
-    assert "decoding       yolox, " in done.stdout and "416×416 BGR, letterbox" in done.stdout
+    assert "decoding       yolox, " in done.stdout and "416×416 BGR, letterbox_top_left" in done.stdout
     manifest = Artifact.open(tmp_path / "m").manifest
     assert manifest.task == "detection" and len(manifest.labels) == 80
     assert manifest.decoding == {
@@ -99,13 +91,31 @@ def test_a_threshold_is_for_detectors(run, artifact, images):
 
 
 @pytest.mark.slow
-def test_every_runtime_finds_the_same(yolox, few):
+def test_yolox_is_as_good_as_published_on_every_runtime(yolox, shared_data):
+    """An independent evaluation of the file had 0.503."""
     names = available_runtimes(yolox)
     assert {"onnxruntime", "openvino"} <= set(names)
-    results = [evaluate(yolox, few, runtime=name) for name in names]
-    assert results[0].detection.map50 > 0.5
-    for other in results[1:]:
-        assert other.detection.map50 == pytest.approx(results[0].detection.map50, abs=0.005)
+    dataset = open_detection_dataset(shared_data / "coco128_train.zip")
+    results = [evaluate(yolox, dataset, runtime=name).detection.map50 for name in names]
+    assert min(results) >= 0.49
+    assert max(results) - min(results) < 0.005
+
+
+@pytest.mark.slow
+def test_people_in_a_video(yolox, shared_data):
+    cv2 = pytest.importorskip("cv2", reason="vtest.avi is decoded by OpenCV (extra camera)")
+    videos = shared_data / "video"
+    rows = np.loadtxt(videos / "vtest_gt_frames1-69.txt", delimiter=",")
+    video = cv2.VideoCapture(str(videos / "vtest.avi"))
+    truths, found = [], []
+    with Detector(yolox) as detector:
+        detector.decoder = with_thresholds(detector.decoder, score_threshold=0.01)
+        for frame in range(1, 70):
+            boxes = rows[rows[:, 0] == frame, 2:6]
+            truths.append(Objects.of(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1), len(boxes) * [0]))
+            one = detector(np.ascontiguousarray(video.read()[1][..., ::-1]))
+            found.append(one.take(one.classes == 0))
+    assert detection_metrics(truths, found, ["person"]).map50 >= 0.83
 
 
 def test_evaluate_prints_and_checks(run, yolox, shared_data):
@@ -120,7 +130,7 @@ def test_evaluate_prints_and_checks(run, yolox, shared_data):
 
 
 @pytest.mark.slow
-def test_verify_seals_and_holds(run, yolox, few, shared_data):
+def test_verify_seals_and_holds(run, yolox, shared_data):
     data = shared_data / "coco128_train.zip"
     sealed = run("verify", yolox.path, "--seal", "--data", data)
     assert sealed.exit_code == 0, sealed.stderr
@@ -130,8 +140,6 @@ def test_verify_seals_and_holds(run, yolox, few, shared_data):
 
 
 def test_a_detector_with_its_post_processing_in_the_graph(models, tmp_path, shared_data):
-    from edgevision.data.label_sets import LABEL_SETS
-
     file = models / "detection/ssd_mobilenet_v2_fpnlite_320_coco_dynrange.tflite"
     ssd = adopt(file, tmp_path / "ssd", decoder="tflite_detection_postprocess", labels=LABEL_SETS["coco90"])
     assert ssd.manifest.decoding["outputs"] == [0, 1, 2, 3]
@@ -141,7 +149,7 @@ def test_a_detector_with_its_post_processing_in_the_graph(models, tmp_path, shar
 
 def test_fastestdet(models, tmp_path, shared_data):
     file = models / "detection/FastestDet_coco.onnx"
-    one = adopt(file, tmp_path / "f", decoder="fastestdet", labels=coco(), layout="NCHW")
+    one = adopt(file, tmp_path / "f", decoder="fastestdet", labels=COCO, layout="NCHW")
     found = predict(one, shared_data / "images/pets.jpg", score_threshold=0.6).images[0]
     assert [entry["label"] for entry in found.detections.to_list(found.labels)] == ["dog", "dog"]
 
@@ -174,8 +182,3 @@ def test_face_detectors_find_every_face(models, tmp_path, shared_data, kind):
         eyes_and_nose = result.images[1].detections.keypoints[0][:3]
         right, left, nose = eyes_and_nose
         assert right[0] < nose[0] < left[0] and nose[1] > max(right[1], left[1])
-
-
-def test_the_library_says_what_the_command_line_says(models, tmp_path):
-    with pytest.raises(ConfigError, match="did you mean yolox"):
-        adopt(models / "detection/yolox_nano_coco.onnx", tmp_path / "m", decoder="yolo", layout="NCHW")

@@ -87,7 +87,7 @@ class YuNet(Decoder):
 
     keypoints = 5
     labels = ("face",)
-    preprocessing = {"color": "BGR", "resize": "letterbox"}  # noqa: RUF012
+    preprocessing = {"color": "BGR", "resize": "letterbox_top_left"}  # noqa: RUF012
 
     score_threshold: float = 0.6
     iou_threshold: float = 0.3

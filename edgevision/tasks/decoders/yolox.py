@@ -33,7 +33,7 @@ class YOLOX(Decoder):
         activation: What is to be done to objectness and class scores, ``none`` or ``sigmoid``.
     """
 
-    preprocessing = {"color": "BGR", "resize": "letterbox", "pad_value": 114}  # noqa: RUF012
+    preprocessing = {"color": "BGR", "resize": "letterbox_top_left", "pad_value": 114}  # noqa: RUF012
     CHOICES = {"activation": ACTIVATIONS}  # noqa: RUF012
 
     strides: tuple[int, ...] = (8, 16, 32)
