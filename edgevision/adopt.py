@@ -117,7 +117,8 @@ def read_labels(text: str) -> tuple[str, ...]:
         except (OSError, ValueError) as exc:
             reason = getattr(exc, "strerror", None) or "not a text file"
             raise ConfigError(
-                "labels", got=f"{text} ({reason})", 
+                "labels",
+                got=f"{text} ({reason})",
                 allowed=f"a text file with one label a line, cat,dog, or one of {', '.join(LABEL_SETS)}",
             ) from exc
     labels = tuple(name for name in names if name)

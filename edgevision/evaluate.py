@@ -130,9 +130,7 @@ def evaluate(
         IncompatibleModelError: It does not classify single images.
     """
     if isinstance(dataset, DetectionDataset):
-        return evaluate_detection(
-            artifact, dataset, runtime=runtime, device=device, options=options, progress=progress
-        )
+        return evaluate_detection(artifact, dataset, runtime=runtime, device=device, options=options, progress=progress)
     count = len(dataset)
     if count == 0:
         raise DatasetError("the dataset is empty", next_step="name a dataset with images")

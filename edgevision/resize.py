@@ -76,7 +76,8 @@ def fit(image: Array, height: int, width: int, how: str, filter_: str, pad_value
         height: Wanted height.
         width: Wanted width.
         how: ``stretch`` (each axis by itself), ``letterbox`` (the whole image, its proportions kept, centred on
-            ``pad_value``), ``letterbox_top_left`` (the same in the upper left corner) or ``center_crop`` (the largest centred part with the wanted proportions).
+            ``pad_value``), ``letterbox_top_left`` (the same in the upper left corner) or ``center_crop`` (the largest
+            centred part with the wanted proportions).
         filter_: One of ``FILTERS``.
         pad_value: Grey level around a letterboxed image, 0 to 255.
 

@@ -14,6 +14,7 @@ from edgevision.cli.output import show, working
 
 TASKS = ("classification", "detection", "segmentation", "embedding")
 ACTIVATIONS = ("softmax", "sigmoid", "logits")
+RESIZES = ("stretch", "letterbox", "letterbox_top_left", "center_crop")
 DECODERS = (
     "yolox", "yolov5", "yolov8", "yolov8_raw", "nanodet", "fastestdet", "centernet", "ssd",
     "tflite_detection_postprocess", "blazeface", "ultraface", "yunet",
@@ -33,15 +34,15 @@ DECODERS = (
 @click.option("--mean", metavar="N[,N,N]", help="Subtracted from the pixels (0 to 255), one number or one per channel.")
 @click.option("--std", metavar="N[,N,N]", help="What the pixels are divided by, likewise.")
 @click.option("--color", type=Choice(["RGB", "BGR", "GRAY"]), help="Channels that the model wants.  [default: RGB]")
-@click.option(
-    "--resize", type=Choice(["stretch", "letterbox", "letterbox_top_left", "center_crop"]), help="How an image is fitted.  [default: stretch]"
-)
+@click.option("--resize", type=Choice(RESIZES), help="How an image is fitted.  [default: stretch]")
 @click.option("--filter", "filter_", metavar="NAME", help="Resize filter: bilinear, area, ….  [default: bilinear]")
 @click.option("--pad-value", type=int, help="Grey level around a letterboxed image, 0 to 255.  [default: 0]")
 @click.option("--activation", type=Choice(ACTIVATIONS), help="What the scores of a classifier are.")
 @click.option("--decoder", type=Choice(DECODERS), help="How the outputs of a detector become boxes.")
 @click.option(
-    "--decoding", metavar="KEY=VALUE", multiple=True,
+    "--decoding",
+    metavar="KEY=VALUE",
+    multiple=True,
     help="A parameter of the decoder, such as score_threshold=0.4 or strides=8,16,32; may be given several times.",
 )
 @click.option(

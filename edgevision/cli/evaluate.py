@@ -96,9 +96,7 @@ def _here(
     if artifact.manifest.task == "detection":
         boxes = open_detection_dataset(data, split)
         with working("evaluating") as progress:
-            return evaluate_artifact(
-                artifact, boxes.balanced(count) if count else boxes, progress=progress, **settings
-            )
+            return evaluate_artifact(artifact, boxes.balanced(count) if count else boxes, progress=progress, **settings)
     dataset = open_dataset(data, split)
     with working("evaluating") as progress:
         return evaluate_artifact(artifact, dataset.balanced(count) if count else dataset, progress=progress, **settings)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 @click.argument("images", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes to show for each image.")
 @click.option(
-    "--score-threshold", type=FloatRange(0, 1),
+    "--score-threshold",
+    type=FloatRange(0, 1),
     help="Leave out objects with a lower score.  [default: the artifact's threshold]",
 )
 @click.option(

@@ -32,9 +32,7 @@ class Objects:
     areas: Array
 
     @classmethod
-    def of(
-        cls, boxes: Array, classes: Array, crowd: Array | None = None, areas: Array | None = None
-    ) -> Objects:
+    def of(cls, boxes: Array, classes: Array, crowd: Array | None = None, areas: Array | None = None) -> Objects:
         """Return objects; by default none is a crowd, and areas are those of the boxes."""
         boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
         return cls(

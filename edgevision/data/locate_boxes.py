@@ -110,4 +110,3 @@ def _store(path: Path) -> Store | None:
     if path.is_dir():
         return FolderStore(path)
     return ZipStore(path) if zipfile.is_zipfile(path) else None
-

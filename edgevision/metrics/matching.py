@@ -42,9 +42,7 @@ def overlaps(boxes: Array, truth: Array, crowd: Array) -> Array:
     return iou
 
 
-def match(
-    scores: Array, iou: Array, crowd: Array, passed_over: Array, outside: Array, thresholds: Array
-) -> Matches:
+def match(scores: Array, iou: Array, crowd: Array, passed_over: Array, outside: Array, thresholds: Array) -> Matches:
     """Give each detection the object that it overlaps most among those that are free.
 
     Objects that count go before those that are passed over; a crowd is never used up. A detection without an object

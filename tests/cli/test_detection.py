@@ -167,9 +167,7 @@ PEOPLE = {"face.jpg": [(480, 150), (303, 115), (180, 145), (30, 125)], "astronau
 def test_face_detectors_find_every_face(models, tmp_path, shared_data, kind):
     """As many boxes as faces, and a box around the middle of each."""
     file, layout, decoding = FACES[kind]
-    model = adopt(
-        models / "face" / file, tmp_path / "m", decoder=kind.split("-")[0], decoding=decoding, layout=layout
-    )
+    model = adopt(models / "face" / file, tmp_path / "m", decoder=kind.split("-")[0], decoding=decoding, layout=layout)
     assert model.manifest.labels == ("face",)
     for name in available_runtimes(model):
         result = predict(model, [shared_data / "images" / image for image in PEOPLE], runtime=name)

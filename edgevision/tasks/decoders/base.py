@@ -137,9 +137,7 @@ class Level:
         return places
 
 
-def levels(
-    outputs: Sequence[Output], size: Size, strides: Sequence[int], what: str, narrowest: int = 1
-) -> list[Level]:
+def levels(outputs: Sequence[Output], size: Size, strides: Sequence[int], what: str, narrowest: int = 1) -> list[Level]:
     """Return a model's answer grid by grid.
 
     One output may have all grids after one another, (1, N, D) or (1, D, N); or there is one output for each grid, in
