@@ -191,7 +191,7 @@ def _train(
     from edgevision.data.dataset import ImageDataset
 
     if not isinstance(images, ImageDataset):
-        raise ConfigError("quantization-aware training needs images with classes", next_step="name them: --data")
+        raise ConfigError("quantization-aware training needs labelled images", next_step="name them: --data")
     options = {name: value for name, value in training.items() if name not in TEACHING}
     options["layers"] = training["layers"] or None
     teacher = distillation(*(training[name] for name in TEACHING))
