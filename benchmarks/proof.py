@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from proof_compression import COMPRESSION
+from proof_detection import DETECTION
 from proof_devices import DEVICES
 from proof_doctor import DOCTOR
 from proof_firmware import FIRMWARE
@@ -167,6 +168,7 @@ SECTIONS: dict[str, Callable[[Path], Section]] = {
     **TRUST,
     **MATRIX,
     **DOCTOR,
+    **DETECTION,
     **DEVICES,
     **FIRMWARE,
 }

@@ -16,7 +16,7 @@ from edgevision.golden_selection import GOLDEN_SAMPLES, choose_golden
 
 if TYPE_CHECKING:
     from edgevision.converters.file_source import Source
-    from edgevision.data.dataset import ImageDataset
+    from edgevision.data.dataset import Images
     from edgevision.preprocessing import Preprocessing
     from edgevision.tensors import Array
 
@@ -27,7 +27,7 @@ POLICIES = ("data", "synthetic", "none")
 
 def make_golden(
     source: Source,
-    dataset: ImageDataset | None = None,
+    dataset: Images | None = None,
     *,
     policy: str = "data",
     count: int = GOLDEN_SAMPLES,

@@ -13,7 +13,12 @@ from edgevision.preprocessing import Preprocessing
 if TYPE_CHECKING:
     from edgevision.converters.file_source import Source
 
-RESIZES = {"stretch": "standard", "letterbox": "fit_to_window_letterbox", "center_crop": "crop"}
+RESIZES = {
+    "stretch": "standard",
+    "letterbox": "fit_to_window_letterbox",
+    "letterbox_top_left": "fit_to_window",
+    "center_crop": "crop",
+}
 """Our resize -> Model API's."""
 
 

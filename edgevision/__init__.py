@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edgevision.data.dataset import ImageDataset as ImageDataset
     from edgevision.data.images import load_image as load_image
     from edgevision.data.locate import open_dataset as open_dataset
+    from edgevision.detector import Detector as Detector
     from edgevision.errors import EdgeVisionError as EdgeVisionError
     from edgevision.export import make_golden as make_golden
     from edgevision.golden import Golden as Golden
@@ -45,6 +46,7 @@ _HOME = {
     "Artifact": "edgevision.artifact",
     "CalibrationDataset": "edgevision.calibration",
     "CompressionRecipe": "edgevision.compress.recipe",
+    "Detector": "edgevision.detector",
     "EdgeVisionError": "edgevision.errors",
     "Golden": "edgevision.golden",
     "ImageDataset": "edgevision.data.dataset",

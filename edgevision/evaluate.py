@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from edgevision.artifact import Artifact
-from edgevision.classifier import Classifier, Progress
+from edgevision.classifier import Classifier
 from edgevision.data.classes import match_targets
 from edgevision.data.dataset import ImageDataset
+from edgevision.data.detection import DetectionDataset
 from edgevision.documents import check_fields
 from edgevision.errors import DatasetError
+from edgevision.evaluate_detection import DetectionEvaluation, DetectionSummary, evaluate_detection
+from edgevision.image_model import Progress
 from edgevision.metrics.classification import ClassificationMetrics, classification_metrics
 from edgevision.tasks.classification import probabilities, top1
 from edgevision.tensors import Array, TensorSpec
@@ -53,6 +56,11 @@ class EvaluationSummary:
         )
 
 
+def read_summary(data: Mapping[str, Any]) -> EvaluationSummary | DetectionSummary:
+    """Read the JSON form of either kind of evaluation; raises ConfigError."""
+    return DetectionSummary.from_dict(data) if "detection" in data else EvaluationSummary.from_dict(data)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Evaluation(EvaluationSummary):
     """What an artifact made of a dataset.
@@ -69,6 +77,7 @@ class Evaluation(EvaluationSummary):
     targets: Array
 
 
+@overload
 def evaluate(
     artifact: Artifact,
     dataset: ImageDataset,
@@ -77,14 +86,38 @@ def evaluate(
     device: str = "cpu",
     options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
-) -> Evaluation:
+) -> Evaluation: ...
+
+
+@overload
+def evaluate(
+    artifact: Artifact,
+    dataset: DetectionDataset,
+    *,
+    runtime: str | None = None,
+    device: str = "cpu",
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> DetectionEvaluation: ...
+
+
+def evaluate(
+    artifact: Artifact,
+    dataset: ImageDataset | DetectionDataset,
+    *,
+    runtime: str | None = None,
+    device: str = "cpu",
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Evaluation | DetectionEvaluation:
     """Run an artifact over a dataset, one image at a time, and compare with the truth.
 
     The best class is taken from the stored scores, before they are dequantized. Classes are matched by name where
-    the artifact's labels are known, by position where they are not.
+    the artifact's labels are known, by position where they are not. For images with boxes see
+    `edgevision.evaluate_detection.evaluate_detection`.
 
     Args:
-        artifact: A classification model whose preprocessing is known.
+        artifact: A model whose preprocessing is known: a classifier, or a detector if the images have boxes.
         dataset: Labelled images.
         runtime: What runs the model; None for the first one here that can.
         device: Where it runs.
@@ -96,6 +129,8 @@ def evaluate(
         DatasetError: The dataset is empty, or has classes that the model does not know.
         IncompatibleModelError: It does not classify single images.
     """
+    if isinstance(dataset, DetectionDataset):
+        return evaluate_detection(artifact, dataset, runtime=runtime, device=device, options=options, progress=progress)
     count = len(dataset)
     if count == 0:
         raise DatasetError("the dataset is empty", next_step="name a dataset with images")

@@ -27,7 +27,7 @@ from edgevision.verify.running import run_images
 if TYPE_CHECKING:
     from edgevision.converters.file_source import FileSource, Source
     from edgevision.converters.tensorrt.settings import EngineSettings
-    from edgevision.data.dataset import ImageDataset
+    from edgevision.data.dataset import Images
     from edgevision.golden import Golden
     from edgevision.tensors import Array
 
@@ -39,7 +39,7 @@ processors that would answer here."""
 
 def make_golden(
     source: Source,
-    dataset: ImageDataset | None = None,
+    dataset: Images | None = None,
     *,
     policy: str = "data",
     count: int = GOLDEN_SAMPLES,
@@ -85,7 +85,7 @@ def export(
     scheme: str | None = None,
     granularity: str = "per_channel",
     io_dtype: str | None = None,
-    calibration_data: ImageDataset | None = None,
+    calibration_data: Images | None = None,
     calibration_count: int = 500,
     calibration_method: str = "min_max",
     calibration_cache: str | Path | None = None,

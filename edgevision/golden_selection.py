@@ -12,7 +12,7 @@ from edgevision.golden import Golden
 from edgevision.tensors import Array
 
 if TYPE_CHECKING:
-    from edgevision.data.dataset import ImageDataset
+    from edgevision.data.dataset import Images
 
 GOLDEN_SAMPLES = 8
 """How many samples an artifact gets, unless told."""
@@ -21,7 +21,7 @@ CANDIDATES = 16
 
 
 def choose_golden(
-    dataset: ImageDataset,
+    dataset: Images,
     answer: Callable[[list[Array]], tuple[Array, ...]],
     *,
     count: int = GOLDEN_SAMPLES,
@@ -54,7 +54,7 @@ def choose_golden(
     kept = [int(pool[position]) for position in chosen]
     return Golden(
         samples=tuple(images[position] for position in chosen),
-        targets=tuple(int(dataset.targets[index]) for index in kept),
+        targets=tuple(dataset.target(index) for index in kept),
         provenance=tuple(dataset.name(index) for index in kept),
         float_outputs=tuple(output[chosen] for output in outputs),
     )

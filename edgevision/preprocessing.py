@@ -35,7 +35,7 @@ class Preprocessing:
     Attributes:
         height: Height of the model's input, pixels.
         width: Width of the model's input, pixels.
-        resize: ``stretch``, ``letterbox`` or ``center_crop``; see `edgevision.resize.fit`.
+        resize: ``stretch``, ``letterbox``, ``letterbox_top_left`` or ``center_crop``; see `edgevision.resize.fit`.
         filter: ``bilinear``, ``area``, ``linear_fixed`` or ``nearest``; defined in `edgevision.resize`.
         color: Channel order of the model: ``RGB``, ``BGR``, or ``GRAY`` with one channel,
             ``(19595·R + 38470·G + 7471·B + 32768) >> 16``.

@@ -26,7 +26,7 @@ from PIL import Image
 
 from edgevision.tensors import Array
 
-RESIZES = ("stretch", "letterbox", "center_crop")
+RESIZES = ("stretch", "letterbox", "letterbox_top_left", "center_crop")
 FILTERS = ("bilinear", "area", "linear_fixed", "nearest")
 
 _PILLOW = {"bilinear": Image.Resampling.BILINEAR, "area": Image.Resampling.BOX}
@@ -57,6 +57,11 @@ class Geometry:
         mapped: Array = np.clip((np.asarray(boxes, dtype=np.float64) - offset) / scale, 0.0, limit)
         return mapped
 
+    def points_to_source(self, points: Array) -> Array:
+        """Map points (…, 2) of x, y from target to source pixels, not clipped; float64."""
+        mapped: Array = (np.asarray(points, dtype=np.float64) - self.offset[::-1]) / self.scale[::-1]
+        return mapped
+
     def to_target(self, boxes: Array) -> Array:
         """Map boxes (N, 4) of x1, y1, x2, y2 from source to target pixels, not clipped; float64."""
         scale, offset = np.array(self.scale[::-1] * 2), np.array(self.offset[::-1] * 2)
@@ -72,7 +77,8 @@ def fit(image: Array, height: int, width: int, how: str, filter_: str, pad_value
         height: Wanted height.
         width: Wanted width.
         how: ``stretch`` (each axis by itself), ``letterbox`` (the whole image, its proportions kept, centred on
-            ``pad_value``) or ``center_crop`` (the largest centred part with the wanted proportions).
+            ``pad_value``), ``letterbox_top_left`` (the same in the upper left corner) or ``center_crop`` (the largest
+            centred part with the wanted proportions).
         filter_: One of ``FILTERS``.
         pad_value: Grey level around a letterboxed image, 0 to 255.
 
@@ -82,8 +88,8 @@ def fit(image: Array, height: int, width: int, how: str, filter_: str, pad_value
     source, target = (image.shape[0], image.shape[1]), (height, width)
     if source == target:
         return image, Geometry(source, target, (1.0, 1.0), (0.0, 0.0))
-    if how == "letterbox":
-        return _letterbox(image, source, target, filter_, pad_value)
+    if how.startswith("letterbox"):
+        return _letterbox(image, source, target, filter_, pad_value, centred=how == "letterbox")
     if how == "center_crop":
         return _center_crop(image, source, target, filter_)
     scale = (height / source[0], width / source[1])
@@ -91,13 +97,13 @@ def fit(image: Array, height: int, width: int, how: str, filter_: str, pad_value
 
 
 def _letterbox(
-    image: Array, source: tuple[int, int], target: tuple[int, int], filter_: str, pad_value: int
+    image: Array, source: tuple[int, int], target: tuple[int, int], filter_: str, pad_value: int, *, centred: bool
 ) -> tuple[Array, Geometry]:
     if target[0] * source[1] <= target[1] * source[0]:
         height, width = target[0], max(1, scaled(source[1], target[0], source[0]))
     else:
         height, width = max(1, scaled(source[0], target[1], source[1])), target[1]
-    top, left = (target[0] - height) // 2, (target[1] - width) // 2
+    top, left = ((target[0] - height) // 2, (target[1] - width) // 2) if centred else (0, 0)
     canvas = np.full((*target, image.shape[2]), pad_value, dtype=np.uint8)
     canvas[top : top + height, left : left + width] = resample(image, height, width, filter_)
     scale = (height / source[0], width / source[1])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgevision.artifact import Artifact
-from edgevision.data.dataset import ImageDataset
+from edgevision.data.dataset import Images
 from edgevision.errors import ConfigError
 from edgevision.preprocessing import Preprocessing
 from edgevision.tensors import Array, TensorSpec, integer_range
@@ -57,7 +57,7 @@ def _bound(preprocessing: Preprocessing, specs: Sequence[TensorSpec], images: Se
     return [[bound.batch(group)[0]] for group in groups]
 
 
-def images_of(dataset: ImageDataset, count: int = IMAGES, seed: int = 0) -> list[Array]:
+def images_of(dataset: Images, count: int = IMAGES, seed: int = 0) -> list[Array]:
     """Return some images of a dataset to time with, of each class as many: uint8 RGB (height, width, 3)."""
     drawn = dataset.balanced(min(count, len(dataset)), seed)
     return [drawn.image(place) for place in range(len(drawn))]

@@ -47,7 +47,7 @@ COMMANDS: Rows = {
         "firmware": ("edgevision.cli.firmware:firmware", "Write an int8 model as C for a microcontroller"),
     },
     "Run it": {
-        "predict": ("edgevision.cli.predict:predict", "Classify images"),
+        "predict": ("edgevision.cli.predict:predict", "Say what is in images"),
         "demo": ("edgevision.cli.demo:demo", "The whole way, on shipped images"),
     },
 }

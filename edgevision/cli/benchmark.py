@@ -155,9 +155,9 @@ def benchmark(
 
 def _images(data: str | None, split: str | None, seed: int) -> list[Array] | None:
     from edgevision.benchmark import images_of
-    from edgevision.data.locate import open_dataset
+    from edgevision.data.locate import open_images
 
-    return images_of(open_dataset(data, split), seed=seed) if data else None
+    return images_of(open_images(data, split), seed=seed) if data else None
 
 
 def _benchmark(candidates: list[Candidate], result_files: ResultFiles, **settings: Any) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgevision.converters.base import Conversion
-    from edgevision.data.dataset import ImageDataset
+    from edgevision.data.dataset import Images
 
 FORMATS = ("tflite", "openvino", "onnx", *ENGINES)
 
@@ -49,13 +49,13 @@ def export_options(function: Body) -> Body:
     return function
 
 
-def open_parts(data: str | None, golden: str | None) -> tuple[ImageDataset | None, ImageDataset | None, str]:
+def open_parts(data: str | None, golden: str | None) -> tuple[Images | None, Images | None, str]:
     """Return the images to learn from, those to take golden samples from, and what these are to be."""
     if data is None:
         return None, None, golden or "synthetic"
-    from edgevision.data.locate import open_splits
+    from edgevision.data.locate import open_image_splits
 
-    train, test = open_splits(data)
+    train, test = open_image_splits(data)
     return train, test or train, golden or "data"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,8 @@ def describe(artifact: Artifact) -> str:
         "preprocessing": "unknown"
         if manifest.preprocessing is None
         else describe_preprocessing(manifest.preprocessing),
-        "scores": manifest.decoding.get("activation"),
+        "scores": manifest.decoding.get("activation") if manifest.task in (None, "classification") else None,
+        "decoding": None if manifest.task in (None, "classification") else _decoding(manifest.decoding),
         "source": manifest.source_sha256 and f"sha256 {manifest.source_sha256[:12]}…",
         "made by": " ▸ ".join(step.step for step in manifest.lineage) or None,
         "golden": manifest.golden and f"{len(manifest.golden['samples'])} samples",
@@ -84,6 +86,12 @@ def describe_contents(contents: Contents) -> str:
 
 def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and value < 1 << 48 else str(value)
+
+
+def _decoding(decoding: Mapping[str, Any]) -> str | None:
+    """Return a decoding with its parameters in one line; None where there is none."""
+    parts = [decoding["decoder"]] if "decoder" in decoding else []
+    return ", ".join([*parts, *(f"{key} {value}" for key, value in decoding.items() if key != "decoder")]) or None
 
 
 def describe_preprocessing(preprocessing: Preprocessing) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edgevision.converters.file_source import Source
     from edgevision.converters.keras_import import SourceModel
     from edgevision.converters.quantization import QuantizationReport
-    from edgevision.data.dataset import ImageDataset
+    from edgevision.data.dataset import Images
 
 CALIBRATION = ("calibration_count", "calibration_method", "calibration_cache")
 SCHEMES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16")
@@ -191,11 +191,12 @@ def _check_options(method: str, scheme: str, to: tuple[str, ...], golden: str | 
 
 
 def _train(
-    source: SourceModel, images: ImageDataset | None, progress: Any, training: dict[str, Any]
+    source: SourceModel, images: Images | None, progress: Any, training: dict[str, Any]
 ) -> tuple[SourceModel, QuantizationReport]:
     from edgevision.converters.quantization import quantize_aware
+    from edgevision.data.dataset import ImageDataset
 
-    if images is None:
+    if not isinstance(images, ImageDataset):
         raise ConfigError("quantization-aware training needs labelled images", next_step="name them: --data")
     options = {name: value for name, value in training.items() if name not in TEACHING}
     options["layers"] = training["layers"] or None

@@ -36,7 +36,7 @@ ARCHITECTURES = ("cnn", "resnet8", "resnet20", "mobilenet_v1", "mobilenet_v2")
 )
 @click.option(
     "--resize",
-    type=Choice(("stretch", "letterbox", "center_crop")),
+    type=Choice(("stretch", "letterbox", "letterbox_top_left", "center_crop")),
     default="stretch",
     show_default=True,
     help="How an image is fitted to the input.",

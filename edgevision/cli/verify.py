@@ -22,13 +22,13 @@ from edgevision.cli.remote import machine_entry, ran_on, remote_options
 
 if TYPE_CHECKING:
     from edgevision.artifact import Artifact
-    from edgevision.data.dataset import ImageDataset
+    from edgevision.data.dataset import Images
     from edgevision.remote import Machine, Remote
     from edgevision.verify import RuntimeCheck, Verification
 
 
 HEADERS = [
-    "runtime", "verdict", "samples", "off sealed", "tolerance", "off float model", "SQNR dB", "cosine", "same top-1",
+    "runtime", "verdict", "samples", "off sealed", "tolerance", "off float model", "SQNR dB", "cosine", "same result",
 ]  # fmt: skip
 
 
@@ -143,15 +143,15 @@ def _show(result: Verification, machine: Machine | None, layers: bool) -> None:
         check_failed(f"{result.artifact} is {result.verdict}" + (f" ({'; '.join(reasons[:2])})" if reasons else ""))
 
 
-def _dataset(data: str | None, split: str | None) -> ImageDataset | None:
-    from edgevision.data.locate import open_dataset
+def _dataset(data: str | None, split: str | None) -> Images | None:
+    from edgevision.data.locate import open_images
 
-    return open_dataset(data, split) if data else None
+    return open_images(data, split) if data else None
 
 
 def _seal(
     artifact: Artifact,
-    dataset: ImageDataset | None,
+    dataset: Images | None,
     reference: Artifact | None,
     runtimes: tuple[str, ...],
     device: str,
@@ -172,7 +172,9 @@ def _text(result: Verification) -> str:
     parts = [f"{result.artifact}: {result.verdict}; {files}", table(HEADERS, rows)]
     parts += [line for check in result.checks for line in _steps(check)]
     if any(check.outputs for check in result.checks):
-        parts.append("Distances: largest, and mean, of real values. Same top-1: 95% interval of the share.")
+        parts.append(
+            "Distances: largest, and mean, of real values. Same result: top-1, or objects; 95% interval of the share."
+        )
     return "\n\n".join(parts)
 
 

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from edgevision.errors import DatasetError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from edgevision.tensors import Array
 
+D = TypeVar("D", bound="Images")
 
-class ImageDataset(ABC):
-    """A sequence of labelled images, raw: no resizing, no normalisation.
+
+class Images(ABC):
+    """A sequence of labelled images, raw: no resizing, no normalisation. What the labels are is for others to say.
 
     Attributes:
-        labels: class names; ``targets`` index into them.
-        targets: class of each image, int64, shape (N,).
+        labels: class names.
     """
 
     labels: tuple[str, ...]
-    targets: Array
 
-    def __len__(self) -> int:
-        return len(self.targets)
+    @abstractmethod
+    def __len__(self) -> int: ...
 
     @abstractmethod
     def image(self, index: int) -> Array:
@@ -39,14 +41,16 @@ class ImageDataset(ABC):
         pixels = self.image(index)
         return f"{pixels.shape}".encode() + pixels.tobytes()
 
-    def subset(self, indices: Sequence[int]) -> ImageDataset:
+    def target(self, index: int) -> int | None:
+        """Return the class of image ``index``; None where an image has not one class."""
+        return None
+
+    @abstractmethod
+    def subset(self: D, indices: Sequence[int]) -> D:
         """Return the images at ``indices``, in that order."""
-        return _Subset(self, indices)
 
-    def balanced(self, count: int, seed: int = 0) -> ImageDataset:
-        """Return ``count`` images drawn without replacement, each class as often as the others.
-
-        A class that has too few gives all it has, and the others make up for it.
+    def balanced(self: D, count: int, seed: int = 0) -> D:
+        """Return ``count`` images drawn without replacement, in order; each class as often as the others if it can be.
 
         Raises:
             DatasetError: there are fewer images than ``count``.
@@ -57,11 +61,42 @@ class ImageDataset(ABC):
             raise DatasetError(
                 f"too few images for a draw of {count}", got=len(self), next_step=f"ask for at most {len(self)}"
             )
-        rng = np.random.default_rng(seed)
+        return self.subset(np.sort(self._draw(count, np.random.default_rng(seed))).tolist())
+
+    def _draw(self, count: int, rng: np.random.Generator) -> Array:
+        """Return ``count`` places, drawn without replacement."""
+        return rng.choice(len(self), count, replace=False)
+
+
+class ImageDataset(Images):
+    """Images that each have one class.
+
+    Attributes:
+        labels: class names; ``targets`` index into them.
+        targets: class of each image, int64, shape (N,).
+    """
+
+    targets: Array
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def target(self, index: int) -> int:
+        """Return the class of image ``index``."""
+        return int(self.targets[index])
+
+    def subset(self, indices: Sequence[int]) -> ImageDataset:
+        """Return the images at ``indices``, in that order."""
+        return _Subset(self, indices)
+
+    def _draw(self, count: int, rng: np.random.Generator) -> Array:
+        """Each class as often as the others; one that has too few gives all it has, and the others make up for it."""
+        import numpy as np
+
         members = [np.flatnonzero(self.targets == target) for target in range(len(self.labels))]
         quotas = _even_quotas([len(indices) for indices in members], count)
         chosen = [rng.choice(indices, quota, replace=False) for indices, quota in zip(members, quotas, strict=True)]
-        return self.subset(np.sort(np.concatenate(chosen)).tolist())
+        return np.concatenate(chosen)
 
 
 def _even_quotas(sizes: Sequence[int], count: int) -> list[int]:

@@ -6,15 +6,17 @@ import tarfile
 import zipfile
 from importlib import resources
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from edgevision.data import cifar10
-from edgevision.data.dataset import ImageDataset
+from edgevision.data.dataset import ImageDataset, Images
 from edgevision.data.folders import FolderDataset, ZipDataset, is_seen
+from edgevision.data.locate_boxes import holds_boxes, open_detection_dataset
 from edgevision.data.mosaic import is_mosaic, read_mosaic
+from edgevision.data.splits import DIRECTORIES, SPLITS, no_such_split, other, unsplit
 from edgevision.errors import DatasetError, check_choice
 
-SPLITS = ("train", "test")
-_DIRECTORIES = {"train": ("train", "training"), "test": ("test", "testing", "val", "validation")}
+D_co = TypeVar("D_co", covariant=True)
 _FORMS = (
     "a folder or zip with a directory per class (below train/ and test/ where it is split), a mosaic archive, "
     "the CIFAR-10 batches folder or tar.gz, 'sample' (real images shipped with edgevision), 'cifar10' (downloads)"
@@ -40,6 +42,8 @@ def open_dataset(location: str | Path, split: str | None = None, *, default: str
     if location == "cifar10" and not Path(location).exists():
         return cifar10.download(split or default)
     path = Path(location)
+    if holds_boxes(path):
+        raise DatasetError(f"{path}: its images have boxes, not classes", allowed=_FORMS)
     if path.is_dir():
         return _open_folder(path, split, default)
     if not path.exists():
@@ -50,15 +54,35 @@ def open_dataset(location: str | Path, split: str | None = None, *, default: str
         raise DatasetError(f"cannot read {path}: {exc}", next_step="check the file and its permissions") from exc
 
 
+def open_images(location: str | Path, split: str | None = None, *, default: str = "test") -> Images:
+    """Open the images at ``location``, whether they have classes or boxes; see `open_dataset`."""
+    if location not in ("sample", "cifar10") and holds_boxes(location):
+        return open_detection_dataset(location, split, default=default)
+    return open_dataset(location, split, default=default)
+
+
 def open_splits(location: str | Path) -> tuple[ImageDataset, ImageDataset | None]:
     """Open the train and the test images at ``location``; where it is not split, every image and None.
 
     Raises:
         DatasetError: nothing there, nothing readable in it, or no train images.
     """
-    train = open_dataset(location, default="train")
+    return _both(location, open_dataset)
+
+
+def open_image_splits(location: str | Path) -> tuple[Images, Images | None]:
+    """Open them as `open_splits` does, whether they have classes or boxes."""
+    return _both(location, open_images)
+
+
+class _Open(Protocol[D_co]):
+    def __call__(self, location: str | Path, split: str | None = None, *, default: str = "test") -> D_co: ...
+
+
+def _both(location: str | Path, open_: _Open[D_co]) -> tuple[D_co, D_co | None]:
+    train = open_(location, default="train")
     try:
-        return train, open_dataset(location, "test")
+        return train, open_(location, "test")
     except DatasetError:
         return train, None
 
@@ -73,7 +97,7 @@ def _open_file(path: Path, split: str | None, default: str) -> ImageDataset:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if is_mosaic(archive):
-                return _unsplit(read_mosaic(path), path, split)
+                return unsplit(read_mosaic(path), path, split)
             names = [name for name in archive.namelist() if is_seen(name)]
         return _open_zip(path, names, split, default)
     if tarfile.is_tarfile(path):
@@ -86,9 +110,9 @@ def _open_zip(path: Path, names: list[str], split: str | None, default: str) -> 
     prefix = _split_prefix(names, wanted)
     if prefix is not None:
         return ZipDataset(path, prefix)
-    if _split_prefix(names, _other(wanted)) is not None:
-        raise _no_such_split(path, wanted)
-    return _unsplit(ZipDataset(path, _top(names)), path, split)
+    if _split_prefix(names, other(wanted)) is not None:
+        raise no_such_split(path, wanted)
+    return unsplit(ZipDataset(path, _top(names)), path, split)
 
 
 def _open_folder(path: Path, split: str | None, default: str) -> ImageDataset:
@@ -98,30 +122,12 @@ def _open_folder(path: Path, split: str | None, default: str) -> ImageDataset:
     archives = [file for file in sorted(path.glob("*.zip")) if file.stem == wanted or file.stem.endswith("_" + wanted)]
     if len(archives) == 1:
         return _open_file(archives[0], None, default)
-    for name in _DIRECTORIES[wanted]:
+    for name in DIRECTORIES[wanted]:
         if (path / name).is_dir():
             return FolderDataset(path / name)
-    if any((path / name).is_dir() for name in _DIRECTORIES[_other(wanted)]):
-        raise _no_such_split(path, wanted)
-    return _unsplit(FolderDataset(path), path, split)
-
-
-def _other(split: str) -> str:
-    return SPLITS[split == "train"]
-
-
-def _no_such_split(path: Path, split: str) -> DatasetError:
-    return DatasetError(f"{path} has no split {split!r}", next_step=f"name its other split, {_other(split)!r}")
-
-
-def _unsplit(dataset: ImageDataset, path: Path, split: str | None) -> ImageDataset:
-    if split is not None:
-        raise DatasetError(
-            f"{path} is not divided into train and test",
-            got=f"split {split!r}",
-            next_step="leave out the split to use every image",
-        )
-    return dataset
+    if any((path / name).is_dir() for name in DIRECTORIES[other(wanted)]):
+        raise no_such_split(path, wanted)
+    return unsplit(FolderDataset(path), path, split)
 
 
 def _top(names: list[str]) -> str:
@@ -133,7 +139,7 @@ def _top(names: list[str]) -> str:
 
 
 def _split_prefix(names: list[str], split: str) -> str | None:
-    for directory in _DIRECTORIES[split]:
+    for directory in DIRECTORIES[split]:
         for base in ("", _top(names)):
             if any(name.startswith(f"{base}{directory}/") for name in names):
                 return f"{base}{directory}/"

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgevision.adopt import image_tensors
 from edgevision.artifact import Artifact
-from edgevision.classifier import TASK, Progress, class_count
+from edgevision.classifier import Classifier, class_count
 from edgevision.data.classes import match_targets
 from edgevision.data.dataset import ImageDataset
 from edgevision.doctor.diagnosis import HOLDS, OTHER, RECOVERED, UNKNOWN, Diagnosis, Field, Rival, Sensitivity
@@ -19,6 +19,7 @@ from edgevision.doctor.searching import STEPS, Search
 from edgevision.doctor.space import FIELDS, make_space, starts
 from edgevision.doctor.trials import Trial, Trials
 from edgevision.errors import ConfigError, DatasetError, IncompatibleModelError, check_choice
+from edgevision.image_model import Progress
 from edgevision.metrics.intervals import Proportion, proportion
 from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes.base import CompiledModel, load
@@ -124,9 +125,9 @@ def _check(artifact: Artifact, dataset: ImageDataset, activation: str | None, co
         check_choice("activation", activation, ACTIVATIONS)
     if not 0 < confidence < 1:
         raise ConfigError("doctor: confidence", got=confidence, allowed="between 0 and 1")
-    if artifact.manifest.task not in (None, TASK):
+    if artifact.manifest.task not in (None, Classifier.task):
         raise IncompatibleModelError(
-            f"{artifact.path}: not for classification", got=f"task {artifact.manifest.task}", allowed=TASK
+            f"{artifact.path}: not for classification", got=f"task {artifact.manifest.task}", allowed=Classifier.task
         )
     if len(dataset) < FEWEST_IMAGES:
         raise DatasetError(
@@ -206,8 +207,8 @@ def _field(search: Search, found: Preprocessing, name: str) -> Field:
 def _words(search: Search, spec: Preprocessing, field: str) -> str:
     if field == "normalization":
         return search.space.name(spec)
-    if field == "resize" and spec.resize == "letterbox":
-        return f"letterbox on {spec.pad_value}"
+    if field == "resize" and spec.resize.startswith("letterbox"):
+        return f"{spec.resize} on {spec.pad_value}"
     return str(getattr(spec, field))
 
 

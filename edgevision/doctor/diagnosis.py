@@ -127,7 +127,7 @@ class Diagnosis:
         for name, text in numbers.items():
             options += [f"--{name}", text.split(",")[0] if len(set(text.split(","))) == 1 else text]
         options += ["--color", spec.color, "--resize", spec.resize, "--filter", spec.filter]
-        if spec.resize == "letterbox":
+        if spec.resize.startswith("letterbox"):
             options += ["--pad-value", str(spec.pad_value)]
         return [*options, "--activation", self.activation]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edgevision.classifier import Progress
 from edgevision.doctor.space import FIELDS, Space, adapted, normalized, recolored, starts
 from edgevision.doctor.trials import Trial, Trials
+from edgevision.image_model import Progress
 from edgevision.metrics.paired import LossDifference, mcnemar, paired_loss
 from edgevision.preprocessing import Preprocessing
 

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from edgevision.binding import BoundPreprocessing
-from edgevision.classifier import Progress
 from edgevision.data.dataset import ImageDataset
 from edgevision.doctor.scores import TEMPERATURES, Scores
+from edgevision.image_model import Progress
 from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes.base import CompiledModel
 from edgevision.tensors import Array, TensorSpec, integer_range

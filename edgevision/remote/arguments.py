@@ -10,7 +10,7 @@ from typing import Any
 
 from edgevision.artifact import Artifact
 from edgevision.data.folders import is_seen
-from edgevision.data.locate import open_dataset
+from edgevision.data.locate import open_images
 from edgevision.documents import check_fields
 from edgevision.errors import DatasetError
 from edgevision.manifest import MANIFEST
@@ -63,7 +63,11 @@ def _images(location: str, split: str | None) -> Argument:
         raise DatasetError(
             "a device is not made to download CIFAR-10", got="cifar10", next_step="give --data the archive or folder"
         )
-    open_dataset(location, split)
+    open_images(location, split)
+    if path.suffix.lower() == ".json":
+        raise DatasetError(
+            "the images of an annotation file are beside it", got=location, next_step="name the folder that has both"
+        )
     if path.is_file():
         return Shipped(location, {path.name: path}, path.name)
     found = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)

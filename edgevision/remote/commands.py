@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from edgevision.artifact import Artifact
 from edgevision.benchmark import BenchmarkReport
-from edgevision.evaluate import EvaluationSummary
+from edgevision.evaluate import EvaluationSummary, read_summary
+from edgevision.evaluate_detection import DetectionSummary
 from edgevision.remote.arguments import artifact_arguments, data_arguments, running_arguments
 from edgevision.remote.session import Machine, Remote, Tell, run_there
 from edgevision.verify import Verification
@@ -107,7 +108,7 @@ def evaluate_there(
     options: Mapping[str, Any] | None = None,
     isolate: bool | None = None,
     tell: Tell | None = None,
-) -> Ran[EvaluationSummary]:
+) -> Ran[EvaluationSummary | DetectionSummary]:
     """Evaluate an artifact on a device of another machine; see `edgevision.evaluate.evaluate`, and `verify_there`."""
     arguments = [
         *artifact_arguments(artifact),
@@ -116,5 +117,5 @@ def evaluate_there(
         *running_arguments(remote.address.device.local, [runtime] if runtime else [], options, isolate),
     ]
     document, machine = run_there(remote, "evaluate", arguments, tell)
-    result = EvaluationSummary.from_dict({k: v for k, v in document.items() if k not in ("schema", "model", "data")})
+    result = read_summary({k: v for k, v in document.items() if k not in ("schema", "model", "data")})
     return Ran(replace(result, device=machine.device), machine)

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edgevision.artifact import Artifact
+from edgevision.detector import Detector
 from edgevision.documents import check_fields
 from edgevision.errors import ArtifactError, BackendUnavailableError, ConfigError
 from edgevision.metrics.closeness import Closeness
 from edgevision.runtimes.base import available_runtimes, check_runtime
-from edgevision.verify.agreement import agreement
+from edgevision.tasks.detections import Detections
+from edgevision.verify.agreement import agreement, detection_agreement
 from edgevision.verify.causes import Findings, find_causes
 from edgevision.verify.conditions import conditions
 from edgevision.verify.distance import (
@@ -29,7 +33,7 @@ from edgevision.verify.sealing import float_agreement, identity
 from edgevision.verify.verification import BROKEN, HOLDS, UNPROVEN, OutputCheck, RuntimeCheck, Verification
 
 if TYPE_CHECKING:
-    from edgevision.data.dataset import ImageDataset
+    from edgevision.data.dataset import Images
     from edgevision.golden import Golden
     from edgevision.metrics.intervals import Proportion
     from edgevision.tensors import Array
@@ -40,7 +44,7 @@ def verify(
     *,
     runtimes: Sequence[str] | None = None,
     device: str = "cpu",
-    dataset: ImageDataset | None = None,
+    dataset: Images | None = None,
     reference: Artifact | None = None,
     options: Mapping[str, Any] | None = None,
     layers: bool = False,
@@ -56,7 +60,8 @@ def verify(
         artifact: The artifact.
         runtimes: Names of runtimes; None for all that are here and have the format.
         device: Where they run.
-        dataset: Images to count top-1 agreement with ``reference`` on; it does not change the verdict.
+        dataset: Images to count agreement with ``reference`` on (top-1, or which objects both find); it does not
+            change the verdict.
         reference: The float model for that.
         options: Options of the runtimes, ``{"threads": 4}``; others than when sealed are other conditions.
         layers: Whether to look for the first layer that a runtime computes otherwise than in its plainest way (see
@@ -76,15 +81,13 @@ def verify(
         check_runtime(name, artifact, device)
     if not names:
         raise BackendUnavailableError(f"no runtime here runs the format {artifact.manifest.format}")
-    wanted = _reference_classes(artifact, dataset, reference, device)
+    wanted = _reference_says(artifact, dataset, reference, device)
     golden = artifact.golden()
     checks = []
     for name in names:
         same = None
         if dataset is not None and wanted is not None:
-            images = (dataset.image(index) for index in range(len(dataset)))
-            answers = run_images(artifact, images, runtime=name, device=device, options=options)
-            same = agreement(answers.best(), wanted)
+            same = _same(_says(artifact, dataset, name, device, options), wanted)
         check = _check(artifact, golden, name, device, options, same)
         if layers and golden is not None:
             found = compare_layers(artifact, golden.samples, runtime=name, device=device, options=options)
@@ -233,9 +236,10 @@ def _read_distance(table: Any) -> Distance:
     )
 
 
-def _reference_classes(
-    artifact: Artifact, dataset: ImageDataset | None, reference: Artifact | None, device: str
-) -> Array | None:
+def _reference_says(
+    artifact: Artifact, dataset: Images | None, reference: Artifact | None, device: str
+) -> Array | list[Detections] | None:
+    """What the float model says of each image: the best class, or the objects; None where there is none to ask."""
     if dataset is None and reference is None:
         return None
     if reference is None:
@@ -253,5 +257,20 @@ def _reference_classes(
     names = available_runtimes(reference, device)
     if not names:
         raise BackendUnavailableError(f"no runtime here runs the reference's format {reference.manifest.format}")
+    return _says(reference, dataset, names[0], device, None)
+
+
+def _says(
+    artifact: Artifact, dataset: Images, runtime: str, device: str, options: Mapping[str, Any] | None
+) -> Array | list[Detections]:
     images = (dataset.image(index) for index in range(len(dataset)))
-    return run_images(reference, images, runtime=names[0], device=device).best()
+    if artifact.manifest.task == Detector.task:
+        with Detector(artifact, runtime=runtime, device=device, options=options) as detector:
+            return [detector(image) for image in images]
+    return run_images(artifact, images, runtime=runtime, device=device, options=options).best()
+
+
+def _same(got: Array | list[Detections], wanted: Array | list[Detections]) -> Proportion:
+    if isinstance(got, list) and isinstance(wanted, list):
+        return detection_agreement(got, wanted)
+    return agreement(np.asarray(got), np.asarray(wanted))

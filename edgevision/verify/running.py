@@ -79,7 +79,7 @@ def run_images(
         for image in images:
             tensor, _ = bound(image)
             rows.append(model.infer([tensor if change is None else change(tensor)]))
-        outputs = tuple(np.concatenate([_row(row[k]) for row in rows]) for k in range(len(model.outputs)))
+        outputs = tuple(_stacked([row[k] for row in rows], spec) for k, spec in enumerate(model.outputs))
         return Answers(outputs, model.outputs, dict(model.facts))
 
 
@@ -101,6 +101,17 @@ def tremble(seed: int) -> Change:
         return shaken
 
     return change
+
+
+def _stacked(values: list[Array], spec: TensorSpec) -> Array:
+    """One output for all images; raises IncompatibleModelError where its size depends on the image."""
+    shapes = {value.shape for value in values}
+    if len(shapes) > 1:
+        raise IncompatibleModelError(
+            f"output {spec.name}: its size changes from image to image, and cannot be compared",
+            got=" and ".join(str(list(shape)) for shape in sorted(shapes)[:2]),
+        )
+    return np.concatenate([_row(value) for value in values])
 
 
 def _row(output: Array) -> Array:

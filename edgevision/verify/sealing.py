@@ -33,7 +33,7 @@ from edgevision.verify.running import Answers, run_images, tremble
 
 if TYPE_CHECKING:
     from edgevision.artifact import Artifact
-    from edgevision.data.dataset import ImageDataset
+    from edgevision.data.dataset import Images
 
 _REPEATS = 3
 _TREMBLES = 4
@@ -41,7 +41,7 @@ _TREMBLES = 4
 
 def seal(
     artifact: Artifact,
-    dataset: ImageDataset | None = None,
+    dataset: Images | None = None,
     *,
     reference: Artifact | None = None,
     runtimes: Sequence[str] | None = None,
@@ -94,7 +94,7 @@ def _check_devices(artifact: Artifact, names: Sequence[str], device: str) -> Non
 
 
 def _choose(
-    artifact: Artifact, runtime: str, dataset: ImageDataset | None, reference: Artifact | None, device: str, seed: int
+    artifact: Artifact, runtime: str, dataset: Images | None, reference: Artifact | None, device: str, seed: int
 ) -> Golden:
     if dataset is None:
         raise ArtifactError(

@@ -41,6 +41,7 @@ from edgevision.preprocessing import COLORS
 from edgevision.remote import benchmark_there
 from edgevision.resize import FILTERS, RESIZES
 from edgevision.tasks.classification import ACTIVATIONS
+from edgevision.tasks.decoders import DECODERS
 from edgevision.train.architectures import ARCHITECTURES
 from edgevision.train.config import OPTIMIZERS, TrainingConfig
 from edgevision.train.run import train_artifact
@@ -91,6 +92,7 @@ def options(command: str) -> dict[str, click.Option]:
         ("firmware", "filter", FRAME_FILTERS),
         ("adopt", "task", TASKS),
         ("adopt", "activation", ACTIVATIONS),
+        ("adopt", "decoder", DECODERS),
         ("adopt", "color", COLORS),
         ("adopt", "resize", RESIZES),
         ("adopt", "layout", LAYOUTS),

@@ -88,6 +88,15 @@ def test_read_only_and_strided_images_are_fine(filter_):
     np.testing.assert_array_equal(resample(image, 7, 6, filter_), resample(image.copy(), 7, 6, filter_))
 
 
+def test_letterbox_in_the_corner():
+    image = np.random.default_rng(0).integers(0, 256, (50, 100, 3), np.uint8)
+    corner, geometry = fit(image, 40, 40, "letterbox_top_left", "bilinear", pad_value=114)
+    centred, _ = fit(image, 40, 40, "letterbox", "bilinear", pad_value=114)
+    assert (corner[:20] == centred[10:30]).all() and (corner[20:] == 114).all()
+    assert geometry.offset == (0.0, 0.0) and geometry.scale == (0.4, 0.4)
+    np.testing.assert_allclose(geometry.to_source(np.array([[10, 5, 40, 20]])), [[25, 12.5, 100, 50]])
+
+
 def test_letterbox_keeps_proportions_and_pads():
     pixels, geometry = fit(np.full((50, 100, 3), 200, np.uint8), 40, 40, "letterbox", "bilinear", pad_value=114)
     assert pixels.shape == (40, 40, 3)

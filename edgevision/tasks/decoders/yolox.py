@@ -1,0 +1,60 @@
+"""YOLOX (Z. Ge et al., arXiv:2107.08430): an anchor-free head with a score of its own for "an object is here"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgevision.tasks.decoders.base import (
+    ACTIVATIONS,
+    Candidates,
+    Decoder,
+    Level,
+    Size,
+    above,
+    activated,
+    from_centres,
+    joined,
+    levels,
+)
+from edgevision.tasks.outputs import Output
+
+
+@dataclass(frozen=True, kw_only=True)
+class YOLOX(Decoder):
+    """Rows of x, y, log w, log h, objectness, class scores.
+
+    Centre = (cell + (x, y)) · stride, sides = exp(log w, log h) · stride, score = objectness · best class score.
+
+    Attributes:
+        strides: Strides of the grids, in the order of the rows.
+        activation: What is to be done to objectness and class scores, ``none`` or ``sigmoid``.
+    """
+
+    preprocessing = {"color": "BGR", "resize": "letterbox_top_left", "pad_value": 114}  # noqa: RUF012
+    CHOICES = {"activation": ACTIVATIONS}  # noqa: RUF012
+
+    strides: tuple[int, ...] = (8, 16, 32)
+    activation: str = "none"
+
+    def decode(self, outputs: Sequence[Output], size: Size, least: float) -> Candidates:
+        """Return candidates; see `Decoder.decode`."""
+        return joined([self._level(level, least) for level in levels(outputs, size, self.strides, "yolox", 6)])
+
+    def class_count(self, outputs: Sequence[Output], size: Size) -> int:
+        """Return how many scores a row has beside box and objectness."""
+        return levels(outputs, size, self.strides, "yolox", 6)[0].rows.shape[1] - 5
+
+    def _level(self, level: Level, least: float) -> Candidates:
+        objectness = activated(level.real(slice(None), 4), self.activation)
+        index = above(objectness, least, "yolox")  # a class score is 1 at most, so the product is not higher
+        stored = level.rows[index, 5:]
+        best = activated(level.output.real(stored.max(axis=1)), self.activation)
+        scores = objectness[index] * best
+        chosen = above(scores, least, "yolox")
+        box = level.real(index[chosen], slice(4))
+        centres = (level.cells(index[chosen]) + box[:, :2]) * level.stride
+        sides = np.exp(np.minimum(box[:, 2:], 20.0)) * level.stride
+        return Candidates(from_centres(centres, sides), scores[chosen], stored[chosen].argmax(axis=1))

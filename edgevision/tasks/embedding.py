@@ -1,0 +1,152 @@
+"""Embeddings: vectors whose direction says who or what is seen, and a gallery of known ones."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevision.errors import ArtifactError, ConfigError, InferenceError, InputError, reason_of
+from edgevision.files import atomic_file
+from edgevision.tasks.outputs import Output
+from edgevision.tensors import Array, TensorSpec
+
+SCHEMA = 1
+UNKNOWN_BELOW = 0.35
+"""Cosine under which nobody is recognised, unless told; measure it for a model: `edgevision.metrics.faces`."""
+
+
+def embedding(stored: Array, spec: TensorSpec) -> Array:
+    """Return the unit vector of one image, float32 (D,), from a model's output of D values.
+
+    Raises:
+        InferenceError: It is NaN, infinite, or all zeros.
+    """
+    vector: Array = unit(Output(stored, spec).real(stored).reshape(1, -1))[0]
+    return vector
+
+
+def unit(vectors: Array) -> Array:
+    """Return vectors (N, D) at length 1, float32; raises InferenceError for one without a direction."""
+    wide = np.asarray(vectors, np.float64)
+    lengths = np.linalg.norm(wide, axis=-1, keepdims=True)
+    if not np.isfinite(lengths).all() or (lengths == 0).any():
+        raise InferenceError("embedding: a vector without a direction", got="zeros, NaN or infinity")
+    shortened: Array = (wide / lengths).astype(np.float32)
+    return shortened
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who an embedding is taken for.
+
+    Attributes:
+        name: The enrolled name; None when nobody is close enough.
+        score: Cosine of the angle to the closest enrolled vector, -1 to 1; -1 in an empty gallery.
+    """
+
+    name: str | None
+    score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"name": self.name, "score": self.score}
+
+
+class Gallery:
+    """Enrolled names with one or more unit vectors each; searched by cosine.
+
+    Attributes:
+        names: The name of each vector, in order of enrolment.
+        vectors: float32 (N, D).
+    """
+
+    def __init__(self, names: Sequence[str] = (), vectors: Array | None = None) -> None:
+        """Make a gallery of vectors (N, D); raises InputError when there are other numbers of names and vectors."""
+        given = np.zeros((0, 0), np.float32) if vectors is None else np.asarray(vectors, np.float32)
+        if given.ndim != 2 or len(names) != len(given):
+            raise InputError("gallery: as many names as vectors [N, D]", got=f"{len(names)} and {list(given.shape)}")
+        self.names = tuple(names)
+        self.vectors = unit(given) if len(given) else given
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def enrol(self, name: str, vectors: Array) -> Gallery:
+        """Return a gallery with more vectors, (D,) or (K, D), for a name, which may be there already.
+
+        Raises:
+            InputError: The vectors have another length than those that are enrolled.
+            ConfigError: An empty name.
+        """
+        if not name.strip():
+            raise ConfigError("gallery: a name", got=repr(name), allowed="a text")
+        new = unit(np.atleast_2d(np.asarray(vectors, np.float32)))
+        self._check(new)
+        both = np.concatenate([self.vectors, new]) if len(self) else new
+        return Gallery([*self.names, *[name] * len(new)], both)
+
+    def remove(self, name: str) -> Gallery:
+        """Return a gallery without a name; raises ConfigError when it is not there."""
+        if name not in self.names:
+            raise ConfigError("gallery: name", got=name, allowed=sorted(set(self.names)))
+        kept = [place for place, other in enumerate(self.names) if other != name]
+        return Gallery([self.names[place] for place in kept], self.vectors[kept])
+
+    def identify(self, vectors: Array, threshold: float = UNKNOWN_BELOW) -> list[Identity]:
+        """Say who each of some vectors is: the name of the closest enrolled one, if it is close enough.
+
+        Args:
+            vectors: (N, D); need not have length 1.
+            threshold: Least cosine, -1 to 1.
+
+        Raises:
+            ConfigError: A threshold that is no cosine.
+            InputError: Vectors of another length than those that are enrolled.
+        """
+        if not -1 <= threshold <= 1:
+            raise ConfigError("gallery: threshold", got=threshold, allowed="-1 to 1")
+        asked = unit(np.atleast_2d(np.asarray(vectors, np.float32)))
+        if not len(self):
+            return [Identity(None, -1.0)] * len(asked)
+        self._check(asked)
+        cosines = asked @ self.vectors.T
+        best = cosines.argmax(axis=1)
+        scores = cosines[np.arange(len(asked)), best]
+        return [
+            Identity(self.names[place] if score >= threshold else None, float(score))
+            for place, score in zip(best, scores, strict=True)
+        ]
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the gallery as one file, in one step; raises ConfigError for a place that is taken."""
+        content = io.BytesIO()
+        names = np.array([name.encode() for name in self.names] or [b""], dtype=np.bytes_)
+        np.savez(content, schema=np.array(SCHEMA), names=names, vectors=self.vectors)
+        with atomic_file(Path(path), overwrite=overwrite) as file:
+            file.write_bytes(content.getvalue())
+
+    @classmethod
+    def open(cls, path: str | Path) -> Gallery:
+        """Read what `save` wrote; raises ArtifactError when it is damaged, or of a newer edgevision."""
+        try:
+            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
+                schema, vectors = int(file["schema"]), file["vectors"]
+                names = [name.decode() for name in file["names"]][: len(vectors)]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as exc:
+            raise ArtifactError(f"{path}: not a gallery, or damaged ({reason_of(exc)})") from exc
+        if schema > SCHEMA:
+            raise ArtifactError(f"{path}: written by a newer edgevision", got=f"schema {schema}", allowed=f"{SCHEMA}")
+        return cls(names, vectors if len(names) else None)
+
+    def _check(self, vectors: Array) -> None:
+        if len(self) and vectors.shape[1] != self.vectors.shape[1]:
+            raise InputError(
+                "gallery: vectors of another model", got=f"{vectors.shape[1]} values",
+                allowed=f"{self.vectors.shape[1]}, as enrolled",
+            )  # fmt: skip

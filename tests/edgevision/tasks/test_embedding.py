@@ -1,0 +1,93 @@
+"""Embeddings: directions, a gallery that is searched by them, and faces brought upright."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgevision.errors import ArtifactError, ConfigError, InferenceError, InputError
+from edgevision.tasks.alignment import ARCFACE, align, similarity
+from edgevision.tasks.embedding import Gallery, Identity, embedding, unit
+from edgevision.tensors import QuantParams, TensorSpec
+
+RNG = np.random.default_rng(0)
+PEOPLE = {name: RNG.normal(size=(3, 1)) * 0.2 + RNG.normal(size=64) for name in ("Ada", "Björn", "Chen")}
+
+
+@pytest.fixture
+def gallery():
+    one = Gallery()
+    for name, vectors in PEOPLE.items():
+        one = one.enrol(name, vectors + RNG.normal(size=vectors.shape) * 0.2)
+    return one
+
+
+def test_an_embedding_has_length_one():
+    spec = TensorSpec("e", (1, 4), "int8", "NC", QuantParams((0.5,), (10,)))
+    np.testing.assert_allclose(embedding(np.array([[16, 10, 10, 18]], np.int8), spec), [0.6, 0, 0, 0.8], rtol=1e-6)
+    with pytest.raises(InferenceError, match="without a direction"):
+        embedding(np.full((1, 4), 10, np.int8), spec)
+    with pytest.raises(InferenceError):
+        unit(np.array([[np.nan, 1]]))
+
+
+def test_known_people_are_identified_and_strangers_are_not(gallery):
+    for name, vectors in PEOPLE.items():
+        found = gallery.identify(vectors[:1] * 7 + RNG.normal(size=(1, 64)) * 0.3, 0.5)
+        assert found[0].name == name and found[0].score > 0.9
+    (stranger,) = gallery.identify(RNG.normal(size=64), 0.5)
+    assert stranger.name is None and -1 <= stranger.score < 0.5
+    assert len(gallery.identify(np.eye(64)[:5], 0.5)) == 5
+    assert Gallery().identify(np.ones(3)) == [Identity(None, -1.0)]
+
+
+def test_a_person_can_be_enrolled_again_and_removed(gallery):
+    more = gallery.enrol("Ada", RNG.normal(size=64))
+    assert (len(gallery), len(more), more.names.count("Ada")) == (9, 10, 4)
+    less = more.remove("Ada")
+    assert "Ada" not in less.names and len(less) == 6
+    assert less.identify(PEOPLE["Ada"][:1], 0.5)[0].name is None
+    with pytest.raises(ConfigError, match="Dora; allowed: Ada, Björn, Chen"):
+        gallery.remove("Dora")
+    for wrong in (lambda: gallery.enrol(" ", np.ones(64)), lambda: gallery.identify(np.ones(64), 2)):
+        with pytest.raises(ConfigError):
+            wrong()
+    with pytest.raises(InputError, match="another model: got 5 values; allowed: 64"):
+        gallery.enrol("Eve", np.ones(5))
+    with pytest.raises(InputError, match="another model"):
+        gallery.identify(np.ones((2, 5)))
+
+
+def test_a_gallery_survives_the_disk(gallery, tmp_path):
+    gallery.save(tmp_path / "people.npz")
+    again = Gallery.open(tmp_path / "people.npz")
+    assert again.names == gallery.names
+    np.testing.assert_allclose(again.vectors, gallery.vectors, atol=1e-6)
+    with pytest.raises(ConfigError, match="overwrite"):
+        gallery.save(tmp_path / "people.npz")
+    Gallery().save(tmp_path / "nobody.npz")
+    assert len(Gallery.open(tmp_path / "nobody.npz")) == 0
+    (tmp_path / "bad.npz").write_bytes((tmp_path / "people.npz").read_bytes()[:200])
+    with pytest.raises(ArtifactError, match="not a gallery, or damaged"):
+        Gallery.open(tmp_path / "bad.npz")
+
+
+def test_landmarks_come_to_the_template():
+    angle, scale, shift = 0.6, 2.5, np.array([40.0, -7])
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    points = ARCFACE @ turn.T + shift
+    np.testing.assert_allclose(similarity(ARCFACE, points), np.column_stack([turn, shift]), atol=1e-9)
+    mirrored = similarity(ARCFACE, ARCFACE * [-1, 1])
+    assert np.linalg.det(mirrored[:, :2]) > 0  # a face is turned, never mirrored
+    for wrong in ((ARCFACE, ARCFACE[:4]), (ARCFACE[:1], ARCFACE[:1]), (np.ones((3, 2)), np.ones((3, 2)))):
+        with pytest.raises(InputError):
+            similarity(*wrong)
+
+
+def test_align_cuts_the_face_out():
+    image = np.asarray(Image.fromarray(RNG.integers(0, 256, (6, 6, 3), np.uint8)).resize((240, 240)))
+    there = ARCFACE * 2 + [5, 9]  # the template, twice as large, somewhere in the image
+    got = align(image, there)
+    assert got.shape == (112, 112, 3)
+    wanted = image[9 : 9 + 224 : 2, 5 : 5 + 224 : 2].astype(int)
+    assert np.abs(got.astype(int) - wanted).mean() < 2
+    assert align(image, there, size=56).shape == (56, 56, 3)
