@@ -24,6 +24,9 @@ FRAME_FILTERS = ("linear_fixed", "nearest")
 ENCODINGS = (("bt601", False), ("bt601", True), ("bt709", False), ("bt709", True))
 """Matrix and range of a YUV frame, in the order of the C enumeration, which begins at 1."""
 
+_CENTRED = """    found.out_left = (OUT_WIDTH - found.out_width) / 2;
+    found.out_top = (OUT_HEIGHT - found.out_height) / 2;
+"""
 _TABLE_NAMES = ("FIRST_TABLE", "SECOND_TABLE", "THIRD_TABLE")
 _PLANES = {
     "gray8": ["refusal_of_plane(&frame->planes[0], height, width)"],
@@ -151,7 +154,7 @@ def _check_computable(manifest: Manifest, preprocessing: Preprocessing, inputs: 
 def frame_sources(made: FrameInput, names: Names) -> dict[str, str]:
     """Return the texts of ``<name>_io.c`` and ``<name>_io.h``."""
     preprocessing, formats = made.bound.preprocessing, made.formats
-    letterbox = preprocessing.resize == "letterbox"
+    letterbox = preprocessing.resize.startswith("letterbox")
     yuv = any(map(is_yuv, formats))
     pieces = [
         "head",
@@ -160,7 +163,7 @@ def frame_sources(made: FrameInput, names: Names) -> dict[str, str]:
         *(["yuv_status"] if yuv else []),
         "frame",
         *([] if preprocessing.resize == "stretch" else ["scaled"]),
-        preprocessing.resize,
+        "letterbox" if letterbox else preprocessing.resize,
         "walk",
         preprocessing.filter,
         preprocessing.color.lower(),
@@ -196,7 +199,9 @@ def _marks(made: FrameInput) -> dict[str, str]:
         "TABLE_NOTE": "the same for all channels" if len(table) == 1 else "for each channel",
         "TABLE": f"static const int8_t stored_values[{len(table)}][256] = {{\n" + ",\n".join(rows) + "\n};",
         "PAD_VALUE": str(preprocessing.pad_value),
-        "PAD": "    pad(input);\n" if preprocessing.resize == "letterbox" else "",
+        "PAD": "    pad(input);\n" if preprocessing.resize.startswith("letterbox") else "",
+        "PLACE": _CENTRED if preprocessing.resize == "letterbox" else "",
+        "CORNER": "in the middle" if preprocessing.resize == "letterbox" else "in the upper left corner",
         "ENCODINGS": ",\n".join(f"    {{{', '.join(map(str, _coefficients(*row)))}}}" for row in ENCODINGS),
         "READERS": "\n".join(_case(name, [f"found = {name}(frame, x, y);"]) for name in made.formats),
         "PLANES": "\n".join(_case(name, _checks(_PLANES[name])) for name in made.formats),

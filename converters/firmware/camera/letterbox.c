@@ -1,4 +1,4 @@
-/* The whole frame, its proportions kept, in the middle of the input. */
+/* The whole frame, its proportions kept, @CORNER@ of the input. */
 static struct placement place(uint32_t width, uint32_t height)
 {
     struct placement found = {0, 0, (int32_t)width, (int32_t)height, 0, 0, OUT_WIDTH, OUT_HEIGHT};
@@ -7,7 +7,5 @@ static struct placement place(uint32_t width, uint32_t height)
     } else {
         found.out_height = scaled(height, (uint32_t)OUT_WIDTH, width);
     }
-    found.out_left = (OUT_WIDTH - found.out_width) / 2;
-    found.out_top = (OUT_HEIGHT - found.out_height) / 2;
-    return found;
+@PLACE@    return found;
 }

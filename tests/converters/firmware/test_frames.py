@@ -46,6 +46,7 @@ def frames(sizes, padding):
         ),
         pytest.param({"filter": "nearest", "resize": "center_crop", "color": "GRAY"}, marks=pytest.mark.slow),
         {"color": "GRAY", "resize": "letterbox", "mean": (10.0,), "pad_value": 9},
+        {"resize": "letterbox_top_left", "pad_value": 114},
         pytest.param({"color": "GRAY", "std": (0.5,)}, marks=pytest.mark.slow),
     ],
     ids=lambda declared: "-".join(map(str, declared.values())) or "stretch",
