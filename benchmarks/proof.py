@@ -26,6 +26,7 @@ from proof_doctor import DOCTOR
 from proof_matrix import MATRIX
 from proof_parts import BIN, ROOT, Section, edgevision, exported, run, says, table
 from proof_search import SEARCHES
+from proof_tracking import TRACKING
 from proof_trust import TRUST
 
 RESULTS = ROOT / "docs" / "results.md"
@@ -165,6 +166,7 @@ SECTIONS: dict[str, Callable[[Path], Section]] = {
     **TRUST,
     **MATRIX,
     **DOCTOR,
+    **TRACKING,
 }
 
 if __name__ == "__main__":
