@@ -142,7 +142,8 @@ class Tracker:
         self._detections[rows[mine]] = detections[theirs]
         left = np.ones(len(detections), bool)
         left[theirs] = False
-        return detections[left]
+        remaining: Array = detections[left]
+        return remaining
 
     def _correct(self, boxes: Array, scores: Array, class_ids: Array) -> None:
         seen = self._detections >= 0
