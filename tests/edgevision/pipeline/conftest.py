@@ -1,4 +1,7 @@
-"""Tracks as a tracker would give them, placed by hand."""
+"""Tracks as a tracker would give them, placed by hand; and a disk that is soon full."""
+
+import os
+import subprocess
 
 import numpy as np
 import pytest
@@ -44,3 +47,28 @@ def scene(place):
         return Scene(place(time_s, anchors, **more), wall, identified or {})
 
     return scene
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 400 kB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(place)]
+    done = subprocess.run(command, capture_output=True, text=True) if os.geteuid() == 0 else None
+    if done is None or done.returncode:
+        pytest.skip("a small disk needs root and the right to mount: " + (done.stderr.strip() if done else "not root"))
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture(scope="session")
+def fill():
+    """fill(path): write a file until there is no more room."""
+
+    def fill(path):
+        with path.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+            while True:
+                file.write(b"x" * 512)
+
+    return fill

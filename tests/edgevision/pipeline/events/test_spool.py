@@ -1,4 +1,3 @@
-import os
 import signal
 import sqlite3
 import subprocess
@@ -181,27 +180,7 @@ def test_what_makes_no_sense_is_refused(tmp_path):
         Spool(tmp_path / "newer.db", ["a"])
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 400 kB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(place)]
-    done = subprocess.run(command, capture_output=True, text=True) if os.geteuid() == 0 else None
-    if done is None or done.returncode:
-        pytest.skip("a small disk needs root and the right to mount: " + (done.stderr.strip() if done else "not root"))
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill(path):
-    """Write until there is no more room."""
-    with path.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
-        while True:
-            file.write(b"x" * 4096)
-
-
-def test_a_full_disk_loses_nothing_while_there_is_memory(small_disk, monkeypatch):
+def test_a_full_disk_loses_nothing_while_there_is_memory(small_disk, fill, monkeypatch):
     monkeypatch.setattr(spool_module, "RETRY_S", 0.0)
     with Spool(small_disk / "spool.db", ["file", "dead"]) as spool:
         hog = small_disk / "hog"
@@ -221,7 +200,7 @@ def test_a_full_disk_loses_nothing_while_there_is_memory(small_disk, monkeypatch
         assert drain(spool, "dead") == [before, *events, after]
 
 
-def test_a_disk_that_stays_full_is_bounded_in_memory(small_disk, monkeypatch):
+def test_a_disk_that_stays_full_is_bounded_in_memory(small_disk, fill, monkeypatch):
     monkeypatch.setattr(spool_module, "RETRY_S", 0.0)
     with Spool(small_disk / "spool.db", ["file"], max_messages=20) as spool:
         fill(small_disk / "hog")
