@@ -30,6 +30,7 @@ RETRY_S = 1.0
 """Seconds until a disk that took nothing is tried again."""
 
 _AT_ONCE = 500  # messages in one transaction
+_GAP_BYTES = 500  # more than what stands for dropped messages has
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class Spool:
         """Return how it is doing."""
         with self._changed:
             waiting = {
-                sink: len(self._after(position, 2 * self._max_messages))
+                sink: self._store.waiting(position) + sum(message.position > position for message in self._memory)
                 for sink, position in self._acknowledged.items()
             }
             return SpoolStats(waiting, len(self._memory), self._dropped, self._disk_error, self._store.damaged)
@@ -174,7 +175,7 @@ class Spool:
             return not self._memory
         try:
             while self._memory:
-                self._store.add(list(islice(self._memory, _AT_ONCE)))
+                self._store.add(list(islice(self._memory, _AT_ONCE)), self._dropped)
                 for _ in range(min(_AT_ONCE, len(self._memory))):
                     self._memory.popleft()
                 self._make_room()
@@ -189,38 +190,34 @@ class Spool:
         return True
 
     def _make_room(self) -> None:
-        count, size = self._store.size()
-        excess, extra = count - self._max_messages, size - self._max_bytes
+        excess, extra = self._store.count - self._max_messages, self._store.bytes - self._max_bytes
         if excess <= 0 and extra <= 0:
             return
-        gone: list[Message] = []
-        for message in self._store.after(0, count):
-            gone.append(message)
-            extra -= len(message.event.to_json())
-            if len(gone) > excess and extra <= 0 and len(gone) > 1:
-                break
-        gap = self._gap(gone)
-        self._store.replace([message.position for message in gone], gap, self._dropped)
+        gone = self._store.oldest(max(excess + 1, 2), extra + _GAP_BYTES)
+        gap, lost = _gap(gone)
+        self._store.replace([message.position for message in gone], gap, self._dropped + lost)
+        self._dropped += lost
 
     def _make_room_in_memory(self) -> None:
         excess = len(self._memory) - self._max_messages
         if excess > 0:
-            gone = [self._memory.popleft() for _ in range(excess + 1)]
-            self._memory.appendleft(self._gap(gone))
+            gap, lost = _gap([self._memory.popleft() for _ in range(excess + 1)])
+            self._memory.appendleft(gap)
+            self._dropped += lost
 
-    def _gap(self, gone: Sequence[Message]) -> Message:
-        """Return what stands for messages that are dropped, in the place of the last; and count them."""
-        gaps = [message.event for message in gone if message.event.kind == DROPPED]
-        lost = [message.event for message in gone if message.event.kind != DROPPED]
-        self._dropped += len(lost)
-        number = len(lost) + sum(int(gap.data["count"]) for gap in gaps)
-        first = gaps[0].data["first"] if gaps else gone[0].event.time
-        data = {"count": number, "first": first, "last": gone[-1].event.time}
-        event = Event(
-            id=gaps[0].id if gaps else uuid.uuid4().hex, sequence=number, phase=MOMENT, source="", rule="spool",
-            kind=DROPPED, time=wall_time(time.time()), data=data,
-        )  # fmt: skip
-        return Message(gone[-1].position, event)
+
+def _gap(gone: Sequence[Message]) -> tuple[Message, int]:
+    """Return what stands for messages that are dropped, in the place of the last, and how many are lost by that."""
+    gaps = [message.event for message in gone if message.event.kind == DROPPED]
+    lost = len(gone) - len(gaps)
+    number = lost + sum(int(gap.data["count"]) for gap in gaps)
+    first = gaps[0].data["first"] if gaps else gone[0].event.time
+    event = Event(
+        id=gaps[0].id if gaps else uuid.uuid4().hex, sequence=number, phase=MOMENT, source="", rule="spool",
+        kind=DROPPED, time=wall_time(time.time()),
+        data={"count": number, "first": first, "last": gone[-1].event.time},
+    )  # fmt: skip
+    return Message(gone[-1].position, event), lost
 
 
 def _damaged(aside: Path) -> Event:

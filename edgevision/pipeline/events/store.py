@@ -47,6 +47,11 @@ class Store:
 
     Every method that writes does so in one transaction, flushed to the disk, and raises OutputError when it could not:
     the file then is as it was before.
+
+    Attributes:
+        count: Messages in it.
+        bytes: Bytes of their text.
+        damaged: Where a file that could not be read was moved to; None.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,6 +69,7 @@ class Store:
         self.damaged: Path | None = None
         try:
             self._database = self._open()
+            self.count, self.bytes = self._measured("")
         except BaseException:
             os.close(self._lock)
             raise
@@ -101,10 +107,19 @@ class Store:
         row = self._database.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
         return int(row[0]) if row else 0
 
-    def size(self) -> tuple[int, int]:
-        """Return how many messages there are, and their bytes."""
-        count, size = self._database.execute("SELECT count(*), ifnull(sum(bytes), 0) FROM messages").fetchone()
-        return int(count), int(size)
+    def waiting(self, position: int) -> int:
+        """Return how many messages there are after a position."""
+        return self._measured("WHERE position > ?", position)[0]
+
+    def oldest(self, count: int, size: int) -> list[Message]:
+        """Return the first ``count`` messages, or more if those have less than ``size`` bytes."""
+        found: list[Message] = []
+        freed = 0
+        while len(found) < self.count and (len(found) < count or freed < size):
+            more = self.after(found[-1].position if found else 0, max(count - len(found), 1))
+            freed += sum(len(message.event.to_json().encode()) for message in more)
+            found += more
+        return found
 
     def after(self, position: int, limit: int) -> list[Message]:
         """Return the first messages after a position, in order."""
@@ -117,18 +132,18 @@ class Store:
         """Return the last message of every event that has started and not ended."""
         return [Event.from_dict(json.loads(body)) for (body,) in self._database.execute("SELECT body FROM unfinished")]
 
-    def add(self, messages: Sequence[Message]) -> None:
-        """Take in messages; one whose id is here already is not taken twice."""
+    def add(self, messages: Sequence[Message], dropped: int) -> None:
+        """Take in messages, and how many were dropped in all; one whose id is here already is not taken twice."""
         with self._transaction("events"):
             for message in messages:
                 event, body = message.event, message.event.to_json()
-                row = (message.position, event.message_id, len(body.encode()), body)
-                self._database.execute("INSERT OR IGNORE INTO messages VALUES (?, ?, ?, ?)", row)
+                self._insert(message, body, "IGNORE")
                 if event.phase == END:
                     self._database.execute("DELETE FROM unfinished WHERE id = ?", (event.id,))
                 elif event.phase != MOMENT:
                     self._database.execute("INSERT OR REPLACE INTO unfinished VALUES (?, ?)", (event.id, body))
             self._count("position", messages[-1].position)
+            self._count("dropped", dropped)
 
     def acknowledge(self, positions: dict[str, int]) -> None:
         """Note how far the sinks are, and forget what all of them have."""
@@ -137,16 +152,32 @@ class Store:
                 "UPDATE sinks SET acknowledged = max(acknowledged, ?) WHERE name = ?",
                 [(position, name) for name, position in positions.items()],
             )
-            self._database.execute("DELETE FROM messages WHERE position <= (SELECT min(acknowledged) FROM sinks)")
+            (everywhere,) = self._database.execute("SELECT min(acknowledged) FROM sinks").fetchone()
+            self._delete("WHERE position <= ?", everywhere)
 
     def replace(self, gone: Sequence[int], gap: Message, dropped: int) -> None:
         """Put a message in the place of some that are dropped, and count how many were dropped in all."""
         with self._transaction("what was dropped"):
-            self._database.executemany("DELETE FROM messages WHERE position = ?", [(number,) for number in gone])
-            body = gap.event.to_json()
-            row = (gap.position, gap.event.message_id, len(body.encode()), body)
-            self._database.execute("INSERT OR REPLACE INTO messages VALUES (?, ?, ?, ?)", row)
+            for position in gone:
+                self._delete("WHERE position = ?", position)
+            self._insert(gap, gap.event.to_json(), "ABORT")
             self._count("dropped", dropped)
+
+    def _insert(self, message: Message, body: str, otherwise: str) -> None:
+        size = len(body.encode())
+        row = (message.position, message.event.message_id, size, body)
+        done = self._database.execute(f"INSERT OR {otherwise} INTO messages VALUES (?, ?, ?, ?)", row).rowcount
+        self.count, self.bytes = self.count + done, self.bytes + done * size
+
+    def _delete(self, which: str, position: int) -> None:
+        count, size = self._measured(which, position)
+        self._database.execute(f"DELETE FROM messages {which}", (position,))
+        self.count, self.bytes = self.count - count, self.bytes - size
+
+    def _measured(self, which: str, *values: int) -> tuple[int, int]:
+        query = f"SELECT count(*), ifnull(sum(bytes), 0) FROM messages {which}"
+        count, size = self._database.execute(query, values).fetchone()
+        return int(count), int(size)
 
     def _count(self, name: str, value: int) -> None:
         self._database.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))
@@ -191,11 +222,13 @@ class Store:
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[None]:
+        before = self.count, self.bytes
         try:
             self._database.execute("BEGIN IMMEDIATE")
             yield
             self._database.execute("COMMIT")
         except sqlite3.Error as exc:
+            self.count, self.bytes = before
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise OutputError(f"spool {self.path}: {what} could not be written: {reason_of(exc)}") from exc

@@ -25,7 +25,7 @@ def test_the_example_in_the_documentation(repository, tmp_path):
 
 
 def test_pedestrians_on_pets09(shared_data, tmp_path):
-    """795 frames: whatever starts ends, under one id; who crosses the path is counted, not how often detections flicker."""
+    """795 frames: whatever starts ends, under one id; who crosses the path is counted once, flicker as it may."""
     detected = read_mot(shared_data / "video" / "vtest_det_mot15.txt")
     tracker, names, log = Tracker(), Identities(), EventLog("pets09", ["person"])
     line = LineRule("path", (384, 576), (384, 0))

@@ -40,7 +40,7 @@ def test_each_sink_gets_everything_once_in_order(tmp_path):
         assert spool.next("mqtt") == []
         assert spool.stats().waiting == {"mqtt": 0, "file": 100}
         assert drain(spool, "file") == events
-        assert spool._store.size() == (0, 0)
+        assert (spool._store.count, spool._store.bytes) == (0, 0)
 
 
 def test_what_was_not_acknowledged_comes_again_after_a_restart(tmp_path):
@@ -67,7 +67,7 @@ def test_sinks_come_and_go(tmp_path):
         spool.put([second])
         assert drain(spool, "file") == [second]
         assert drain(spool, "hook") == [first, second]
-        assert spool._store.size() == (0, 0)
+        assert (spool._store.count, spool._store.bytes) == (0, 0)
 
 
 def test_a_message_that_is_put_twice_is_there_once(tmp_path):
@@ -95,7 +95,7 @@ def test_the_oldest_are_dropped_counted_and_said(tmp_path):
     with Spool(tmp_path / "spool.db", ["mqtt"], max_messages=10) as spool:
         for one in events:
             spool.put([one])
-        assert spool._store.size()[0] == 10
+        assert spool._store.count == 10
         gap, *rest = drain(spool, "mqtt")
         assert (gap.kind, gap.data["count"], gap.phase) == (DROPPED, 16, MOMENT)
         assert rest == events[16:]
@@ -108,7 +108,7 @@ def test_bytes_are_bounded_too(tmp_path):
     with Spool(tmp_path / "spool.db", ["mqtt"], max_bytes=20_000) as spool:
         for _ in range(100):
             spool.put([event(text="x" * 1000)])
-            assert spool._store.size()[1] <= 20_000
+            assert spool._store.bytes <= 20_000
         gap, *rest = drain(spool, "mqtt")
         assert gap.data["count"] + len(rest) == 100 and len(rest) > 10
 
@@ -212,6 +212,10 @@ def test_a_disk_that_stays_full_is_bounded_in_memory(small_disk, fill, monkeypat
         told = sum(one.data["count"] for one in taken if one.kind == DROPPED)
         assert told + sum(one.kind != DROPPED for one in taken) == 80
         assert stats.dropped == told
+        (small_disk / "hog").unlink()
+        assert spool.put([event()])
+    with Spool(small_disk / "spool.db", ["file"]) as spool:
+        assert spool.stats().dropped == told
 
 
 PUTTING = """
