@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from edgevision.documents import canonical_json, check_fields, check_schema
-from edgevision.errors import InputError, check_choice
+from edgevision.errors import InputError, check_choice, reason_of
 from edgevision.pipeline.rules.change import PHASES
 
 SCHEMA = 1
@@ -58,8 +58,11 @@ class Event:
         return {"schema": SCHEMA, "type": KIND, "message_id": self.message_id, **asdict(self)}
 
     def to_json(self) -> str:
-        """Return the JSON form as one line of text."""
-        return canonical_json(self.to_dict())
+        """Return the JSON form as one line of text; raises InputError for data that JSON does not have, such as NaN."""
+        try:
+            return canonical_json(self.to_dict())
+        except (TypeError, ValueError) as exc:
+            raise InputError(f"event of rule {self.rule}: data that cannot be told: {reason_of(exc)}") from exc
 
     @classmethod
     def from_dict(cls, document: Any) -> Event:

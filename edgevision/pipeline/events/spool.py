@@ -112,10 +112,19 @@ class Spool:
         return [event.next(END, now, {"reason": INTERRUPTED}) for event in self._unfinished]
 
     def put(self, events: Sequence[Event]) -> bool:
-        """Take in events, all or none; return whether they are on the disk, and not in memory alone."""
+        """Take in events, all or none; return whether they are on the disk, and not in memory alone.
+
+        Raises:
+            InputError: An event's data is not what JSON has.
+            ConfigError: The spool is closed.
+        """
+        for event in events:
+            event.to_json()
         if not events:
             return True
         with self._changed:
+            if self._store.closed:
+                raise ConfigError("spool: it is closed, and takes no events")
             for event in events:
                 self._position += 1
                 self._memory.append(Message(self._position, event))
@@ -124,7 +133,10 @@ class Spool:
             return stored
 
     def next(self, sink: str, limit: int = 32, timeout_s: float = 0.0) -> list[Message]:
-        """Return the first messages that a sink has not acknowledged, waiting for one for up to ``timeout_s``."""
+        """Return the first messages that a sink has not acknowledged, waiting for one for up to ``timeout_s``.
+
+        Of a closed spool there are none.
+        """
         end = time.monotonic() + timeout_s
         with self._changed:
             while True:
@@ -135,8 +147,10 @@ class Spool:
                 self._changed.wait(left)
 
     def acknowledge(self, sink: str, message: Message) -> None:
-        """Note that a sink has a message, and all before it."""
+        """Note that a sink has a message, and all before it; a closed spool does not, and gives it again."""
         with self._changed:
+            if self._store.closed:
+                return
             held = self._after(message.position - 1, 1)
             if held and held[0].position == message.position and held[0].event != message.event:
                 return  # more was dropped while the word of it was under way: it is told again
@@ -158,8 +172,11 @@ class Spool:
             if not self._store.closed:
                 self._flush(at_once=True)
                 self._store.close()
+                self._changed.notify_all()
 
     def _after(self, position: int, limit: int) -> list[Message]:
+        if self._store.closed:
+            return []
         found = self._store.after(position, limit)
         if len(found) < limit:
             found += [message for message in self._memory if message.position > position][: limit - len(found)]

@@ -227,8 +227,10 @@ class Store:
             self._database.execute("BEGIN IMMEDIATE")
             yield
             self._database.execute("COMMIT")
-        except sqlite3.Error as exc:
+        except BaseException as exc:
             self.count, self.bytes = before
-            if self._database.in_transaction:
+            if not self.closed and self._database.in_transaction:
                 self._database.execute("ROLLBACK")
+            if not isinstance(exc, sqlite3.Error):
+                raise
             raise OutputError(f"spool {self.path}: {what} could not be written: {reason_of(exc)}") from exc

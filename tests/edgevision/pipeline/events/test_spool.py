@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from edgevision.errors import ConfigError, OutputError
+from edgevision.errors import ConfigError, InputError, OutputError
 from edgevision.pipeline.events import DAMAGED, DROPPED, INTERRUPTED, Event, Spool
 from edgevision.pipeline.events import spool as spool_module
 from edgevision.pipeline.rules import END, MOMENT, START
@@ -162,6 +162,29 @@ def test_only_one_process_has_it_and_only_its_user_reads_it(tmp_path):
         Spool(tmp_path / "spool.db", ["mqtt"])
     Spool(tmp_path / "spool.db", ["mqtt"]).close()
     assert (tmp_path / "spool.db").stat().st_mode & 0o077 == 0
+
+
+def test_data_that_cannot_be_told_is_refused_and_blocks_nothing(tmp_path):
+    with Spool(tmp_path / "spool.db", ["mqtt"]) as spool:
+        for data in (float("nan"), {1, 2}, b"bytes"):
+            with pytest.raises(InputError, match="yard"):
+                spool.put([event(), event(value=data)])
+        good = event()
+        assert spool.put([good]) and drain(spool, "mqtt") == [good]
+
+
+def test_a_closed_spool_gives_nothing_and_takes_nothing(tmp_path):
+    spool = Spool(tmp_path / "spool.db", ["mqtt"])
+    spool.put([event()])
+    (message,) = spool.next("mqtt")
+    spool.close()
+    spool.close()
+    assert spool.next("mqtt", timeout_s=0.01) == []
+    spool.acknowledge("mqtt", message)
+    with pytest.raises(ConfigError, match="closed"):
+        spool.put([event()])
+    with Spool(tmp_path / "spool.db", ["mqtt"]) as spool:
+        assert spool.next("mqtt") == [message]
 
 
 def test_what_makes_no_sense_is_refused(tmp_path):

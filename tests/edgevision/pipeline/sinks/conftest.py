@@ -129,3 +129,26 @@ def wait_for():
         return condition()
 
     return wait_for
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """ca.pem, and server, client and stranger with their keys; the stranger's is signed by nobody that we know.
+
+    The client's key has the password hunter2.
+    """
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2")
+    for name in ("ca", "stranger"):
+        openssl(*new, "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    for name, protection in (("server", ["-nodes"]), ("client", ["-passout", "pass:hunter2"])):
+        request = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", f"/CN={name}")
+        openssl(*request, *protection, "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
+        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
+    return folder

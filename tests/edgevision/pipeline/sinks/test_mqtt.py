@@ -130,26 +130,6 @@ def test_a_broker_that_restarts_while_nothing_happens_is_told_who_is_there(broke
         delivery.close()
 
 
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory):
-    """ca.pem, and server, client and stranger with their keys; the stranger's is signed by nobody that we know."""
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2")
-    for name in ("ca", "stranger"):
-        openssl(*new, "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
-    for name, protection in (("server", ["-nodes"]), ("client", ["-passout", f"pass:{PASSWORD}"])):
-        request = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", f"/CN={name}")
-        openssl(*request, *protection, "-keyout", f"{name}.key", "-out", f"{name}.csr")
-        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
-        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
-    return folder
-
-
 # paho leaves the socket of a handshake that failed to the garbage collector.
 @pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 def test_tls_with_a_client_certificate(broker, event, certificates):
@@ -160,7 +140,7 @@ def test_tls_with_a_client_certificate(broker, event, certificates):
     )
     there = broker(*files, "require_certificate true", "use_identity_as_username true", "allow_anonymous true")
     ca, client = str(certificates / "ca.pem"), str(certificates / "client.pem")
-    own = MqttTls(ca, client, str(certificates / "client.key"), Secret(PASSWORD))
+    own = MqttTls(ca, client, str(certificates / "client.key"), Secret("hunter2"))
     sink = MqttSink(settings(there, tls=own))
     sink.send(event())
     sink.close()
@@ -175,7 +155,7 @@ def test_tls_with_a_client_certificate(broker, event, certificates):
     for what, tls in wrong.items():
         with pytest.raises(UnreachableError, match="mqtt broker") as caught:
             MqttSink(settings(there, tls=tls)).send(event())
-        assert PASSWORD not in str(caught.value), what
+        assert "hunter2" not in str(caught.value), what
 
 
 @pytest.fixture

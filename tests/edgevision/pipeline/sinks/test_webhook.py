@@ -2,6 +2,7 @@ import base64
 import json
 import logging
 import socket
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -56,6 +57,20 @@ def test_a_signed_request(server, event):
     when, mac = (part.partition("=")[2] for part in headers["X-Edgevision-Signature"].split(","))
     assert mac == signature(Secret(KEY), int(when), body) and abs(time.time() - int(when)) < 5
     assert mac != signature(Secret("other"), int(when), body) and mac != signature(Secret(KEY), int(when), body + b" ")
+
+
+def test_https_with_an_authority_of_ones_own(server, event, certificates):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+    server.handle_error = lambda *_: None  # clients that end the handshake
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    url = f"https://127.0.0.1:{server.server_port}/"
+    WebhookSink(url, ca_file=str(certificates / "ca.pem")).send(event())
+    assert len(server.got) == 1
+    for trusted in (None, str(certificates / "stranger.pem")):
+        with pytest.raises(UnreachableError, match="certificate verify failed"):
+            WebhookSink(url, ca_file=trusted).send(event())
+    assert len(server.got) == 1
 
 
 @pytest.mark.parametrize(
