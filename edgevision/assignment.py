@@ -35,11 +35,15 @@ def match(weights: Array) -> tuple[Array, Array]:
     if not np.isfinite(weights).all():
         raise InputError("match: weights are finite", got="NaN or infinity")
     rows, columns = (weights > 0).nonzero()
-    if len(rows) < 2 or ((rows[1:] > rows[:-1]).all() and np.bincount(columns).max() == 1):  # nobody competes
+    if not len(rows):
         return rows, columns
-    partner = _Matching(weights, rows, columns).solve()
-    matched = [row for row, column in enumerate(partner) if column != _NOBODY]
-    return np.array(matched, np.int64), np.array([partner[row] for row in matched], np.int64)
+    settled = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)  # nobody competes for these
+    if settled.all():
+        return rows, columns
+    partner = np.array(_Matching(weights, rows[~settled], columns[~settled]).solve(), np.int64)
+    partner[rows[settled]] = columns[settled]
+    (matched,) = (partner != _NOBODY).nonzero()
+    return matched, partner[matched]
 
 
 class _Matching:
