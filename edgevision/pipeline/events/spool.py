@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -16,6 +17,8 @@ from edgevision.errors import ConfigError, OutputError
 from edgevision.pipeline.events.event import Event, wall_time
 from edgevision.pipeline.events.store import Message, Store
 from edgevision.pipeline.rules.change import END, MOMENT
+
+logger = logging.getLogger("edgevision.pipeline")
 
 DROPPED = "dropped"
 """Kind of the event that stands for events that were dropped; its data says how many."""
@@ -58,7 +61,8 @@ class Spool:
     `put` returns when the events are on the disk; killing the process at any moment loses none that it returned for,
     and doubles none: a sink that had not acknowledged a message gets it again, under the same message id. While the
     disk is full, events wait in memory, as many as ``max_messages``, and go to the sinks from there. When there is no
-    more room, the oldest are dropped, and an event of kind "dropped" with their number takes their place.
+    more room, the oldest are dropped, and an event of kind "dropped" with their number takes their place. The logger
+    `edgevision.pipeline` has a line for each of these.
 
     Threads may share it.
 
@@ -87,7 +91,7 @@ class Spool:
         self._changed = threading.Condition()
         self._memory: deque[Message] = deque()
         self._disk_error: str | None = None
-        self._retry_s = -math.inf
+        self._retry_s, self._lost = -math.inf, 0
         try:
             self._acknowledged = self._store.acknowledged(sinks)
             self._on_disk = dict(self._acknowledged)
@@ -95,6 +99,7 @@ class Spool:
             self._dropped = self._store.counter(DROPPED)
             self._unfinished = self._store.unfinished()
             if self._store.damaged:
+                logger.error("spool %s could not be read; it is now %s", path, self._store.damaged)
                 self.put([_damaged(self._store.damaged)])
         except BaseException:
             self._store.close()
@@ -200,9 +205,13 @@ class Spool:
                 self._store.acknowledge(self._acknowledged)
                 self._on_disk = dict(self._acknowledged)
         except OutputError as exc:
+            if self._disk_error is None:
+                logger.error("%s; what is new waits in memory", exc)
             self._disk_error, self._retry_s = str(exc), time.monotonic() + RETRY_S
             self._make_room_in_memory()
             return False
+        if self._disk_error is not None:
+            logger.warning("spool %s: works again, and has what waited in memory", self._store.path)
         self._disk_error = None
         return True
 
@@ -213,14 +222,21 @@ class Spool:
         gone = self._store.oldest(max(excess + 1, 2), extra + _GAP_BYTES)
         gap, lost = _gap(gone)
         self._store.replace([message.position for message in gone], gap, self._dropped + lost)
-        self._dropped += lost
+        self._count_dropped(lost)
 
     def _make_room_in_memory(self) -> None:
         excess = len(self._memory) - self._max_messages
         if excess > 0:
             gap, lost = _gap([self._memory.popleft() for _ in range(excess + 1)])
             self._memory.appendleft(gap)
-            self._dropped += lost
+            self._count_dropped(lost)
+
+    def _count_dropped(self, lost: int) -> None:
+        """Count, with a line in the log for the first, the tenth, the hundredth and so on of this process."""
+        before, self._lost = self._lost, self._lost + lost
+        self._dropped += lost
+        if len(str(self._lost)) > len(str(before or "")):
+            logger.error("spool %s: full; %d of the oldest events are dropped so far", self._store.path, self._lost)
 
 
 def _gap(gone: Sequence[Message]) -> tuple[Message, int]:

@@ -1,3 +1,4 @@
+import re
 import signal
 import sqlite3
 import subprocess
@@ -90,7 +91,7 @@ def test_waiting_for_an_event(tmp_path):
         timer.join()
 
 
-def test_the_oldest_are_dropped_counted_and_said(tmp_path):
+def test_the_oldest_are_dropped_counted_and_said(tmp_path, caplog):
     events = [event(number=number) for number in range(25)]
     with Spool(tmp_path / "spool.db", ["mqtt"], max_messages=10) as spool:
         for one in events:
@@ -100,6 +101,7 @@ def test_the_oldest_are_dropped_counted_and_said(tmp_path):
         assert (gap.kind, gap.data["count"], gap.phase) == (DROPPED, 16, MOMENT)
         assert rest == events[16:]
         assert spool.stats().dropped == 16
+    assert re.findall(r"(\d+) of the oldest", caplog.text) == ["2", "10"]
     with Spool(tmp_path / "spool.db", ["mqtt"], max_messages=10) as spool:
         assert spool.stats().dropped == 16
 
@@ -147,13 +149,17 @@ def test_what_was_open_when_the_process_died_is_ended(tmp_path):
         assert spool.interrupted() == []
 
 
-def test_a_file_that_is_damaged_is_put_aside_and_said(tmp_path):
+def test_a_file_that_is_damaged_is_put_aside_and_said(tmp_path, caplog):
     path = tmp_path / "spool.db"
     path.write_bytes(b"this was never a database, and is long enough to be taken for one" * 100)
     with Spool(path, ["mqtt"]) as spool:
         spool.put([event()])
         damaged, _ = drain(spool, "mqtt")
-        assert damaged.kind == DAMAGED and (tmp_path / damaged.data["moved_to"]).read_bytes().startswith(b"this was")
+        assert (
+            "could not be read" in caplog.text
+            and damaged.kind == DAMAGED
+            and (tmp_path / damaged.data["moved_to"]).read_bytes().startswith(b"this was")
+        )
         assert spool.stats().damaged == tmp_path / damaged.data["moved_to"]
 
 
@@ -203,7 +209,7 @@ def test_what_makes_no_sense_is_refused(tmp_path):
         Spool(tmp_path / "newer.db", ["a"])
 
 
-def test_a_full_disk_loses_nothing_while_there_is_memory(small_disk, fill, monkeypatch):
+def test_a_full_disk_loses_nothing_while_there_is_memory(small_disk, fill, monkeypatch, caplog):
     monkeypatch.setattr(spool_module, "RETRY_S", 0.0)
     with Spool(small_disk / "spool.db", ["file", "dead"]) as spool:
         hog = small_disk / "hog"
@@ -221,6 +227,8 @@ def test_a_full_disk_loses_nothing_while_there_is_memory(small_disk, fill, monke
         assert spool.stats().in_memory == 0 and spool.stats().disk_error is None
         assert drain(spool, "file") == [after]
         assert drain(spool, "dead") == [before, *events, after]
+    waits, works = caplog.messages[:2]
+    assert "waits in memory" in waits and "full" in waits and "works again" in works
 
 
 def test_a_disk_that_stays_full_is_bounded_in_memory(small_disk, fill, monkeypatch):
