@@ -108,8 +108,8 @@ class Store:
         return int(row[0]) if row else 0
 
     def waiting(self, position: int) -> int:
-        """Return how many messages there are after a position."""
-        return self._measured("WHERE position > ?", position)[0]
+        """Return how many messages there are after a position; none when it is closed."""
+        return 0 if self.closed else self._measured("WHERE position > ?", position)[0]
 
     def oldest(self, count: int, size: int) -> list[Message]:
         """Return the first ``count`` messages, or more if those have less than ``size`` bytes."""

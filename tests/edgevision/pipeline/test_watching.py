@@ -25,22 +25,22 @@ def test_the_example_in_the_documentation(repository, tmp_path):
 
 
 def test_pedestrians_on_pets09(shared_data, tmp_path):
-    """795 frames: whatever starts ends, under one id; who crosses the path is counted once, flicker as it may."""
+    """300 frames: whatever starts ends, under one id; who crosses the path is counted once, flicker as it may."""
     detected = read_mot(shared_data / "video" / "vtest_det_mot15.txt")
     tracker, names, log = Tracker(), Identities(), EventLog("pets09", ["person"])
     line = LineRule("path", (384, 576), (384, 0))
     rules = [line, ZoneRule("middle", [(250, 150), (550, 150), (550, 450), (250, 450)], margin_px=5)]
     with Spool(tmp_path / "spool.db", ["json-lines"]) as spool:
         delivery = Delivery(spool, JsonLinesSink(tmp_path / "events.jsonl"))
-        for number in range(1, 796):
+        for number in range(1, 301):
             found = detected.get(number, NOTHING)
             time_s = number / 10
             classes = np.zeros(len(found.scores), int)
             scene = Scene(names.update(tracker.update(found.boxes, found.scores, classes, time_s)), 1e9 + time_s)
             changes = [change for rule in rules for change in rule.update(scene)]
             spool.put(log.events(changes, time_s=time_s, wall_s=1e9 + time_s))
-        changes = [change for rule in rules for change in rule.close(79.5)]
-        spool.put(log.events(changes, time_s=79.5, wall_s=1e9 + 79.5))
+        changes = [change for rule in rules for change in rule.close(30.0)]
+        spool.put(log.events(changes, time_s=30.0, wall_s=1e9 + 30.0))
         assert delivery.close(drain_s=20) and spool.interrupted() == []
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert len({one["message_id"] for one in events}) == len(events)
@@ -49,5 +49,5 @@ def test_pedestrians_on_pets09(shared_data, tmp_path):
         phases.setdefault(one["id"], []).append(one["phase"])
     assert set(map(tuple, phases.values())) == {("moment",), ("start", "end")}
     crossings = line.counts["in"] + line.counts["out"]
-    assert 20 <= crossings <= 60  # somebody is at the path in some 300 of the frames
+    assert 5 <= crossings <= 25
     assert crossings == sum(one["rule"] == "path" for one in events)
