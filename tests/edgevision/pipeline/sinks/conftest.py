@@ -137,6 +137,8 @@ def certificates(tmp_path_factory):
 
     The client's key has the password hunter2.
     """
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed: apt-get install openssl")
     folder = tmp_path_factory.mktemp("certificates")
 
     def openssl(*arguments):
