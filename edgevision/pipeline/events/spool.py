@@ -151,8 +151,14 @@ class Spool:
                     return found
                 self._changed.wait(left)
 
-    def acknowledge(self, sink: str, message: Message) -> None:
-        """Note that a sink has a message, and all before it; a closed spool does not, and gives it again."""
+    def acknowledge(self, sink: str, message: Message, *, at_once: bool = True) -> None:
+        """Note that a sink has a message, and all before it; a closed spool does not, and gives it again.
+
+        Args:
+            sink: Its name.
+            message: What it has.
+            at_once: Whether the disk is told now, or with the next event or acknowledgement.
+        """
         with self._changed:
             if self._store.closed:
                 return
@@ -160,7 +166,8 @@ class Spool:
             if held and held[0].position == message.position and held[0].event != message.event:
                 return  # more was dropped while the word of it was under way: it is told again
             self._acknowledged[sink] = max(self._acknowledged[sink], message.position)
-            self._flush()
+            if at_once:
+                self._flush()
 
     def stats(self) -> SpoolStats:
         """Return how it is doing."""

@@ -16,6 +16,9 @@ from edgevision.pipeline.sinks.sink import RefusedError, Sink
 
 logger = logging.getLogger("edgevision.pipeline")
 
+NOTED_S = 0.1
+"""While many events wait, the disk is told what was delivered this often: who dies in between sends so much again."""
+
 _LOOK_S = 0.5  # how often a quiet thread looks whether it shall stop
 
 
@@ -97,12 +100,15 @@ class Delivery:
             waiting = self._spool.next(self._sink.name, timeout_s=_LOOK_S)
             if not waiting:
                 self._attempt(self._sink.idle)
+            noted_s = time.monotonic()
             for message in waiting:
-                if self._stop.is_set() or not self._deliver(message):
+                at_once = message is waiting[-1] or time.monotonic() - noted_s > NOTED_S
+                if self._stop.is_set() or not self._deliver(message, at_once):
                     break
+                noted_s = time.monotonic() if at_once else noted_s
         self._sink.close()
 
-    def _deliver(self, message: Message) -> bool:
+    def _deliver(self, message: Message, at_once: bool) -> bool:
         """Try one message once; return whether the next may be tried."""
         try:
             arrived = self._attempt(lambda: self._sink.send(message.event))
@@ -111,7 +117,7 @@ class Delivery:
             logger.error("sink %s: event %s is given up: %s", self._sink.name, message.event.message_id, exc)
             self._refused, arrived = self._refused + 1, True
         if arrived:
-            self._spool.acknowledge(self._sink.name, message)
+            self._spool.acknowledge(self._sink.name, message, at_once=at_once)
         return arrived
 
     def _attempt(self, action: Callable[[], None]) -> bool:
