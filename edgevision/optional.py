@@ -27,6 +27,7 @@ EXTRA_OF = {
     "onnxruntime": "onnx",
     "tf2onnx": "onnx",
     "cv2": "camera",
+    "paho": "mqtt",
     "asyncssh": "ssh",
     "packaging": "ssh",
     "mlperf_loadgen": "loadgen",

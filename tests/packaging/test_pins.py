@@ -36,7 +36,7 @@ def test_constraints_pin_all_that_is_installed(repository):
 
     text = (repository / "constraints.txt").read_text(encoding="utf-8")
     pins = dict(line.split("==") for line in text.splitlines() if "==" in line and not line.startswith("#"))
-    extras = {"train", "compress", "openvino", "tflite-runtime", "onnx", "loadgen", "ssh", "report", "test"}
+    extras = {"train", "compress", "openvino", "tflite-runtime", "onnx", "loadgen", "mqtt", "ssh", "report", "test"}
     needed, pending = set(), [("edgevision", extras)]
     while pending:
         name, extras = pending.pop()

@@ -1,0 +1,1 @@
+"""Cameras that watch: tracks, rules, events and where events go."""

@@ -1,0 +1,236 @@
+"""The file of a spool: SQLite, each change whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgevision.errors import ConfigError, OutputError, reason_of
+from edgevision.pipeline.events.event import Event
+from edgevision.pipeline.rules.change import END, MOMENT
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS messages (
+    position INTEGER PRIMARY KEY, message_id TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, body TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS sinks (name TEXT PRIMARY KEY, acknowledged INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS unfinished (id TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+PRAGMA user_version = 1;
+"""
+_VERSION = 1
+_WAL_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Message:
+    """An event in the spool.
+
+    Attributes:
+        position: Its place in the order in which events came.
+        event: The event.
+    """
+
+    position: int
+    event: Event
+
+
+class Store:
+    """What a spool keeps on disk. One process has it at a time; calls come one after the other.
+
+    Every method that writes does so in one transaction, flushed to the disk, and raises OutputError when it could not:
+    the file then is as it was before.
+
+    Attributes:
+        count: Messages in it.
+        bytes: Bytes of their text.
+        damaged: Where a file that could not be read was moved to; None.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise OutputError(f"spool {path}: {reason_of(exc)}", next_step="name another place") from exc
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            os.close(self._lock)
+            raise ConfigError(f"spool {path} is in use by another process", next_step="name another place") from exc
+        self.damaged: Path | None = None
+        try:
+            self._database = self._open()
+            self.count, self.bytes = self._measured("")
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._lock < 0
+
+    def close(self) -> None:
+        """Let go of the file; idempotent."""
+        if not self.closed:
+            self._database.close()
+            os.close(self._lock)
+            self._lock = -1
+
+    def last_position(self) -> int:
+        """Return the highest position that was ever given, or 0."""
+        query = (
+            "SELECT max((SELECT ifnull(max(position), 0) FROM messages), (SELECT ifnull(max(value), 0) FROM counters"
+        )
+        (last,) = self._database.execute(query + " WHERE name = 'position'))").fetchone()
+        return int(last)
+
+    def acknowledged(self, sinks: Sequence[str]) -> dict[str, int]:
+        """Return sink -> the position up to which it has everything; a new sink begins with what is here."""
+        with self._transaction("the names of its sinks"):
+            marks = ", ".join("?" * len(sinks))
+            self._database.execute(f"DELETE FROM sinks WHERE name NOT IN ({marks})", list(sinks))
+            self._database.executemany("INSERT OR IGNORE INTO sinks VALUES (?, 0)", [(name,) for name in sinks])
+        return dict(self._database.execute("SELECT name, acknowledged FROM sinks"))
+
+    def counter(self, name: str) -> int:
+        """Return a count that outlives the process."""
+        row = self._database.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def waiting(self, position: int) -> int:
+        """Return how many messages there are after a position; none when it is closed."""
+        return 0 if self.closed else self._measured("WHERE position > ?", position)[0]
+
+    def oldest(self, count: int, size: int) -> list[Message]:
+        """Return the first ``count`` messages, or more if those have less than ``size`` bytes."""
+        found: list[Message] = []
+        freed = 0
+        while len(found) < self.count and (len(found) < count or freed < size):
+            more = self.after(found[-1].position if found else 0, max(count - len(found), 1))
+            freed += sum(len(message.event.to_json().encode()) for message in more)
+            found += more
+        return found
+
+    def after(self, position: int, limit: int) -> list[Message]:
+        """Return the first messages after a position, in order."""
+        rows = self._database.execute(
+            "SELECT position, body FROM messages WHERE position > ? ORDER BY position LIMIT ?", (position, limit)
+        )
+        return [Message(number, Event.from_dict(json.loads(body))) for number, body in rows]
+
+    def unfinished(self) -> list[Event]:
+        """Return the last message of every event that has started and not ended."""
+        return [Event.from_dict(json.loads(body)) for (body,) in self._database.execute("SELECT body FROM unfinished")]
+
+    def add(self, messages: Sequence[Message], dropped: int) -> None:
+        """Take in messages, and how many were dropped in all; one whose id is here already is not taken twice."""
+        with self._transaction("events"):
+            for message in messages:
+                event, body = message.event, message.event.to_json()
+                self._insert(message, body, "IGNORE")
+                if event.phase == END:
+                    self._database.execute("DELETE FROM unfinished WHERE id = ?", (event.id,))
+                elif event.phase != MOMENT:
+                    self._database.execute("INSERT OR REPLACE INTO unfinished VALUES (?, ?)", (event.id, body))
+            self._count("position", messages[-1].position)
+            self._count("dropped", dropped)
+
+    def acknowledge(self, positions: dict[str, int]) -> None:
+        """Note how far the sinks are, and forget what all of them have."""
+        with self._transaction("what was delivered"):
+            self._database.executemany(
+                "UPDATE sinks SET acknowledged = max(acknowledged, ?) WHERE name = ?",
+                [(position, name) for name, position in positions.items()],
+            )
+            (everywhere,) = self._database.execute("SELECT min(acknowledged) FROM sinks").fetchone()
+            self._delete("WHERE position <= ?", everywhere)
+
+    def replace(self, gone: Sequence[int], gap: Message, dropped: int) -> None:
+        """Put a message in the place of some that are dropped, and count how many were dropped in all."""
+        with self._transaction("what was dropped"):
+            for position in gone:
+                self._delete("WHERE position = ?", position)
+            self._insert(gap, gap.event.to_json(), "ABORT")
+            self._count("dropped", dropped)
+
+    def _insert(self, message: Message, body: str, otherwise: str) -> None:
+        size = len(body.encode())
+        row = (message.position, message.event.message_id, size, body)
+        done = self._database.execute(f"INSERT OR {otherwise} INTO messages VALUES (?, ?, ?, ?)", row).rowcount
+        self.count, self.bytes = self.count + done, self.bytes + done * size
+
+    def _delete(self, which: str, position: int) -> None:
+        count, size = self._measured(which, position)
+        self._database.execute(f"DELETE FROM messages {which}", (position,))
+        self.count, self.bytes = self.count - count, self.bytes - size
+
+    def _measured(self, which: str, *values: int) -> tuple[int, int]:
+        query = f"SELECT count(*), ifnull(sum(bytes), 0) FROM messages {which}"
+        count, size = self._database.execute(query, values).fetchone()
+        return int(count), int(size)
+
+    def _count(self, name: str, value: int) -> None:
+        self._database.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            try:
+                return self._connect()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                self.damaged = self._set_aside()
+                return self._connect()
+        except (sqlite3.Error, OSError) as exc:
+            reason = reason_of(exc)
+            raise OutputError(f"spool {self.path}: {reason}", next_step="free space, or name another place") from exc
+
+    def _connect(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            self.path.chmod(0o600)
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version > _VERSION:
+                raise ConfigError(f"spool {self.path}: written by a newer edgevision", next_step="name another place")
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+            database.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+            if database.execute("PRAGMA quick_check").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("damaged")
+            database.executescript(_TABLES)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _set_aside(self) -> Path:
+        aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time())}")
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        self.path.rename(aside)
+        return aside
+
+    @contextmanager
+    def _transaction(self, what: str) -> Iterator[None]:
+        before = self.count, self.bytes
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield
+            self._database.execute("COMMIT")
+        except BaseException as exc:
+            self.count, self.bytes = before
+            if not self.closed and self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            if not isinstance(exc, sqlite3.Error):
+                raise
+            raise OutputError(f"spool {self.path}: {what} could not be written: {reason_of(exc)}") from exc

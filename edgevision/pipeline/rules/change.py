@@ -1,0 +1,69 @@
+"""What rules see, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from edgevision.pipeline.tracking.tracks import Tracks
+
+START, UPDATE, END, MOMENT = "start", "update", "end", "moment"
+PHASES = (START, UPDATE, END, MOMENT)
+"""Something begins, changes, or is over; or it has no duration, as the crossing of a line."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One frame, as rules see it.
+
+    Attributes:
+        tracks: The tracks; every duration is measured by their monotonic ``time_s``.
+        wall_s: The frame's time on the wall clock, seconds since 1970 UTC. It may jump: labels and schedules alone
+            go by it.
+        identified: Track id -> the name that its face was given in this frame, None where it is nobody's that is known.
+    """
+
+    tracks: Tracks
+    wall_s: float
+    identified: Mapping[int, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a rule says of a frame.
+
+    Attributes:
+        rule: Name of the rule.
+        kind: "zone", "loitering", "line", "count", "speed" or "unknown_face".
+        phase: "start", "update", "end" or "moment".
+        key: Which of the rule's events it is about, the same from start to end: a track's id, or 0 for the rule itself.
+        track_id: The track, or None.
+        class_id: Its class, or None.
+        time_s: When it happened, on the monotonic clock: for a start when the condition began to hold, which is earlier
+            than now by the dwell; for an end when it held last.
+        data: Figures of the rule, such as count, speed_kmh or direction.
+    """
+
+    rule: str
+    kind: str
+    phase: str
+    key: int
+    track_id: int | None
+    class_id: int | None
+    time_s: float
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Rule(Protocol):
+    """A small state machine over scenes, in the order of time."""
+
+    @property
+    def name(self) -> str:
+        """What its events are called by; unique among the rules of a camera."""
+
+    def update(self, scene: Scene) -> list[Change]:
+        """Take in one frame, and say what changed."""
+
+    def close(self, time_s: float) -> list[Change]:
+        """End what is open, at ``time_s``; the rule then begins anew."""

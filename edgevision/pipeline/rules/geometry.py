@@ -1,0 +1,93 @@
+"""Points, polygons and lines in a picture: x to the right, y down, in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgevision.errors import ConfigError
+from edgevision.tensors import Array
+
+Point = tuple[float, float]
+
+
+def polygon(what: str, points: Sequence[Point]) -> Array:
+    """Return the corners (K, 2) float64 of a polygon; raises ConfigError for fewer than three or for no area."""
+    corners = _points(what, points)
+    if len(corners) < 3:
+        raise ConfigError(f"{what}: corners of a polygon", got=len(corners), allowed="3 or more")
+    following = np.roll(corners, -1, axis=0)
+    if not np.ptp(corners, axis=0).all() or not np.abs(_cross(corners, following)).any():
+        raise ConfigError(f"{what}: a polygon without an area", got=corners.tolist())
+    return corners
+
+
+def segment(what: str, start: Point, end: Point) -> tuple[Array, Array]:
+    """Return the two ends (2,) of a line; raises ConfigError when they are one point."""
+    ends = _points(what, [start, end])
+    if (ends[0] == ends[1]).all():
+        raise ConfigError(f"{what}: a line that starts where it ends", got=ends[0].tolist())
+    return ends[0], ends[1]
+
+
+def inside_by(corners: Array, points: Array) -> Array:
+    """Return how far points (N, 2) are inside a polygon (K, 2), in pixels; negative outside. By the even-odd rule.
+
+    >>> square = np.array([[0, 0], [10, 0], [10, 10], [0, 10]])
+    >>> inside_by(square, np.array([[5, 2], [5, -3], [13, 14]])).tolist()
+    [2.0, -3.0, -5.0]
+    """
+    start, end = corners, np.roll(corners, -1, axis=0)
+    edge = end - start
+    off = points[:, None] - start
+    along = np.clip((off * edge).sum(axis=2) / np.maximum((edge * edge).sum(axis=1), 1e-12), 0, 1)
+    distance = np.linalg.norm(off - along[..., None] * edge, axis=2).min(axis=1)
+    y = points[:, None, 1]
+    spans = (start[:, 1] > y) != (end[:, 1] > y)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = start[:, 0] + (y - start[:, 1]) * edge[:, 0] / edge[:, 1]
+    inside = (spans & (points[:, None, 0] < x)).sum(axis=1) % 2 == 1
+    signed: Array = np.where(inside, distance, -distance)
+    return signed
+
+
+def side_of(start: Array, end: Array, points: Array) -> Array:
+    """Return how far points (N, 2) are from the endless line, in pixels: positive to the right of who looks along it.
+
+    >>> side_of(np.array([0, 0]), np.array([0, -10]), np.array([[3.0, -5.0]])).tolist()  # looking up, 3 to the right
+    [3.0]
+    """
+    along = end - start
+    distance: Array = _cross(along, points - start) / np.hypot(*along)
+    return distance
+
+
+def crosses(start: Array, end: Array, before: Point, after: Point) -> bool:
+    """Whether the way from ``before`` to ``after`` meets the line between its two ends.
+
+    A way that begins on the line does not meet it there: of two steps with a stop on it, the first one does.
+    """
+    way = np.subtract(after, before)
+    along = end - start
+    turn = float(_cross(way, along))
+    if turn == 0:
+        return False
+    off = start - np.asarray(before)
+    on_way, on_line = float(_cross(off, along)) / turn, float(_cross(off, way)) / turn
+    return 0 < on_way <= 1 and 0 <= on_line <= 1
+
+
+def _cross(first: Array, second: Array) -> Array:
+    product: Array = first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
+    return product
+
+
+def _points(what: str, points: Sequence[Point]) -> Array:
+    try:
+        corners = np.array(points, np.float64)
+    except (TypeError, ValueError) as exc:
+        raise ConfigError(f"{what}: points", got=points, allowed="pairs of x and y") from exc
+    if corners.ndim != 2 or corners.shape[1] != 2 or not np.isfinite(corners).all():
+        raise ConfigError(f"{what}: points", got=points, allowed="pairs of x and y, finite")
+    return corners

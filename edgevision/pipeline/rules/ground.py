@@ -1,0 +1,76 @@
+"""From pixels to metres on the ground: a homography, for a camera that does not move and ground that is flat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgevision.errors import ConfigError
+from edgevision.pipeline.rules.geometry import Point
+from edgevision.tensors import Array
+
+
+class Ground:
+    """A plane in the picture.
+
+    Attributes:
+        matrix: (3, 3) homography, from pixels (x, y, 1) to metres.
+    """
+
+    def __init__(self, matrix: Array) -> None:
+        matrix = np.asarray(matrix, np.float64)
+        if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-15:
+            raise ConfigError("ground: homography", got=matrix.tolist(), allowed="an invertible 3×3 matrix")
+        self.matrix = matrix
+
+    @classmethod
+    def from_points(cls, pixels: Sequence[Point], metres: Sequence[Point]) -> Ground:
+        """Find the homography of four or more points whose places are known, of least squares.
+
+        The direct linear transformation, normalized (R. Hartley and A. Zisserman, Multiple View Geometry in Computer
+        Vision, 2004, algorithm 4.2).
+
+        Raises:
+            ConfigError: Fewer than four points, not as many on both sides, or three of four on one line.
+        """
+        image, plane = np.array(pixels, np.float64), np.array(metres, np.float64)
+        if image.shape != plane.shape or image.ndim != 2 or image.shape[1] != 2 or len(image) < 4:
+            raise ConfigError(
+                "ground: points", got=f"{len(image)} in pixels, {len(plane)} in metres", allowed="4 or more of each"
+            )
+        to_image, to_plane = _normalizing(image), _normalizing(plane)
+        source, target = _apply(to_image, image), _apply(to_plane, plane)
+        ones, zeros = np.ones((len(source), 1)), np.zeros((len(source), 3))
+        point = np.hstack([source, ones])
+        rows = np.vstack(
+            [
+                np.hstack([point, zeros, -target[:, :1] * point]),
+                np.hstack([zeros, point, -target[:, 1:] * point]),
+            ]
+        )
+        _, strengths, vectors = np.linalg.svd(rows)
+        if strengths[7] < 1e-9 * strengths[0]:
+            raise ConfigError("ground: the points do not fix a plane", next_step="no three of four may lie on one line")
+        return cls(np.linalg.inv(to_plane) @ vectors[8].reshape(3, 3) @ to_image)
+
+    def metres(self, pixels: Array) -> Array:
+        """Return where points (N, 2) of the picture are on the ground, in metres (N, 2); NaN at the horizon."""
+        return _apply(self.matrix, np.asarray(pixels, np.float64))
+
+
+def _apply(matrix: Array, points: Array) -> Array:
+    projected = np.column_stack([points, np.ones(len(points))]) @ matrix.T
+    depth = projected[:, 2:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        flat: Array = np.where(np.abs(depth) > 1e-12, projected[:, :2] / depth, np.nan)
+    return flat
+
+
+def _normalizing(points: Array) -> Array:
+    middle = points.mean(axis=0)
+    spread = np.linalg.norm(points - middle, axis=1).mean()
+    if not (np.isfinite(spread) and spread > 0):
+        raise ConfigError("ground: points", got=points.tolist(), allowed="finite, and not all the same")
+    scale = np.sqrt(2) / spread
+    return np.array([[scale, 0, -scale * middle[0]], [0, scale, -scale * middle[1]], [0, 0, 1]])

@@ -1,0 +1,88 @@
+"""Events in a file, a line of JSON each."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from pathlib import Path
+
+from edgevision.errors import OutputError, reason_of
+from edgevision.pipeline.events.event import Event
+
+_TAIL_BYTES = 1 << 18
+_REMEMBERED = 1000  # message ids
+
+
+class JsonLinesSink:
+    """Appends each event as a line, flushed to the disk.
+
+    A line is there whole or not at all: what a killed process or a full disk left of one is cut off. A message that is
+    in the file's last 256 kB is not written again. When the file is moved away (as logrotate does), a new one is begun.
+
+    Args:
+        path: The file; made where it is not there.
+        name: What the spool knows it by.
+    """
+
+    def __init__(self, path: str | Path, *, name: str = "json-lines") -> None:
+        self.name, self._path = name, Path(path)
+        self._file: int | None = None
+        self._inode = 0
+        self._recent: deque[str] = deque(maxlen=_REMEMBERED)
+
+    def send(self, event: Event) -> None:
+        """Append a line; raises OutputError."""
+        try:
+            file = self._open()
+            if event.message_id in self._recent:
+                return
+            self._append(file, (event.to_json() + "\n").encode())
+        except OSError as exc:
+            self.close()
+            raise OutputError(f"{self._path}: {reason_of(exc)}", next_step="free space, or check permissions") from exc
+        self._recent.append(event.message_id)
+
+    def idle(self) -> None:
+        """Nothing is to be done between events."""
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _open(self) -> int:
+        if self._file is not None and self._path.exists() and self._path.stat().st_ino == self._inode:
+            return self._file
+        self.close()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._inode = os.fstat(self._file).st_ino
+        self._repair(self._file)
+        return self._file
+
+    def _append(self, file: int, line: bytes) -> None:
+        size = os.fstat(file).st_size
+        try:
+            written = os.write(file, line)
+            if written < len(line):
+                os.write(file, line[written:])  # says why
+            os.fsync(file)
+        except OSError:
+            os.ftruncate(file, size)
+            raise
+
+    def _repair(self, file: int) -> None:
+        """Cut off a line that has no end, and note which messages the last lines are."""
+        size = os.fstat(file).st_size
+        begin = max(0, size - _TAIL_BYTES)
+        tail = os.pread(file, size - begin, begin)
+        whole = tail.rfind(b"\n") + 1
+        if whole < len(tail) and (whole or not begin):
+            os.ftruncate(file, begin + whole)
+        for line in tail[:whole].splitlines():
+            try:
+                self._recent.append(str(json.loads(line)["message_id"]))
+            except (ValueError, KeyError, TypeError):
+                continue  # the first line may be half of one, and others may write here

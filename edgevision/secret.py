@@ -1,0 +1,102 @@
+"""Passwords and keys that appear nowhere: not in logs, errors, representations, documents or process arguments."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import quote
+
+from edgevision.errors import ConfigError, reason_of
+
+HIDDEN = "***"
+_FROM_ENVIRONMENT, _FROM_FILE = "env:", "file:"
+_USER = re.compile(r"(?<=://)[^/?#\s@]*(?:@[^/?#\s@]*)*@")
+_QUERY = re.compile(
+    r"(?i)([?&;](?:[\w.-]*(?:passw|pwd|secret|token|key|auth|sig|credential)[\w.-]*|user|username|login|pass)=)[^&;#\s]*"
+)
+
+
+class Secret:
+    """A text that is shown as ``***``, whatever is done to show it; `reveal` alone gives it.
+
+    It is read from where it is kept, so that it stands neither in a configuration nor among a process's arguments.
+
+    >>> password = Secret("hunter2")
+    >>> f"{password} {password!r} {[password]}", password.reveal()
+    ('*** Secret(***) [Secret(***)]', 'hunter2')
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        if not value:
+            raise ConfigError("secret: an empty text is none")
+        self._value = value
+
+    @classmethod
+    def read(cls, place: str) -> Secret:
+        """Read a secret from ``env:NAME``, or ``file:PATH`` without its last line end.
+
+        Raises:
+            ConfigError: Another kind of place, or nothing is there. The message has no part of a secret.
+        """
+        if place.startswith(_FROM_ENVIRONMENT):
+            name = place.removeprefix(_FROM_ENVIRONMENT)
+            value = os.environ.get(name, "")
+            if not value:
+                raise ConfigError(f"secret: no environment variable {name}, or an empty one")
+            return cls(value)
+        if place.startswith(_FROM_FILE):
+            path = Path(place.removeprefix(_FROM_FILE)).expanduser()
+            try:
+                value = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as exc:
+                raise ConfigError(f"secret: {path} cannot be read: {reason_of(exc)}") from exc
+            return cls(value.removesuffix("\n").removesuffix("\r"))
+        raise ConfigError("secret: where it is kept", got=HIDDEN, allowed=("env:NAME", "file:PATH"))
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({HIDDEN})"
+
+    def __str__(self) -> str:
+        return HIDDEN
+
+    def __format__(self, _: str) -> str:
+        return HIDDEN
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+
+def without_credentials(text: str) -> str:
+    """Return a text with the user names, passwords, tokens and keys of the URLs in it hidden.
+
+    >>> without_credentials("cannot open rtsp://admin:p%40ss@10.0.0.7/live?token=abc&ch=1")
+    'cannot open rtsp://***@10.0.0.7/live?token=***&ch=1'
+    """
+    return _QUERY.sub(rf"\g<1>{HIDDEN}", _USER.sub(f"{HIDDEN}@", text))
+
+
+def scrub(text: str, secrets: Iterable[Secret] = ()) -> str:
+    """Return a text of someone else's without secrets, plain or encoded, and without URLs' credentials."""
+    for secret in secrets:
+        value = secret.reveal()
+        for form in {value, quote(value), quote(value, safe=""), repr(value)[1:-1]}:
+            text = text.replace(form, HIDDEN)
+    return without_credentials(text)

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from edgevision.errors import ConfigError, InputError
+from edgevision.pipeline.rules import PrivacyMask
+from edgevision.pipeline.rules.geometry import inside_by
+
+WINDOW = [(40, 30), (90, 35), (80, 70), (45, 60)]
+
+
+@pytest.mark.parametrize(("width", "height"), [(160, 120), (320, 240), (80, 60), (200, 120)])
+def test_nothing_is_left_under_the_polygon_at_any_resolution(width, height):
+    mask = PrivacyMask([WINDOW], 160, 120)
+    frame = np.random.default_rng(0).integers(1, 256, (height, width, 3), dtype=np.uint8)
+    masked = mask.apply(frame)
+    y, x = np.mgrid[:height, :width]
+    centres = np.stack([x.ravel() + 0.5, y.ravel() + 0.5], axis=1) * [160 / width, 120 / height]
+    depth = inside_by(np.array(WINDOW, float), centres).reshape(height, width)
+    assert (masked[depth >= 0] == 0).all()
+    pixel = max(160 / width, 120 / height)
+    assert (masked[depth < -4 * pixel] == frame[depth < -4 * pixel]).all()
+
+
+def test_the_frame_itself_is_not_touched_and_grey_ones_work():
+    frame = np.full((120, 160), 200, np.uint8)
+    masked = PrivacyMask([WINDOW, [(0, 0), (5, 0), (5, 5)]], 160, 120).apply(frame)
+    assert (frame == 200).all() and masked[50, 60] == masked[1, 3] == 0 and masked[100, 150] == 200
+
+
+def test_a_polygon_that_leaves_the_picture():
+    masked = PrivacyMask([[(-50, -50), (20, -50), (20, 500), (-50, 500)]], 160, 120).apply(
+        np.full((120, 160), 9, np.uint8)
+    )
+    assert (masked[:, :20] == 0).all() and (masked[:, 23:] == 9).all()
+
+
+def test_what_is_no_frame_or_polygon_is_refused():
+    mask = PrivacyMask([WINDOW], 160, 120)
+    for frame in (np.zeros((4, 4), np.float32), np.zeros(4, np.uint8), np.zeros((0, 4, 3), np.uint8)):
+        with pytest.raises(InputError, match="privacy mask"):
+            mask.apply(frame)
+    with pytest.raises(ConfigError, match="privacy mask"):
+        PrivacyMask([[(0, 0), (1, 1)]], 160, 120)

@@ -1,0 +1,53 @@
+"""The parts together: what docs/watch.md shows, and real people on PETS09-S2L1."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+
+from edgevision.data.mot import NOTHING, read_mot
+from edgevision.pipeline.events import EventLog, Spool
+from edgevision.pipeline.rules import Identities, LineRule, Scene, ZoneRule
+from edgevision.pipeline.sinks import Delivery, JsonLinesSink
+from edgevision.pipeline.tracking import Tracker
+
+
+def test_the_example_in_the_documentation(repository, tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", (repository / "docs/watch.md").read_text(encoding="utf-8"), re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [(one["rule"], one["phase"]) for one in events] == [("yard", "start"), ("door", "moment"), ("yard", "end")]
+    assert events[0]["id"] == events[2]["id"] and events[1]["data"]["direction"] == "in"
+    assert {(one["label"], one["track_id"]) for one in events} == {("person", 1)}
+
+
+def test_pedestrians_on_pets09(shared_data, tmp_path):
+    """300 frames: whatever starts ends, under one id; who crosses the path is counted once, flicker as it may."""
+    detected = read_mot(shared_data / "video" / "vtest_det_mot15.txt")
+    tracker, names, log = Tracker(), Identities(), EventLog("pets09", ["person"])
+    line = LineRule("path", (384, 576), (384, 0))
+    rules = [line, ZoneRule("middle", [(250, 150), (550, 150), (550, 450), (250, 450)], margin_px=5)]
+    with Spool(tmp_path / "spool.db", ["json-lines"]) as spool:
+        delivery = Delivery(spool, JsonLinesSink(tmp_path / "events.jsonl"))
+        for number in range(1, 301):
+            found = detected.get(number, NOTHING)
+            time_s = number / 10
+            classes = np.zeros(len(found.scores), int)
+            scene = Scene(names.update(tracker.update(found.boxes, found.scores, classes, time_s)), 1e9 + time_s)
+            changes = [change for rule in rules for change in rule.update(scene)]
+            spool.put(log.events(changes, time_s=time_s, wall_s=1e9 + time_s))
+        changes = [change for rule in rules for change in rule.close(30.0)]
+        spool.put(log.events(changes, time_s=30.0, wall_s=1e9 + 30.0))
+        assert delivery.close(drain_s=20) and spool.interrupted() == []
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert len({one["message_id"] for one in events}) == len(events)
+    phases = {}
+    for one in events:
+        phases.setdefault(one["id"], []).append(one["phase"])
+    assert set(map(tuple, phases.values())) == {("moment",), ("start", "end")}
+    crossings = line.counts["in"] + line.counts["out"]
+    assert 5 <= crossings <= 25
+    assert crossings == sum(one["rule"] == "path" for one in events)
