@@ -13,6 +13,7 @@
     ├── BackendUnavailableError   a package is not installed, or does not load
     ├── DeviceNotFoundError       no such hardware here
     ├── RemoteError               another machine could not be reached, or a step there failed
+    ├── SourceError               a camera, stream or file of frames that does not open, or failed
     └── InferenceError            a runtime failed on a model that it had loaded
 
 A message says what is wrong, what was got, what is allowed, and what to do next; it fits on a line or two, and the
@@ -125,6 +126,10 @@ class RemoteError(EdgeVisionError):
     def __init__(self, what: str, *, exit_code: int = 1, **details: Any) -> None:
         super().__init__(what, **details)
         self.exit_code = exit_code
+
+
+class SourceError(EdgeVisionError):
+    """A camera, stream or file of frames that does not open, or failed."""
 
 
 class InferenceError(EdgeVisionError):

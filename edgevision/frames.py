@@ -84,6 +84,18 @@ class Frame:
         pairs = rest[0].reshape(rest[0].shape[0], -1, 2)
         return nv12_to_rgb(first, pairs, matrix=self.matrix, full_range=self.full_range)
 
+    def luma(self) -> Array:
+        """Return the brightness as the frame has it, uint8 (height, width): Y, grey, or the green channel.
+
+        Not for models; a quick look that copies nothing where the frame is YUV or grey.
+        """
+        shape = plane_shapes(self.format, self.width, self.height)[0]
+        rows = _rows(self.planes[0], self.strides[0], *shape)
+        if self.format == "rgb565":
+            return self.to_rgb()[..., 1]
+        step, start = {"gray8": (1, 0), "nv12": (1, 0), "yuyv": (2, 0), "rgb888": (3, 1)}[self.format]
+        return rows[:, start::step]
+
 
 def is_yuv(format_: str) -> bool:
     """Whether a format has luma and chroma, whose meaning the camera has to state."""

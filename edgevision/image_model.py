@@ -56,9 +56,13 @@ class ImageModel:
             self.model.close()
             raise
 
+    def prepare(self, image: Array) -> tuple[Array, Geometry]:
+        """Return the input tensor of an image, uint8 RGB HWC, and where the model's pixels lie in it."""
+        return self._bound(image)
+
     def outputs(self, image: Array) -> tuple[tuple[Array, ...], Geometry]:
         """Return the stored outputs for an image, uint8 RGB HWC, and where the model's pixels lie in it."""
-        tensor, geometry = self._bound(image)
+        tensor, geometry = self.prepare(image)
         return self.model.infer((tensor,)), geometry
 
     @property

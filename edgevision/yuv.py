@@ -14,6 +14,8 @@ import numpy as np
 from edgevision.errors import InputError, check_choice
 from edgevision.tensors import Array
 
+_BAND = 64
+"""Rows at a time, an even number."""
 MATRICES = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 """Name -> luma weights of red and blue."""
 
@@ -32,17 +34,10 @@ def yuv444_to_rgb(y: Array, u: Array, v: Array, *, matrix: str, full_range: bool
         InputError: The planes are not uint8, or differ in shape.
         ConfigError: An unknown matrix.
     """
-    fixed = coefficients(matrix, full_range)
     for plane in (y, u, v):
         if plane.dtype != np.uint8 or plane.ndim != 2 or plane.shape != y.shape:
             raise InputError("YUV plane", got=f"{plane.dtype} {list(plane.shape)}", allowed=f"uint8 {list(y.shape)}")
-    luma = fixed.luma * (y.astype(np.int32) - fixed.black) + (1 << 15)
-    cb, cr = u.astype(np.int32) - 128, v.astype(np.int32) - 128
-    r = luma + fixed.red_cr * cr
-    g = luma - fixed.green_cr * cr - fixed.green_cb * cb
-    b = luma + fixed.blue_cb * cb
-    rgb: Array = np.clip(np.stack([r, g, b], axis=-1) >> 16, 0, 255).astype(np.uint8)
-    return rgb
+    return _to_rgb(y, u, v, matrix, full_range, 1, 1)
 
 
 def nv12_to_rgb(y: Array, uv: Array, *, matrix: str, full_range: bool) -> Array:
@@ -54,17 +49,15 @@ def nv12_to_rgb(y: Array, uv: Array, *, matrix: str, full_range: bool) -> Array:
 
 def i420_to_rgb(y: Array, u: Array, v: Array, *, matrix: str, full_range: bool) -> Array:
     """Convert I420, luma (H, W), Cb and Cr (⌈H/2⌉, ⌈W/2⌉), to uint8 RGB (H, W, 3)."""
-    height, width = y.shape
-    full = [np.repeat(np.repeat(plane, 2, axis=0), 2, axis=1)[:height, :width] for plane in (u, v)]
-    return yuv444_to_rgb(y, full[0], full[1], matrix=matrix, full_range=full_range)
+    _check_planes(y, u, v, 2, 2)
+    return _to_rgb(y, u, v, matrix, full_range, 2, 2)
 
 
 def yuyv_to_rgb(packed: Array, *, matrix: str, full_range: bool) -> Array:
     """Convert YUYV (YUY2), uint8 (H, W, 2) with W even, bytes Y0 Cb Y1 Cr, to uint8 RGB (H, W, 3)."""
-    if packed.ndim != 3 or packed.shape[2] != 2 or packed.shape[1] % 2:
-        raise InputError("YUYV frame", got=list(packed.shape), allowed="[H, even W, 2]")
-    u, v = (np.repeat(packed[:, start::2, 1], 2, axis=1) for start in (0, 1))
-    return yuv444_to_rgb(packed[..., 0], u, v, matrix=matrix, full_range=full_range)
+    if packed.dtype != np.uint8 or packed.ndim != 3 or packed.shape[2] != 2 or packed.shape[1] % 2:
+        raise InputError("YUYV frame", got=f"{packed.dtype} {list(packed.shape)}", allowed="uint8 [H, even W, 2]")
+    return _to_rgb(packed[..., 0], packed[:, 0::2, 1], packed[:, 1::2, 1], matrix, full_range, 1, 2)
 
 
 def rgb_to_yuv444(image: Array, *, matrix: str, full_range: bool) -> tuple[Array, Array, Array]:
@@ -122,6 +115,42 @@ def coefficients(matrix: str, full_range: bool) -> YuvCoefficients:
         _fixed(2 * (1 - red) * red / green * chroma_gain),
         _fixed(2 * (1 - blue) * chroma_gain),
     )
+
+
+def _check_planes(y: Array, u: Array, v: Array, down: int, across: int) -> None:
+    """Raise InputError unless chroma covers luma, each sample so many rows and columns."""
+    height, width = y.shape if y.ndim == 2 else (0, 0)
+    chroma = (-(-height // down), -(-width // across))
+    for plane, shape in ((y, (height, width)), (u, chroma), (v, chroma)):
+        if plane.dtype != np.uint8 or plane.shape != shape or not plane.size:
+            raise InputError("YUV plane", got=f"{plane.dtype} {list(plane.shape)}", allowed=f"uint8 {list(shape)}")
+
+
+def _to_rgb(y: Array, u: Array, v: Array, matrix: str, full_range: bool, down: int, across: int) -> Array:
+    """Convert planes of which each chroma sample covers so many rows and columns, a band of rows at a time.
+
+    Products come from tables, those of chroma before its samples are repeated, and a band stays in the cache.
+    """
+    fixed = coefficients(matrix, full_range)
+    levels = np.arange(256, dtype=np.int32)
+    luma, chroma = fixed.luma * (levels - fixed.black) + (1 << 15), levels - 128
+    height, width = y.shape
+    rgb = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, _BAND):
+        rows = slice(top, min(top + _BAND, height))
+        cb, cr = (plane[rows.start // down : -(-rows.stop // down)] for plane in (u, v))
+        bright = luma[y[rows]]
+        parts = (
+            (fixed.red_cr * chroma)[cr],
+            (-fixed.green_cr * chroma)[cr] + (-fixed.green_cb * chroma)[cb],
+            (fixed.blue_cb * chroma)[cb],
+        )
+        for channel, part in enumerate(parts):
+            wide = part if across == 1 else np.repeat(part, across, axis=1)[:, :width]
+            value = bright + (wide if down == 1 else np.repeat(wide, down, axis=0)[: len(bright)])
+            value >>= 16
+            rgb[rows, :, channel] = np.clip(value, 0, 255, out=value)
+    return rgb
 
 
 def _fixed(value: float) -> int:

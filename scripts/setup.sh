@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-extras=train,compress,openvino,tflite-runtime,onnx,loadgen,mqtt,ssh,report,vela,test
+extras=train,compress,openvino,tflite-runtime,onnx,loadgen,camera,ssh,report,vela,test
 venv=.venv
 stamp=$venv/.edgevision-setup
 wanted="$(pwd -P) $extras $(cat pyproject.toml constraints.txt scripts/setup.sh | sha256sum | cut -d' ' -f1)"

@@ -1,1 +1,1 @@
-"""Cameras that watch: tracks, rules, events and where events go."""
+"""Cameras that watch: from a stream of frames to tracks, rules, events and where events go."""

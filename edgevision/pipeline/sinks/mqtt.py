@@ -1,4 +1,4 @@
-"""Events to an MQTT broker, with QoS 1, through paho-mqtt (extra `mqtt`)."""
+"""Events to an MQTT broker, with QoS 1, through paho-mqtt (extra `camera`)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,196 @@
+"""What a pipeline keeps for one camera: its frames, its deadlines, how much of it is looked at, and what came of it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from edgevision.pipeline.deadline import Deadline
+from edgevision.pipeline.degradation import Degradation, LevelChange
+from edgevision.pipeline.model_slot import Stage
+from edgevision.pipeline.motion_gate import MotionGate
+from edgevision.pipeline.sources.base import CapturedFrame
+from edgevision.pipeline.sources.live import SourceState
+from edgevision.pipeline.timing import StageTimes
+from edgevision.tasks.detections import Detections
+
+WAITING = 2
+"""Frames that may wait for what follows the model; with so many waiting the camera gets no turn."""
+
+
+class Reader(Protocol):
+    """Where a lane's frames come from: `LiveReader` or `RecordingReader`."""
+
+    name: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing more to come."""
+
+    def take(self, timeout_s: float) -> CapturedFrame | None:
+        """Return a frame."""
+
+    def state(self) -> SourceState:
+        """Return how it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What was seen in one frame.
+
+    Attributes:
+        frame: The frame.
+        detections: The objects, in its pixels.
+        done_s: When they were known, in seconds of `time.monotonic`.
+        late: Whether that was after the frame's deadline.
+        model: Name of the model.
+    """
+
+    frame: CapturedFrame
+    detections: Detections
+    done_s: float
+    late: bool
+    model: str
+
+    @property
+    def age_ms(self) -> float | None:
+        """Milliseconds from the capture to the result; None for a frame of a recording."""
+        return None if self.frame.position_s is not None else (self.done_s - self.frame.captured_s) * 1e3
+
+
+class Lane:
+    """One camera's way through the pipeline. The worker calls `next_frame` and `hand_over`, in its thread."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        handle: Callable[[Result], None],
+        *,
+        deadline: Deadline | None = None,
+        gate: MotionGate | None = None,
+        degradation: Degradation | None = None,
+        times: StageTimes | None = None,
+        changed: Callable[[LevelChange], None] | None = None,
+        failed: Callable[[Exception], None] | None = None,
+    ) -> None:
+        """Describe it; `start` begins.
+
+        Args:
+            reader: Its frames; started and closed by whoever made it.
+            handle: Takes each result in a thread of the lane: tracker, rules, sinks. An error there costs the frame.
+            deadline: How old a result may be.
+            gate: Passes frames with motion; None: all, unless the level asks for a gate, which is made then.
+            degradation: When less is done.
+            times: Where the stages' times are noted.
+            changed: Called with each change of level.
+            failed: Called with each error of ``handle`` or of decoding.
+        """
+        self.reader, self.times = reader, times or StageTimes()
+        self.deadline, self.degradation = deadline or Deadline(None), degradation or Degradation()
+        self.dropped: Counter[str] = Counter()
+        self.done = self.late = 0
+        self._handle, self._changed, self._failed = handle, changed, failed
+        self._gate, self._spare_gate = gate, gate or MotionGate()
+        self._passed = 0
+        self._lock = threading.Lock()
+        self._begun_s: float | None = None
+        self._waiting: queue.Queue[tuple[CapturedFrame, Stage, str, Any] | None] = queue.Queue(WAITING)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds since what follows the model began with the frame that it has; 0 where it has none."""
+        begun_s = self._begun_s
+        return 0.0 if begun_s is None else time.monotonic() - begun_s
+
+    @property
+    def has_room(self) -> bool:
+        """Whether what follows the model keeps up."""
+        return not self._waiting.full()
+
+    def start(self) -> None:
+        """Begin to take in what the model gives."""
+        self._thread = threading.Thread(target=self._follow, name=f"follow {self.reader.name}", daemon=True)
+        self._thread.start()
+
+    def finish(self, timeout_s: float = 30.0) -> None:
+        """Handle what is waiting, and end."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            with suppress(queue.Full):  # what follows hangs: it is left behind
+                self._waiting.put(None, timeout=timeout_s)
+            thread.join(timeout_s)
+
+    def next_frame(self) -> CapturedFrame | None:
+        """Return a frame to look at, if one is here that is worth it."""
+        while (frame := self.reader.take(0)) is not None:
+            reason = self._refusal(frame)
+            if reason is None:
+                return frame
+            self.dropped[reason] += 1
+        return None
+
+    def hand_over(self, frame: CapturedFrame, stage: Stage, model: str, inferred: Any) -> None:
+        """Pass on what the model gave; `has_room` was true. A lane that is finished takes nothing more."""
+        if self._thread is not None:
+            self._waiting.put((frame, stage, model, inferred))
+
+    def lost(self, reason: str) -> None:
+        """Count a frame that the model failed on."""
+        self.dropped[reason] += 1
+
+    def _refusal(self, frame: CapturedFrame) -> str | None:
+        level = self.degradation.level
+        self._passed += 1
+        if self._passed % level.every:
+            return "thinned"
+        gate = self._gate or (self._spare_gate if level.gate else None)
+        if gate is not None:
+            with self.times.timed("gate"):
+                passes = gate.passes(frame.frame, frame.captured_s)
+            if not passes:
+                return "still"
+        if self.deadline.refuses(frame.captured_s, time.monotonic(), self._needs_ms()):
+            self._note(False)
+            return "too old"
+        return None
+
+    def _needs_ms(self) -> float | None:
+        found = [self.times.percentile(stage, 0.95) for stage in ("prepare", "infer", "decode")]
+        known = [ms for ms in found if ms is not None]
+        return sum(known) if known else None
+
+    def _note(self, in_time: bool) -> None:
+        with self._lock:
+            change = self.degradation.note(time.monotonic(), in_time)
+        if change is not None and self._changed is not None:
+            self._changed(change)
+
+    def _follow(self) -> None:
+        while (waiting := self._waiting.get()) is not None:
+            frame, stage, model, inferred = waiting
+            self._begun_s = time.monotonic()
+            try:
+                with self.times.timed("decode"):
+                    detections = stage.decode(inferred)
+                done_s = time.monotonic()
+                late = self.deadline.missed(frame.captured_s, done_s)
+                if frame.position_s is None:
+                    self.times.add("age", (done_s - frame.captured_s) * 1e3)
+                self._note(not late)
+                self.late += late
+                with self.times.timed("handle"):
+                    self._handle(Result(frame, detections, done_s, late, model))
+                self.done += 1
+            except Exception as exc:  # one frame's trouble must not end the camera
+                self.dropped["failed"] += 1
+                if self._failed is not None:
+                    self._failed(exc)
+            finally:
+                self._begun_s = None

@@ -1,0 +1,76 @@
+"""From an address to a source.
+
+FILE                     a recording, read to its end
+DIR                      its images, in the order of their names
+rtsp://… rtsps://…       a network stream; so are http://… and https://…
+v4l2:/dev/video0         a V4L2 camera; /dev/video0 alone means the same, and so does camera:0
+gst:PIPELINE             a GStreamer pipeline without a sink
+libcamera:N              camera N of libcamera
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgevision.errors import ConfigError, SourceError
+from edgevision.pipeline.sources.base import Source, Timeouts
+from edgevision.pipeline.sources.folder import FolderSource
+from edgevision.pipeline.sources.gstreamer import GStreamerSource
+from edgevision.pipeline.sources.libcamera import LibcameraSource
+from edgevision.pipeline.sources.location import Location
+from edgevision.pipeline.sources.video import VideoSource
+
+GRAMMAR = (
+    "FILE",
+    "DIR",
+    "rtsp://…",
+    "rtsps://…",
+    "http://…",
+    "https://…",
+    "v4l2:/dev/videoN",
+    "camera:N",
+    "gst:PIPELINE",
+    "libcamera:N",
+)
+STREAMS = ("rtsp", "rtsps", "http", "https")
+
+
+def source_for(
+    address: str,
+    *,
+    timeouts: Timeouts | None = None,
+    options: Mapping[str, str] | None = None,
+    base: Path | None = None,
+) -> Source:
+    """Return the source of an address; it is not opened.
+
+    Args:
+        address: As above.
+        timeouts: How long a live source may take.
+        options: More options for FFmpeg, where it reads the source ("video_size": "1280x720").
+        base: Folder that a relative path is relative to; None: the current one.
+
+    Raises:
+        ConfigError: An address of no known kind.
+        SourceError: No such file or folder.
+    """
+    location = Location(address)
+    if location.scheme in STREAMS:
+        return VideoSource(location, live=True, timeouts=timeouts, options=options)
+    if match := re.fullmatch(r"(?:v4l2:|camera:)?(/dev/video\d+|(?<=camera:)\d+)", address):
+        node = match[1] if match[1].startswith("/") else f"/dev/video{match[1]}"
+        return VideoSource(Location(node), live=True, timeouts=timeouts, form="video4linux2,v4l2", options=options)
+    if address.startswith("gst:"):
+        return GStreamerSource(address[4:].strip(), timeouts=timeouts)
+    if match := re.fullmatch(r"libcamera:(\d+)", address):
+        return LibcameraSource(int(match[1]))
+    if location.scheme or re.match(r"[a-z0-9]+:(?![\\/])", address):
+        raise ConfigError("source: unknown kind of address", got=location.shown, allowed=GRAMMAR)
+    path = (base or Path()) / Path(address).expanduser()
+    if path.is_dir():
+        return FolderSource(path)
+    if not path.exists():
+        raise SourceError("no such file or folder", got=str(path), next_step="sources are: " + ", ".join(GRAMMAR))
+    return VideoSource(Location(str(path)), live=False, options=options)

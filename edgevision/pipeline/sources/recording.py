@@ -1,0 +1,119 @@
+"""A recording read ahead in a thread of its own: every frame, in order, a few at a time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from edgevision.errors import EdgeVisionError
+from edgevision.pipeline.sources.base import CapturedFrame, Source
+from edgevision.pipeline.sources.live import SourceEvent, SourceState
+
+AHEAD = 4
+"""Frames that are decoded before they are asked for."""
+SHORTEST_S = 1e-4
+"""Frames whose places do not advance are taken to be so far apart: time goes on."""
+
+
+class RecordingReader:
+    """Every frame of a recording, decoded while earlier ones are worked on."""
+
+    def __init__(
+        self,
+        name: str,
+        source: Callable[[], Source],
+        *,
+        told: Callable[[SourceEvent], None] | None = None,
+        arrived: Callable[[], None] | None = None,
+    ) -> None:
+        """Describe it; `start` begins. Arguments as for `LiveReader`."""
+        self.name = name
+        self._make, self._told, self._arrived = source, told, arrived
+        self._frames: queue.Queue[CapturedFrame] = queue.Queue(AHEAD)
+        self._stopping = threading.Event()
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._received = self._failures = 0
+        self._reason = "not started"
+        self._newest_s: float | None = None
+
+    def start(self) -> RecordingReader:
+        """Begin to read; returns at once."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._read, name=f"read {self.name}", daemon=True)
+            self._thread.start()
+        return self
+
+    def take(self, timeout_s: float) -> CapturedFrame | None:
+        """Return the next frame; None when it takes longer, or there are no more: see `ended`."""
+        try:
+            return self._frames.get(timeout=timeout_s) if timeout_s > 0 else self._frames.get_nowait()
+        except queue.Empty:
+            return None
+
+    @property
+    def ended(self) -> bool:
+        """Whether every frame was taken."""
+        return self._done.is_set() and self._frames.empty()
+
+    def state(self) -> SourceState:
+        """Return how it is; of a recording no frame is dropped."""
+        age = None if self._newest_s is None else time.monotonic() - self._newest_s
+        reading = self._thread is not None and not self._done.is_set()
+        return SourceState(reading, self._received, 0, int(self._received > 0), self._failures, 0, age, self._reason)
+
+    def close(self) -> None:
+        """Stop reading; any number of times."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(10)
+
+    def __enter__(self) -> RecordingReader:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _read(self) -> None:
+        source, kind, reason = self._make(), "refused", ""
+        try:
+            source.open()
+            kind, self._reason = "lost", ""
+            self._tell("opened", "")
+            began_s = last_s = time.monotonic()
+            while not self._stopping.is_set() and (read := source.read()) is not None:
+                self._newest_s = time.monotonic()
+                frame, position_s = read
+                taken_s = self._newest_s if position_s is None else began_s + position_s
+                last_s = max(taken_s, last_s + SHORTEST_S)
+                self._offer(CapturedFrame(self.name, self._received, last_s, frame, position_s))
+                self._received += 1
+            kind, reason = "closed", "every frame was read"
+        except EdgeVisionError as exc:
+            reason = str(exc)
+        except Exception as exc:  # a decoder or a program of someone else
+            reason = f"{type(exc).__name__}: {exc}"
+        finally:
+            source.close()
+            self._reason = reason
+            self._failures += kind != "closed"
+            self._done.set()
+            self._tell(kind, reason)
+            if self._arrived is not None:
+                self._arrived()
+
+    def _offer(self, frame: CapturedFrame) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._frames.put(frame, timeout=0.1)
+            except queue.Full:
+                continue
+            if self._arrived is not None:
+                self._arrived()
+            return
+
+    def _tell(self, kind: str, reason: str) -> None:
+        if self._told is not None:
+            self._told(SourceEvent(self.name, kind, reason, time.monotonic()))

@@ -1,0 +1,163 @@
+"""Recordings, network streams and V4L2 cameras, read by FFmpeg's libraries through PyAV."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from edgevision.errors import SourceError
+from edgevision.frames import Frame
+from edgevision.optional import require
+from edgevision.pipeline.sources.base import Timeouts
+from edgevision.pipeline.sources.location import Location
+from edgevision.tensors import Array
+
+FULL_RANGE = 2
+"""FFmpeg's AVCOL_RANGE_JPEG."""
+BT709, UNSPECIFIED = 1, 2
+"""FFmpeg's AVCOL_SPC_BT709 and AVCOL_SPC_UNSPECIFIED."""
+HD_HEIGHT = 720
+"""From so many rows on a stream that does not say its matrix is taken for BT.709, ITU-R's for HDTV; else BT.601."""
+
+STREAM_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "rtsp": {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"},
+    "rtsps": {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"},
+}
+"""Options for FFmpeg by scheme: TCP, since lost UDP packets are smeared pictures, and no buffer that adds delay."""
+
+
+class VideoSource:
+    """One video stream: a file, an address (rtsp, http, …), or a V4L2 node.
+
+    Attributes:
+        live: Whether it is a camera or stream, not a recording.
+        corrupt: How many packets could not be decoded.
+    """
+
+    def __init__(
+        self,
+        location: Location,
+        *,
+        live: bool,
+        timeouts: Timeouts | None = None,
+        form: str | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        """Describe a source; `open` opens it.
+
+        Args:
+            location: Its address or path.
+            live: Whether it is a camera or stream.
+            timeouts: How long it may take; only for live ones.
+            form: FFmpeg's name of the container or device ("v4l2"); None: FFmpeg finds out.
+            options: More options for FFmpeg, as it spells them ("video_size": "1280x720").
+        """
+        self.live, self.corrupt = live, 0
+        self._location, self._form = location, form
+        self._timeouts = timeouts or Timeouts()
+        self._options = {**STREAM_OPTIONS.get(location.scheme, {}), **(options or {})}
+        self._container: Any = None
+        self._frames: Iterator[tuple[Frame, float | None]] | None = None
+
+    def open(self) -> None:
+        """Connect; raises SourceError when there is no video, or not in time."""
+        av = require("av")
+        self.close()
+        timeout = (self._timeouts.open_s, self._timeouts.read_s) if self.live else None
+        try:
+            container = av.open(self._location.address, format=self._form, options=dict(self._options), timeout=timeout)
+        except (av.error.FFmpegError, OSError, ValueError) as exc:
+            raise self._failed("cannot be opened", exc) from None
+        if not container.streams.video:
+            container.close()
+            raise SourceError(f"{self._location} has no video")
+        stream = container.streams.video[0]
+        stream.thread_type = "SLICE" if self.live else "AUTO"  # frame threads would hold frames back
+        self._container, self._frames = container, self._decoded(container, stream, av.error.FFmpegError)
+
+    def read(self) -> tuple[Frame, float | None] | None:
+        """Return the next frame and its place in seconds; None at the end of the stream."""
+        if self._frames is None:
+            raise SourceError(f"{self._location} is not open")
+        return next(self._frames, None)
+
+    def close(self) -> None:
+        """Let go of the connection or file."""
+        container, self._container, self._frames = self._container, None, None
+        if container is not None:
+            container.close()
+
+    def _decoded(self, container: Any, stream: Any, error: type[Exception]) -> Iterator[tuple[Frame, float | None]]:
+        packets = container.demux(stream)
+        while True:
+            asked = time.monotonic()
+            try:
+                packet = next(packets, None)
+            except (error, OSError) as exc:
+                raise self._failed("failed", exc) from None
+            if packet is None:
+                self._check_silence(asked)
+                return
+            try:
+                pictures = packet.decode()
+            except (error, ValueError):  # a damaged packet; the next one may be whole
+                self._check_silence(asked)
+                self.corrupt += 1
+                continue
+            for picture in pictures:
+                position = None if self.live or picture.time is None else float(picture.time)
+                yield frame_of(picture), position
+
+    def _check_silence(self, asked: float) -> None:
+        """Raise SourceError if what ended the wait was the time limit: FFmpeg reports that as an end, or as damage."""
+        if self.live and time.monotonic() - asked >= 0.95 * self._timeouts.read_s:
+            raise SourceError(f"{self._location} gave nothing for {self._timeouts.read_s:g} s")
+
+    def _failed(self, how: str, exc: Exception) -> SourceError:
+        """The chained exception would show the address with its password, so its words alone are kept."""
+        return SourceError(f"{self._location} {how}: {self._location.clean(str(exc) or type(exc).__name__)}")
+
+
+def frame_of(picture: Any) -> Frame:
+    """Return an ``av.VideoFrame`` in the planes that it has: NV12 for every 4:2:0 format, else RGB by FFmpeg.
+
+    Raises:
+        SourceError: FFmpeg cannot convert its format.
+    """
+    width, height = picture.width, picture.height
+    name = picture.format.name
+    try:
+        if name in ("yuv420p", "yuvj420p", "nv12"):
+            full = name == "yuvj420p" or picture.color_range == FULL_RANGE
+            unsaid = picture.colorspace == UNSPECIFIED and height >= HD_HEIGHT
+            matrix = "bt709" if picture.colorspace == BT709 or unsaid else "bt601"
+            planes, strides = _nv12(picture)
+            return Frame("nv12", width, height, planes, strides, matrix, full)
+        if name in ("gray", "rgb24"):
+            (plane,) = picture.planes
+            return Frame("gray8" if name == "gray" else "rgb888", width, height, (_plane(plane),), (plane.line_size,))
+        rgb = np.ascontiguousarray(picture.to_ndarray(format="rgb24"))
+        return Frame("rgb888", width, height, (rgb.reshape(-1),), (3 * width,))
+    except ValueError as exc:
+        raise SourceError(f"frames in {name} cannot be converted to RGB: {exc}") from exc
+
+
+def _plane(plane: Any) -> Array:
+    """The bytes of a plane, which stay alive with the array; not copied."""
+    return np.frombuffer(plane, np.uint8)
+
+
+def _nv12(picture: Any) -> tuple[tuple[Array, Array], tuple[int, int]]:
+    """Planes and strides of a 4:2:0 picture as NV12; chroma that lies in two planes is interleaved."""
+    luma, *chroma = picture.planes
+    if len(chroma) == 1:
+        return (_plane(luma), _plane(chroma[0])), (luma.line_size, chroma[0].line_size)
+    rows, columns = (picture.height + 1) // 2, (picture.width + 1) // 2
+    pairs = np.empty((rows, columns, 2), np.uint8)
+    for place, plane in enumerate(chroma):
+        lines = _plane(plane)[: rows * plane.line_size].reshape(rows, plane.line_size)
+        pairs[..., place] = lines[:, :columns]
+    return (_plane(luma), pairs.reshape(-1)), (luma.line_size, 2 * columns)

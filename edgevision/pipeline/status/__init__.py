@@ -1,0 +1,1 @@
+"""How a running pipeline shows how it is: a page, metrics, and systemd's watchdog."""

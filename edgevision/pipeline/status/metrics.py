@@ -1,0 +1,72 @@
+"""A pipeline's state in Prometheus' text format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from edgevision.optional import require
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def exposition(state: Mapping[str, Any]) -> bytes:
+    """Return what ``/metrics`` answers.
+
+    Args:
+        state: `edgevision.pipeline.running.Pipeline.state`.
+
+    Raises:
+        BackendUnavailableError: prometheus_client is not installed.
+    """
+    client = require("prometheus_client")
+    registry = client.CollectorRegistry()
+    registry.register(_State(state))
+    text: bytes = client.generate_latest(registry)
+    return text
+
+
+class _State:
+    """One look at the state, as prometheus_client collects it."""
+
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Any]:
+        core = require("prometheus_client.core")
+
+        def gauge(name: str, text: str, labels: tuple[str, ...] = ("camera",)) -> Any:
+            return core.GaugeMetricFamily(f"edgevision_{name}", text, labels=labels)
+
+        def counter(name: str, text: str, labels: tuple[str, ...] = ("camera",)) -> Any:
+            return core.CounterMetricFamily(f"edgevision_{name}", text, labels=labels)
+
+        cameras = self._state["cameras"]
+        up = gauge("up_seconds", "Seconds since the start", ())
+        up.add_metric((), self._state["up_s"])
+        stuck = gauge("worker_stuck", "1 while the thread that runs the model does not come round", ())
+        stuck.add_metric((), float(self._state["worker_stuck"]))
+        yield from (up, stuck)
+        for key, made in (
+            ("connected", gauge("connected", "1 while frames come")),
+            ("age_s", gauge("frame_age_seconds", "Seconds since the newest frame")),
+            ("received", counter("frames_received", "Frames that came")),
+            ("results", counter("results", "Frames that were looked at")),
+            ("late", counter("results_late", "Results after their deadline")),
+            ("openings", counter("openings", "How often the source was opened")),
+            ("failures", counter("failures", "How often the source was lost, refused or stalled")),
+        ):
+            for name, camera in cameras.items():
+                if camera[key] is not None:
+                    made.add_metric((name,), float(camera[key]))
+            yield made
+        dropped = counter("frames_dropped", "Frames that were not looked at, by reason", ("camera", "reason"))
+        stages = gauge("stage_milliseconds", "Time of a stage, over the last frames", ("camera", "stage", "quantile"))
+        for name, camera in cameras.items():
+            for reason, count in camera["dropped"].items():
+                dropped.add_metric((name, reason), float(count))
+            for stage, time in camera["stages"].items():
+                for quantile, key in (("0.5", "p50_ms"), ("0.95", "p95_ms")):
+                    if time[key] is not None:
+                        stages.add_metric((name, stage, quantile), time[key])
+        yield from (dropped, stages)

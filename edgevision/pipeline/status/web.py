@@ -1,0 +1,202 @@
+"""A small web server: a page with live pictures, the state as JSON, metrics, and whether all is well."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import json
+import threading
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from edgevision.errors import ConfigError, EdgeVisionError
+from edgevision.pipeline.status.metrics import CONTENT_TYPE, exposition
+from edgevision.pipeline.status.preview import Preview
+
+LOOK_S = 5.0
+"""So long a stream of pictures waits for the next one before it ends."""
+MOST_STREAMS = 8
+FEWEST_CHARACTERS = 16
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'; frame-ancestors 'none'",
+}
+
+
+class StatusServer:
+    """Serves ``/`` (page), ``/state.json``, ``/metrics``, ``/healthz`` and ``/live/CAMERA.jpg`` and ``.mjpg``.
+
+    On the loopback interface it is for everybody on the machine; elsewhere only for who has the token, in a header
+    ``Authorization: Bearer TOKEN`` or as ``?token=TOKEN``. It speaks HTTP: across networks that are not trusted put it
+    behind a proxy with TLS.
+    """
+
+    def __init__(
+        self,
+        state: Callable[[], Mapping[str, Any]],
+        healthy: Callable[[], bool],
+        preview: Preview,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8080,
+        token: str | None = None,
+    ) -> None:
+        """Bind to the address.
+
+        Args:
+            state: `edgevision.pipeline.running.Pipeline.state`.
+            healthy: Whether every stage goes on.
+            preview: Pictures of the cameras.
+            host: Address to listen at.
+            port: TCP port; 0 takes a free one, see `port`.
+            token: At least 16 characters; required beyond the loopback interface.
+
+        Raises:
+            ConfigError: Beyond the loopback interface without a token, a token that is too short, or an address that is
+                taken.
+        """
+        if token is None and not _is_loopback(host):
+            raise ConfigError(
+                "status page: open to others than this machine without a token", got=host, allowed="127.0.0.1, ::1",
+                next_step="set a token, or listen at 127.0.0.1",
+            )  # fmt: skip
+        if token is not None and len(token) < FEWEST_CHARACTERS:
+            raise ConfigError("status page: the token is too short", allowed=f"{FEWEST_CHARACTERS} characters or more")
+        self._state, self._healthy, self._preview, self._token = state, healthy, preview, token
+        self._loopback = _is_loopback(host)
+        self._streams = threading.Semaphore(MOST_STREAMS)
+        outer = self
+
+        class Handler(_Handler):
+            server_of = outer
+
+        try:
+            self._server = ThreadingHTTPServer((host, port), Handler)
+        except (OSError, OverflowError) as exc:
+            raise ConfigError(f"status page: {host}:{port} cannot be listened at: {exc}") from exc
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="status page", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> StatusServer:
+        """Begin to answer; returns at once."""
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Stop answering."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+        self._server.server_close()
+
+    def admits(self, given: str | None, host: str) -> bool:
+        """Whether a request may be answered: the right token, or on the loopback interface its own name.
+
+        The name is looked at since a page of someone else could otherwise have a browser here ask (DNS rebinding).
+        """
+        if self._token is not None:
+            return given is not None and hmac.compare_digest(given.encode(), self._token.encode())
+        return _is_loopback(host)
+
+    def answer(self, path: str) -> tuple[HTTPStatus, str, bytes]:
+        """Return status, type and content of what is no stream."""
+        if path == "/":
+            page = files("edgevision.pipeline.status").joinpath("page.html").read_bytes()
+            return HTTPStatus.OK, "text/html; charset=utf-8", page
+        if path == "/state.json":
+            return HTTPStatus.OK, "application/json", json.dumps(self._state()).encode()
+        if path == "/healthz":
+            good = self._healthy()
+            status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
+            return status, "text/plain", b"ok\n" if good else b"a stage does not go on\n"
+        if path == "/metrics":
+            try:
+                return HTTPStatus.OK, CONTENT_TYPE, exposition(self._state())
+            except EdgeVisionError as exc:
+                return HTTPStatus.NOT_IMPLEMENTED, "text/plain", f"{exc}\n".encode()
+        if path.startswith("/live/") and path.endswith(".jpg"):
+            found = self._preview.jpeg(path[len("/live/") : -len(".jpg")])
+            if found is not None:
+                return HTTPStatus.OK, "image/jpeg", found[1]
+        return HTTPStatus.NOT_FOUND, "text/plain", b"not here\n"
+
+    def stream(self, camera: str, write: Callable[[bytes], object]) -> None:
+        """Write a camera's pictures, each as it comes, until there are none for a while or nobody reads."""
+        number = 0
+        while (found := self._preview.jpeg(camera, number, LOOK_S)) is not None:
+            number, picture = found
+            head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+            write(head.encode() + picture + b"\r\n")
+
+    @property
+    def streams(self) -> threading.Semaphore:
+        """How many more streams there may be."""
+        return self._streams
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request. The answers are `StatusServer`'s."""
+
+    server_of: StatusServer
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "edgevision", ""
+    timeout = 30
+
+    def do_GET(self) -> None:
+        address = urlsplit(self.path)
+        path, asked = unquote(address.path), parse_qs(address.query)
+        bearer = (self.headers.get("Authorization") or "").removeprefix("Bearer ").strip()
+        host = urlsplit("//" + (self.headers.get("Host") or "")).hostname or ""
+        if not self.server_of.admits(bearer or next(iter(asked.get("token", [])), None), host):
+            self._send(HTTPStatus.UNAUTHORIZED, "text/plain", b"a token is needed\n")
+        elif path.startswith("/live/") and path.endswith(".mjpg"):
+            self._stream(path[len("/live/") : -len(".mjpg")])
+        else:
+            self._send(*self.server_of.answer(path))
+
+    def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
+        self.send_response(status)
+        for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _stream(self, camera: str) -> None:
+        if not self.server_of.streams.acquire(blocking=False):
+            self._send(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"too many streams\n")
+            return
+        try:
+            self.send_response(HTTPStatus.OK)
+            kind = "multipart/x-mixed-replace; boundary=picture"
+            for name, value in {**HEADERS, "Content-Type": kind, "Connection": "close"}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.close_connection = True
+            self.server_of.stream(camera, self.wfile.write)
+        except OSError:  # whoever looked has gone
+            self.close_connection = True
+        finally:
+            self.server_of.streams.release()
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Say nothing: addresses have tokens in them."""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

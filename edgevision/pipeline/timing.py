@@ -1,0 +1,74 @@
+"""How long each stage of the pipeline takes, over the last while."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+WINDOW = 512
+"""Of so many of the last times percentiles are taken."""
+FEWEST = 5
+"""With fewer there is no percentile."""
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """What one stage takes, over the last `WINDOW` frames.
+
+    Attributes:
+        count: Frames that went through it since the start.
+        p50_ms: Median; None with fewer than `FEWEST` frames.
+        p95_ms: 95th percentile, likewise.
+    """
+
+    count: int
+    p50_ms: float | None
+    p95_ms: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return asdict(self)
+
+
+class StageTimes:
+    """Times of named stages; any number of threads may add to them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._times: dict[str, deque[float]] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, stage: str, ms: float) -> None:
+        """Note that a frame took so many milliseconds in a stage."""
+        with self._lock:
+            self._times.setdefault(stage, deque(maxlen=WINDOW)).append(ms)
+            self._counts[stage] = self._counts.get(stage, 0) + 1
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Note how long the block takes, if it ends without an error."""
+        start = time.perf_counter()
+        yield
+        self.add(stage, (time.perf_counter() - start) * 1e3)
+
+    def percentile(self, stage: str, share: float) -> float | None:
+        """Return a percentile in milliseconds, 0 to 1; None with fewer than `FEWEST` frames."""
+        with self._lock:
+            times = list(self._times.get(stage, ()))
+        return float(np.quantile(times, share)) if len(times) >= FEWEST else None
+
+    def summary(self) -> dict[str, StageTime]:
+        """Return what each stage takes, in the order in which they were first used."""
+        with self._lock:
+            stages = dict(self._counts)
+        return {
+            name: StageTime(count, self.percentile(name, 0.5), self.percentile(name, 0.95))
+            for name, count in stages.items()
+        }

@@ -1,0 +1,139 @@
+"""One thread that runs a model for several cameras, each in its turn."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from edgevision.errors import EdgeVisionError
+from edgevision.pipeline.lane import Lane
+from edgevision.pipeline.model_slot import ModelSlot
+from edgevision.pipeline.sources.backoff import waits
+from edgevision.pipeline.sources.base import CapturedFrame
+
+LOOK_AGAIN_S = 0.05
+"""So often it looks for frames that nobody told of: room that a lane has again, recordings that ended."""
+
+
+class Worker:
+    """Runs the model on the newest frame of the camera whose last turn is longest ago."""
+
+    def __init__(
+        self,
+        slot: ModelSlot,
+        lanes: Sequence[Lane] = (),
+        *,
+        variants: Mapping[str, ModelSlot] | None = None,
+        failed: Callable[[EdgeVisionError], None] | None = None,
+    ) -> None:
+        """Describe it; `start` begins.
+
+        Args:
+            slot: The model.
+            variants: Other models, by the name that levels of degradation have for them.
+            lanes: The cameras.
+            failed: Called, in the worker's thread, with each error of the model.
+        """
+        self._slot, self._variants, self._failed = slot, dict(variants or {}), failed
+        self._lock = threading.Lock()
+        self._order: list[Lane] = []
+        self._arrived = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.progress_s = time.monotonic()
+        for lane in lanes:
+            self.add(lane)
+
+    def add(self, lane: Lane) -> None:
+        """Give a camera a turn from now on, the next one."""
+        lane.start()
+        with self._lock:
+            self._order.insert(0, lane)
+        self.wake()
+
+    def remove(self, lane: Lane) -> None:
+        """Give a camera no turn any more; what is under way is handled before this returns."""
+        with self._lock:
+            self._order.remove(lane)
+        lane.finish()
+
+    def wake(self) -> None:
+        """Say that a frame came; for readers, in any thread."""
+        self._arrived.set()
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+        self._thread.start()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until every lane has ended; return whether that is so."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        return self._thread is None or not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End after the frame that is under way; what it gave is handled."""
+        self._stopping.set()
+        self._arrived.set()
+        self.join(30)
+
+    def _run(self) -> None:
+        pauses = waits(0.1, 5.0)
+        try:
+            while not self._stopping.is_set():
+                self.progress_s = time.monotonic()
+                self._arrived.clear()
+                found = self._next()
+                if found is None:
+                    if self._all_ended():
+                        return
+                    self._arrived.wait(LOOK_AGAIN_S)
+                    continue
+                if self._look(*found):
+                    pauses = waits(0.1, 5.0)
+                else:
+                    self._stopping.wait(next(pauses))
+        finally:
+            with self._lock:
+                lanes = list(self._order)
+            for lane in lanes:
+                lane.finish()
+
+    def _all_ended(self) -> bool:
+        with self._lock:
+            return all(lane.reader.ended for lane in self._order)
+
+    def _next(self) -> tuple[Lane, CapturedFrame] | None:
+        """The frame whose turn it is; its lane goes to the end of the queue."""
+        with self._lock:
+            for place, lane in enumerate(self._order):
+                if lane.has_room and (frame := lane.next_frame()) is not None:
+                    self._order.append(self._order.pop(place))
+                    return lane, frame
+        return None
+
+    def _look(self, lane: Lane, frame: CapturedFrame) -> bool:
+        """Run the model on a frame, twice where the first try ended a new model's probation; False when it failed."""
+        slot = self._variants.get(lane.degradation.level.model or "", self._slot)
+        for _ in range(2):
+            name, stage = slot.current()
+            try:
+                with lane.times.timed("prepare"):
+                    prepared = stage.prepare(frame.frame)
+                start = time.perf_counter()
+                inferred = stage.infer(prepared)
+            except EdgeVisionError as exc:
+                if self._failed is not None:
+                    self._failed(exc)
+                if slot.failed(exc):
+                    continue
+                break
+            ms = (time.perf_counter() - start) * 1e3
+            lane.times.add("infer", ms)
+            slot.succeeded(ms)
+            lane.hand_over(frame, stage, name, inferred)
+            return True
+        lane.lost("model failed")
+        return False

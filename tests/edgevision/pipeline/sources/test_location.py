@@ -1,0 +1,49 @@
+"""Addresses are shown without what is secret in them."""
+
+import pytest
+
+from edgevision.pipeline.sources import Location
+
+SECRET = "hunter2"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://admin:hunter2@10.0.0.7:554/1",
+        "rtsp://admin:p@hunter2@10.0.0.7/1",
+        "rtsp://hunter2@10.0.0.7/1",
+        "rtsp://admin:a/hunter2@10.0.0.7/1",
+        "rtsp://admin:a?hunter2@10.0.0.7/1",
+        "HTTP://admin:hunter2@[fe80::1]/video",
+        "http://10.0.0.7/video?user=admin&password=hunter2&x=1",
+        "http://10.0.0.7/video?Token=hunter2",
+        "rtspsrc location=rtsp://10.0.0.7/1 user-id=admin user-pw=hunter2 ! rtph264depay",
+    ],
+)
+def test_secrets_are_nowhere(address):
+    location = Location(address)
+    for text in (str(location), repr(location), f"{location}", location.shown, location.clean(f"no {address} today")):
+        assert SECRET not in text
+    assert location.address == address
+    assert location.clean(f"Connection refused: '{address}'").startswith(f"Connection refused: '{location.shown}")
+
+
+def test_secrets_in_other_words_are_found():
+    location = Location("rtsp://admin:a%2Fb%40c@10.0.0.7/1")
+    assert "a/b@c" not in location.clean("401 for a/b@c") and "a%2Fb%40c" not in location.clean("a%2Fb%40c")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://10.0.0.7:554/user@cam",
+        "/dev/video0",
+        "C:/videos/a@b.mp4",
+        "http://10.0.0.7/video?size=1",
+        "rtsp://[::1]:8554/a",
+    ],
+)
+def test_what_is_no_secret_stays(address):
+    assert Location(address).shown == address
+    assert Location(address).clean(f"{address} is lost") == f"{address} is lost"

@@ -1,0 +1,138 @@
+"""Which source an address means; folders, programs and GStreamer."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgevision.errors import BackendUnavailableError, ConfigError, InputError, SourceError
+from edgevision.pipeline.sources import IteratorSource, source_for
+from edgevision.pipeline.sources.folder import FolderSource
+from edgevision.pipeline.sources.gstreamer import GStreamerSource
+from edgevision.pipeline.sources.libcamera import LibcameraSource
+from edgevision.pipeline.sources.video import VideoSource
+
+SYSTEM = Path("/usr/lib/python3/dist-packages/gi")
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "live"),
+    [
+        ("rtsp://10.0.0.7/1", VideoSource, True),
+        ("https://10.0.0.7/video.mjpg", VideoSource, True),
+        ("/dev/video3", VideoSource, True),
+        ("v4l2:/dev/video3", VideoSource, True),
+        ("camera:3", VideoSource, True),
+        ("gst:videotestsrc", GStreamerSource, True),
+        ("libcamera:0", LibcameraSource, True),
+    ],
+)
+def test_kinds(address, kind, live):
+    source = source_for(address)
+    assert (type(source), source.live) == (kind, live)
+
+
+@pytest.mark.parametrize("address", ["ftp://u:hunter2@h/x", "usb:0", "v4l2:video0", "libcamera:x"])
+def test_unknown_kinds(address):
+    with pytest.raises(ConfigError, match=r"unknown kind of address.*allowed: FILE, DIR, rtsp") as caught:
+        source_for(address)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_what_is_not_there(tmp_path):
+    with pytest.raises(SourceError, match="no such file or folder"):
+        source_for(str(tmp_path / "nothing.mp4"))
+    with pytest.raises(SourceError, match="/dev/video99 cannot be opened"):
+        source_for("camera:99").open()
+    with pytest.raises(SourceError, match="has no images"):
+        source_for(str(tmp_path)).open()
+
+
+def test_a_folder_is_read_in_the_order_of_names(tmp_path):
+    for value in (2, 0, 1):
+        Image.new("RGB", (3, 2), (value, 0, 0)).save(tmp_path / f"{value}.png")
+    (tmp_path / "notes.txt").write_text("no image")
+    source = source_for(str(tmp_path))
+    assert isinstance(source, FolderSource) and not source.live
+    source.open()
+    assert [source.read()[0].to_rgb()[0, 0, 0] for _ in range(3)] == [0, 1, 2]
+    assert source.read() is None
+    (tmp_path / "3.png").write_bytes(b"no image")
+    source.open()
+    with pytest.raises(SourceError, match=r"3\.png cannot be read"):
+        [source.read() for _ in range(4)]
+
+
+def test_a_program_is_a_source():
+    closed = []
+
+    def images():
+        try:
+            yield np.full((2, 2, 3), 7, np.uint8)
+            yield np.zeros((2, 2), np.uint8)
+        finally:
+            closed.append(True)
+
+    source = IteratorSource(images)
+    source.open()
+    assert source.read()[0].to_rgb()[0, 0, 0] == 7
+    with pytest.raises(InputError, match="wrong shape"):
+        source.read()
+    source.close()
+    assert closed == [True] and source.read() is None
+
+
+def test_without_libcamera_the_error_says_how_to_get_it():
+    with pytest.raises(BackendUnavailableError, match="apt install python3-picamera2"):
+        LibcameraSource().open()
+
+
+PROGRAM = """
+import json, sys
+from edgevision.errors import EdgeVisionError
+from edgevision.pipeline.sources import Timeouts, source_for
+found = []
+for pipeline in json.loads(sys.argv[1]):
+    source = source_for("gst:" + pipeline, timeouts=Timeouts(open_s=3, read_s=1))
+    try:
+        source.open()
+        frame, _ = source.read() or (None, None)
+        mean = frame and frame.to_rgb().mean(axis=(0, 1)).round().tolist()
+        found.append(frame and [frame.format, frame.width, frame.height, mean])
+    except EdgeVisionError as exc:
+        found.append(str(exc))
+    source.close()
+print(json.dumps(found))
+"""
+
+
+def test_gstreamer_pipelines(tmp_path):
+    """Run with the system's binding, made visible alone."""
+    if not SYSTEM.is_dir():
+        pytest.skip("GStreamer's Python binding is not here: apt install python3-gi gstreamer1.0-plugins-base")
+    (tmp_path / "gi").symlink_to(SYSTEM)
+    caps = "videotestsrc is-live=true pattern=red ! video/x-raw,format={},width=46,height=30"
+    pipelines = [caps.format(name) for name in ("NV12", "YUY2", "GRAY8", "RGB", "RGB16", "BGRx")]
+    pipelines += ["nosuchelement", "filesrc location=/nowhere token=hunter2 ! decodebin", "fakesrc num-buffers=0"]
+    path = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(tmp_path)])
+    command = [sys.executable, "-c", PROGRAM, json.dumps(pipelines)]
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    if "No module named" in done.stdout or "cannot import" in done.stdout:
+        pytest.skip(f"the system's binding is of another Python: {done.stdout[:200]}")
+    assert done.returncode == 0, done.stderr
+    *good, unknown, missing, nothing = json.loads(done.stdout)
+    for (form, width, height, mean), expected in zip(
+        good, ["nv12", "yuyv", "gray8", "rgb888", "rgb565", "rgb888"], strict=True
+    ):
+        assert (form, width, height) == (expected, 46, 30)
+        red, green, blue = mean
+        assert (red == green == blue) if form == "gray8" else (red > 240 and green < 12 and blue < 12), (form, mean)
+    assert "nosuchelement" in unknown
+    assert "hunter2" not in missing and "failed" in missing
+    assert nothing is None

@@ -1,0 +1,121 @@
+"""Recordings frame by frame, and network streams through every fault that a camera has."""
+
+import logging
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from edgevision.errors import SourceError
+from edgevision.pipeline.sources import LiveReader, Timeouts, source_for
+from edgevision.yuv import i420_to_rgb
+
+SOON = Timeouts(open_s=3, read_s=1, stalled_s=3, retry_s=0.2, retry_at_most_s=0.5)
+PASSWORD = "corr3ct-horse"
+
+
+def everything(source):
+    source.open()
+    try:
+        while (read := source.read()) is not None:
+            yield read
+    finally:
+        source.close()
+
+
+def test_a_recording_is_lossless_ordered_and_repeatable(lossless):
+    path, planes = lossless
+    source = source_for(str(path))
+    assert not source.live
+    for _ in range(2):
+        found = list(everything(source))
+        assert len(found) == len(planes) == 24
+        for (frame, position), (index, (y, u, v)) in zip(found, enumerate(planes), strict=True):
+            assert (frame.format, frame.width, frame.height, frame.matrix, frame.full_range) == (
+                "nv12", 34, 18, "bt601", False,
+            )  # fmt: skip
+            assert position == pytest.approx(index / 25, abs=0.002)
+            np.testing.assert_array_equal(frame.to_rgb(), i420_to_rgb(y, u, v, matrix="bt601", full_range=False))
+
+
+def test_frames_outlive_their_source(lossless):
+    path, planes = lossless
+    kept = [frame for frame, _ in everything(source_for(str(path)))]
+    y, u, v = planes[0]
+    np.testing.assert_array_equal(kept[0].to_rgb(), i420_to_rgb(y, u, v, matrix="bt601", full_range=False))
+
+
+def test_a_cut_recording_ends_where_it_is_cut(lossless, tmp_path):
+    path, planes = lossless
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert 1 <= len(list(everything(source_for(str(cut))))) < len(planes)
+
+
+@pytest.mark.parametrize("content", [b"", b"no video", b"\x00" * 5000])
+def test_a_file_that_is_no_video(tmp_path, content):
+    path = tmp_path / "it.mp4"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"it\.mp4 cannot be opened: "):
+        source_for(str(path)).open()
+
+
+def test_a_server_that_is_not_there_and_no_password_in_the_error():
+    source = source_for(f"rtsp://admin:{PASSWORD}@127.0.0.1:9/cam", timeouts=SOON)
+    with pytest.raises(SourceError, match=r"rtsp://\*\*\*@127.0.0.1:9/cam cannot be opened: .*refused") as caught:
+        source.open()
+    assert PASSWORD not in str(caught.value) and caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def next_after(live, sequence, timeout=10):
+    """The first frame of a higher number, and how long it took."""
+    start = time.monotonic()
+    while time.monotonic() - start < timeout:
+        frame = live.take(0.2)
+        if frame is not None and frame.sequence > sequence:
+            return frame, time.monotonic() - start
+    raise AssertionError(f"no frame within {timeout} s: {live.state()}")
+
+
+@pytest.mark.slow
+def test_a_stream_that_is_killed_frozen_and_restarted_in_another_size(rtsp_camera, caplog):
+    """Each is noticed within the limits, and frames come again within seconds of the fault's end."""
+    caplog.set_level(logging.DEBUG)
+    camera, events = rtsp_camera("viewer", PASSWORD).start(), []
+    address = camera.url(f"viewer:{PASSWORD}@")
+    with LiveReader("gate", lambda: source_for(address, timeouts=SOON), timeouts=SOON, told=events.append) as live:
+        frame, _ = next_after(live, -1)
+        assert (frame.frame.width, frame.frame.height) == (320, 240)
+
+        camera.send(signal.SIGSTOP)
+        time.sleep(2.5)
+        while live.take(0):
+            pass
+        assert not live.state().connected and live.take(0.5) is None
+        camera.send(signal.SIGCONT)
+        _, frozen = next_after(live, frame.sequence)
+
+        camera.stop()
+        time.sleep(1)
+        frame = live.take(0) or frame
+        camera.start(640, 360)
+        frame, restarted = next_after(live, frame.sequence)
+        while frame.frame.width == 320:
+            frame, _ = next_after(live, frame.sequence)
+        assert frozen < 5 and restarted < 5
+    kinds = [event.kind for event in events]
+    assert kinds.count("opened") >= 3 and kinds.count("resized") == 1
+    assert any("gave nothing for 1 s" in event.reason for event in events), events
+    seen = caplog.text + repr(events) + repr(live.state())
+    assert PASSWORD not in seen and "***" in seen
+
+
+def test_a_wrong_password_is_refused_and_not_shown(rtsp_camera):
+    camera = rtsp_camera("viewer", PASSWORD).start()
+    wrong = "wr0ng-battery"
+    with pytest.raises(SourceError, match="cannot be opened") as caught:
+        source_for(camera.url(f"viewer:{wrong}@"), timeouts=SOON).open()
+    assert wrong not in str(caught.value) and PASSWORD not in str(caught.value)
+    assert "401" in str(caught.value) or "nauthorized" in str(caught.value)

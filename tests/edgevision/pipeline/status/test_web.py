@@ -1,0 +1,160 @@
+"""The status page: who may look, and what there is to see."""
+
+import io
+import json
+import threading
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgevision.errors import ConfigError
+from edgevision.pipeline.status.preview import Preview
+from edgevision.pipeline.status.web import StatusServer
+
+TOKEN = "0123456789abcdef"
+STAGE = {"count": 9, "p50_ms": 10.5, "p95_ms": None}
+CAMERA = {
+    "connected": True, "reason": "", "age_s": 0.1, "openings": 1, "failures": 0, "received": 12,
+    "dropped": {"replaced": 2, "too old": 1}, "drop_ratio": 0.25, "results": 9, "late": 1, "level": "full",
+    "stages": {"infer": STAGE},
+}  # fmt: skip
+STATE = {
+    "up_s": 12.5,
+    "model": {"name": "it", "on_probation": False},
+    "worker_stuck": False,
+    "cameras": {"gate <1>": CAMERA},
+}
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def make(healthy=lambda: True, preview=None, **rest):
+        servers.append(StatusServer(lambda: STATE, healthy, preview or Preview(), port=0, **rest).start())
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+def get(server, path, headers=None):
+    """Status, headers and content of an answer."""
+    request = urllib.request.Request(f"http://127.0.0.1:{server.port}{path}", headers=headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+def test_what_there_is(serve):
+    server = serve()
+    status, headers, content = get(server, "/")
+    assert (
+        status == 200 and b"edgevision watch" in content and "default-src 'none'" in headers["Content-Security-Policy"]
+    )
+    assert json.loads(get(server, "/state.json")[2]) == STATE
+    assert get(server, "/healthz")[::2] == (200, b"ok\n")
+    assert get(server, "/nothing")[0] == get(server, "/live/gate.jpg")[0] == get(server, "/../etc/passwd")[0] == 404
+
+
+def test_a_stage_that_does_not_go_on_is_no_health(serve):
+    assert get(serve(healthy=lambda: False), "/healthz")[0] == 503
+
+
+def test_metrics_are_what_prometheus_reads(serve):
+    parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-client, of the extra camera")
+    text = get(serve(), "/metrics")[2].decode()
+    found = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in parser.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    camera = ("camera", "gate <1>")
+    assert found["edgevision_up_seconds",] == 12.5
+    assert found["edgevision_connected", camera] == 1
+    assert found["edgevision_frames_received_total", camera] == 12
+    assert found["edgevision_frames_dropped_total", camera, ("reason", "too old")] == 1
+    assert found["edgevision_stage_milliseconds", camera, ("quantile", "0.5"), ("stage", "infer")] == 10.5
+    assert ("edgevision_stage_milliseconds", camera, ("quantile", "0.95"), ("stage", "infer")) not in found
+
+
+def test_a_picture_is_drawn_when_somebody_looks(serve):
+    preview, drawn = Preview(), []
+
+    def picture():
+        drawn.append(True)
+        return np.full((6, 8, 3), 200, np.uint8)
+
+    server = serve(preview=preview)
+    preview.show("gate 1", picture)
+    assert not drawn
+    status, headers, content = get(server, "/live/gate%201.jpg")
+    assert (status, headers["Content-Type"], drawn) == (200, "image/jpeg", [True])
+    assert Image.open(io.BytesIO(content)).size == (8, 6)
+    preview.forget("gate 1")
+    assert get(server, "/live/gate%201.jpg")[0] == 404
+
+
+def test_a_stream_has_each_new_picture(serve):
+    preview = Preview()
+    server = serve(preview=preview)
+    preview.show("gate", lambda: np.zeros((4, 4, 3), np.uint8))
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/live/gate.mjpg", timeout=5) as answer:
+        assert answer.headers["Content-Type"].startswith("multipart/x-mixed-replace")
+        for value in (50, 100):
+            head = b"".join(answer.readline() for _ in range(4))
+            length = int(head.split(b"Content-Length: ")[1].split()[0])
+            assert Image.open(io.BytesIO(answer.read(length))).getpixel((0, 0))[0] == pytest.approx(value - 50, abs=2)
+            assert answer.readline() == b"\r\n"
+            preview.show("gate", lambda value=value: np.full((4, 4, 3), value, np.uint8))
+
+
+def test_strangers_do_not_look(serve):
+    server = serve(token=TOKEN)
+    for path in ("/", "/state.json", "/metrics", "/live/gate.mjpg", "/healthz"):
+        assert get(server, path)[0] == 401
+        assert get(server, path + "?token=wrong")[0] == 401
+    assert get(server, "/state.json?token=" + TOKEN)[0] == 200
+    assert get(server, "/state.json", {"Authorization": f"Bearer {TOKEN}"})[0] == 200
+    assert TOKEN not in str(get(server, "/?token=" + TOKEN)[2])
+
+
+def test_a_page_of_someone_else_cannot_have_the_browser_ask(serve):
+    """DNS rebinding: the connection is local, the name is not."""
+    assert get(serve(), "/state.json", {"Host": "evil.example:80"})[0] == 401
+
+
+@pytest.mark.parametrize(("host", "token"), [("0.0.0.0", None), ("", None), ("127.0.0.1", "short")])
+def test_settings_that_are_not_safe(host, token):
+    with pytest.raises(ConfigError, match="token"):
+        StatusServer(lambda: STATE, lambda: True, Preview(), host=host, port=0, token=token)
+
+
+def test_a_port_that_is_taken(serve):
+    with pytest.raises(ConfigError, match="cannot be listened at"):
+        StatusServer(lambda: STATE, lambda: True, Preview(), port=serve().port)
+
+
+def test_whoever_leaves_is_no_trouble(serve):
+    preview = Preview()
+    server = serve(preview=preview)
+    preview.show("gate", lambda: np.zeros((4, 4, 3), np.uint8))
+    answers = [urllib.request.urlopen(f"http://127.0.0.1:{server.port}/live/gate.mjpg", timeout=5) for _ in range(8)]
+    assert get(server, "/live/gate.mjpg")[0] == 503
+    for answer in answers:
+        answer.close()
+    stop = threading.Event()
+    for _ in range(100):
+        preview.show("gate", lambda: np.zeros((400, 400, 3), np.uint8))
+        if get(server, "/state.json")[0] == 200 and server.streams.acquire(blocking=False):
+            break
+        stop.wait(0.05)
+    else:
+        raise AssertionError("streams that nobody reads do not end")

@@ -1,0 +1,145 @@
+"""A pipeline as a whole, with a model made here and cameras of real threads."""
+
+import json
+import threading
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from edgevision.errors import ConfigError
+from edgevision.frames import encode_frame
+from edgevision.pipeline.running import Camera, Pipeline
+from edgevision.pipeline.sources import IteratorSource, Timeouts
+from edgevision.tasks.detections import Detections
+
+QUICK = Timeouts(open_s=1, read_s=1, stalled_s=2, retry_s=0.05, retry_at_most_s=0.1)
+
+
+class Nothing:
+    """A model that takes 10 ms and finds nothing."""
+
+    def __init__(self):
+        self.closed = 0
+
+    def prepare(self, frame):
+        return frame
+
+    def infer(self, prepared):
+        time.sleep(0.01)
+        return prepared
+
+    def decode(self, inferred):
+        return Detections(np.empty((0, 4)), np.empty(0), np.empty(0))
+
+    def close(self):
+        self.closed += 1
+
+
+def pictures(count=None, fps=50):
+    def images():
+        index = 0
+        while count is None or index < count:
+            time.sleep(1 / fps)
+            yield encode_frame(np.full((4, 4, 3), index % 256, np.uint8), "gray8")
+            index += 1
+
+    return images
+
+
+def camera(name, count=None, **rest):
+    live = rest.pop("live", count is None)
+    return Camera(name, lambda: IteratorSource(pictures(count), live=live), live=live, timeouts=QUICK, **rest)
+
+
+def wait_for(condition, seconds=5):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def results():
+    return []
+
+
+def handle(results):
+    return lambda camera: results.append
+
+
+def test_recordings_and_cameras_until_it_is_stopped(results):
+    notices, model = [], Nothing()
+    cameras = [camera("live"), camera("file", 20)]
+    with Pipeline("it", model, cameras, handle(results), told=notices.append) as pipeline:
+        wait_for(lambda: pipeline.state()["cameras"]["file"]["results"] == 20)
+        wait_for(lambda: pipeline.state()["cameras"]["live"]["results"] >= 10)
+        state = json.loads(json.dumps(pipeline.state()))
+    assert model.closed == 1
+    assert state["cameras"]["live"]["connected"] and not state["worker_stuck"]
+    assert set(state["cameras"]["live"]["stages"]) == {"prepare", "infer", "decode", "age", "handle"}
+    assert state["cameras"]["file"]["dropped"] == {"replaced": 0}
+    counts = Counter(result.frame.source for result in results)
+    assert counts["file"] == 20 and counts["live"] >= 10
+    texts = [(notice.camera, notice.text) for notice in notices if notice.kind == "source"]
+    assert ("live", "opened") in texts and ("file", "closed: every frame was read") in texts
+    assert not [
+        thread for thread in threading.enumerate() if thread.name.split()[0] in ("read", "follow", "watch", "model")
+    ]
+
+
+def test_a_camera_that_fails_comes_back_and_the_others_go_on(results):
+    cameras = [camera("good"), camera("bad", 5, live=True)]
+    notices = []
+    with Pipeline("it", Nothing(), cameras, handle(results), told=notices.append) as pipeline:
+        wait_for(lambda: pipeline.state()["cameras"]["bad"]["openings"] >= 4)
+        state = pipeline.state()["cameras"]
+    assert state["bad"]["failures"] >= 2 and state["good"]["failures"] == 0
+    assert ("bad", "lost: the stream ended") in [(notice.camera, notice.text) for notice in notices]
+    sequences = [result.frame.sequence for result in results if result.frame.source == "bad"]
+    assert sequences == sorted(set(sequences)) and max(sequences) >= 10
+
+
+def test_cameras_are_changed_while_it_runs(results):
+    stays, goes, comes = camera("stays"), camera("goes"), camera("comes")
+    with Pipeline("it", Nothing(), [stays, goes], handle(results)) as pipeline:
+        wait_for(lambda: pipeline.state()["cameras"]["stays"]["results"] >= 3)
+        with pytest.raises(ConfigError, match="each name once"):
+            pipeline.change([stays, stays])
+        assert set(pipeline.state()["cameras"]) == {"stays", "goes"}
+        pipeline.change([stays, comes])
+        assert set(pipeline.state()["cameras"]) == {"stays", "comes"}
+        wait_for(lambda: pipeline.state()["cameras"]["comes"]["results"] >= 3)
+        state = pipeline.state()["cameras"]["stays"]
+    assert state["openings"] == 1 and state["failures"] == 0
+    sequences = [result.frame.sequence for result in results if result.frame.source == "stays"]
+    assert sequences == sorted(set(sequences)), "it went on where it was"
+
+
+def test_a_model_is_exchanged_between_two_frames(results):
+    old, new = Nothing(), Nothing()
+    with Pipeline("old", old, [camera("gate")], handle(results)) as pipeline:
+        wait_for(lambda: len(results) >= 3)
+        pipeline.slot.swap("new", lambda: new)
+        wait_for(lambda: results[-1].model == "new")
+        assert pipeline.state()["model"] == {"name": "new", "on_probation": True}
+    assert (old.closed, new.closed) == (1, 1)
+    models = [result.model for result in results]
+    assert models == sorted(models, reverse=True)
+
+
+def test_a_stage_that_hangs_is_no_health(results, monkeypatch):
+    monkeypatch.setattr("edgevision.pipeline.running.STUCK_S", 0.2)
+    hold = threading.Event()
+    with Pipeline("it", Nothing(), [camera("gate")], lambda camera: lambda result: hold.wait(5)) as pipeline:
+        assert pipeline.healthy()
+        wait_for(lambda: not pipeline.healthy())
+        hold.set()
+        wait_for(pipeline.healthy)
+
+
+@pytest.mark.parametrize("cameras", [[], [camera("a", 1), camera("a", 2)]])
+def test_cameras_that_make_no_sense(cameras, results):
+    with pytest.raises(ConfigError, match="pipeline: cameras"):
+        Pipeline("it", Nothing(), cameras, handle(results))
