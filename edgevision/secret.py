@@ -15,8 +15,8 @@ from edgevision.errors import ConfigError, reason_of
 HIDDEN = "***"
 _FROM_ENVIRONMENT, _FROM_FILE = "env:", "file:"
 _USER = re.compile(r"(?<=://)(?:[^/?#\s]*|[^/?#\s:@]*:(?!\d{1,5}[/?#])\S*)@")
-"""User and password end at the last @ before the path. A password with a slash in it ends the address for whoever connects,
-and is one nevertheless: what stands behind the colon is no port."""
+"""User and password end at the last @ before the path. A password with a slash in it ends the address for whoever
+connects, and is one nevertheless: what stands behind the colon is no port."""
 _QUERY = re.compile(
     r"(?i)([?&;](?:[\w.-]*(?:passw|pwd|secret|token|key|auth|sig|credential)[\w.-]*|user|username|login|pass)=)[^&;#\s]*"
 )

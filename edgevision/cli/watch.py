@@ -37,7 +37,7 @@ def watch(config: Path, check: bool, duration: float | None) -> None:
     """Watch the cameras of CONFIG, a TOML document, until recordings end or a signal comes.
 
     SIGTERM and SIGINT end it in order: what is under way is handled, and events that no sink has yet stay in the spool.
-    SIGHUP reads CONFIG anew; cameras that did not change go on, and a configuration that makes no sense changes nothing.
+    SIGHUP reads CONFIG anew: cameras that did not change go on, and one that makes no sense changes nothing.
     """
     from edgevision.pipeline.watching import Watch
 

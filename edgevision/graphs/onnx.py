@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from edgevision.graphs.graph import Graph, Node, Value
 from edgevision.protobuf import Bytes, fields
@@ -104,47 +107,21 @@ def _attribute(message: Bytes) -> tuple[str, Any]:
 
 
 def _initializer(message: Bytes) -> Value:
-    dims, dtype, name, content = list[int](), 0, "", list[Bytes | int]()
+    dims, dtype, name, numbers, raw = list[int](), 0, "", list[int](), b""
     for number, part in fields(message):
         if number == 1:
             dims.extend(_integers(part))
         elif number == 2:
             dtype = _signed(part)
+        elif number == 5:  # int32_data, where bytes may be too
+            numbers.extend(_integers(part))
         elif number == 8:
             name = _text(part)
-        elif number in (5, 9):  # int32_data and raw_data
-            content.append(part)
+        elif number == 9:  # raw_data
+            raw = bytes(_message(part))
     kind = _DTYPES.get(dtype, f"type {dtype}")
-    return Value(name, tuple(dims), kind, True, zero=kind in _BYTES and not any(map(_any, content)))
-
-
-def _any(part: Bytes | int) -> bool:
-    """Whether some number of a tensor's content is not 0."""
-    return part != 0 if isinstance(part, int) else bool(bytes(part).strip(b"\0"))
-
-
-def _value_info(message: Bytes) -> Value:
-    name, dtype = "", ""
-    shape: tuple[int | None, ...] | None = None
-    for number, part in fields(message):
-        if number == 1:
-            name = _text(part)
-        elif number == 2:
-            for kind, tensor in fields(_message(part)):
-                if kind == 1:
-                    dtype, shape = _tensor_type(_message(tensor))
-    return Value(name, shape, dtype)
-
-
-def _tensor_type(message: Bytes) -> tuple[str, tuple[int | None, ...] | None]:
-    dtype, shape = "", None
-    for number, part in fields(message):
-        if number == 1:
-            dtype = _DTYPES.get(_signed(part), f"type {part!r}")
-        elif number == 2:
-            shape = tuple(_dimension(_message(axis)) for kind, axis in fields(_message(part)) if kind == 1)
-    return dtype, shape
-
-
-def _dimension(message: Bytes) -> int | None:
-    return next((_signed(value) or None for number, value in fields(message) if number == 1), None)
+    data = None
+    if kind in _BYTES:
+        found = np.frombuffer(raw, kind) if raw else np.array(numbers, np.int64).astype(kind)
+        data = found.reshape(dims) if found.size == math.prod(dims) else None
+    return Value(name, tuple(dims), kind, True, data=data)

@@ -282,7 +282,7 @@ def _check_camera(table: Table, camera: CameraConfig, profile: str) -> None:
 
 def _filled(table: Table, kind: Any) -> Any:
     """A dataclass of numbers and flags from a table: what is not there keeps its default."""
-    given = {}
+    given: dict[str, Any] = {}
     for field in fields(kind):
         if field.name not in table:
             table.know(field.name)

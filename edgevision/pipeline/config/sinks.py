@@ -67,8 +67,9 @@ def _mqtt(table: Table, cameras: Sequence[str]) -> Sink:
 
 
 def _tls(table: Table) -> MqttTls:
-    files = [table.path(name, None) for name in ("ca_file", "certificate", "key")]
-    made = MqttTls(*(None if file is None else str(file) for file in files), table.secret("key_password"))
+    ca_file, certificate, key = (table.path(name, None) for name in ("ca_file", "certificate", "key"))
+    ca, own, private = (None if file is None else str(file) for file in (ca_file, certificate, key))
+    made = MqttTls(ca, own, private, table.secret("key_password"))
     table.finish()
     return made
 

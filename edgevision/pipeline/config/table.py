@@ -55,7 +55,7 @@ class Table:
 
     def text(self, key: str, default: T = _REQUIRED) -> str | T:
         """Return a text that is not empty."""
-        found = self._value(key, str, default)
+        found: str | T = self._value(key, str, default)
         if isinstance(found, str) and not found.strip():
             raise ConfigError(f"{self.what}: {key} is empty")
         return found
@@ -66,11 +66,12 @@ class Table:
 
     def whole(self, key: str, default: T = _REQUIRED) -> int | T:
         """Return a whole number."""
-        return self._value(key, int, default)
+        found: int | T = self._value(key, int, default)
+        return found
 
     def number(self, key: str, default: T = _REQUIRED) -> float | T:
         """Return a finite number."""
-        found = self._value(key, float, default)
+        found: float | T = self._value(key, float, default)
         if isinstance(found, float) and not math.isfinite(found):
             raise ConfigError(f"{self.what}: {key}", got=found, allowed="a finite number")
         return found
@@ -84,7 +85,8 @@ class Table:
             if not all(isinstance(entry, str) for entry in found):
                 raise ConfigError(f"{self.what}: {key}", got=repr(found), allowed="texts")
             return tuple(found)
-        return found
+        rest: T = found
+        return rest
 
     def points(self, key: str, default: T = _REQUIRED) -> tuple[tuple[float, float], ...] | T:
         """Return points, each [x, y]."""
