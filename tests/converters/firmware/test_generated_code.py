@@ -59,6 +59,12 @@ def test_no_byte_is_touched_that_is_not_its_own_and_nothing_overflows(made, tmp_
     assert run_c(made.artifact.path, FUZZ, tmp_path, *SANITIZERS) == "done\n"
 
 
+@pytest.mark.parametrize("mlperf_model", ["ad"], indirect=True)
+def test_nothing_overflows_where_results_are_rounded_once(mlperf_model, tmp_path):
+    made = firmware(mlperf_model, tmp_path / "out", name="cam", rounding="litert")
+    assert run_c(made.artifact.path, FUZZ, tmp_path, *SANITIZERS) == "done\n"
+
+
 def test_the_selftest_holds_and_notices(made, tmp_path):
     from edgevision.firmware_library import host_compiler
 
