@@ -155,10 +155,34 @@ def _taps(n_in: int, n_out: int) -> tuple[Array, Array, Array]:
 
 
 def _linear_fixed(image: Array, height: int, width: int) -> Array:
+    """Down first, then across: nothing is rounded in between, so the order does not matter, and 16 bits hold it."""
     upper, lower, fy = _taps(image.shape[0], height)
     left, right, fx = _taps(image.shape[1], width)
-    fx, fy = fx[:, None], fy[:, None, None]
-    rows = image.astype(np.uint32)
-    across = rows[:, left] * (256 - fx) + rows[:, right] * fx
-    total: Array = (across[upper] * (256 - fy) + across[lower] * fy + 32768) >> 16
-    return total.astype(np.uint8)
+    rows, down = image.reshape(image.shape[0], -1), fy.astype(np.uint16)[:, None]
+    tall = rows[upper] * (256 - down)
+    tall += rows[lower] * down
+    columns = _pixels(tall.reshape(height, image.shape[1], -1))
+    channels = columns.shape[2]
+    across = np.repeat(fx, channels)
+    total = _columns(columns, left).reshape(height, -1) * (256 - across)
+    total += _columns(columns, right).reshape(height, -1) * across
+    total += 32768
+    total >>= 16
+    result: Array = total.reshape(height, width, channels)[..., : image.shape[2]].astype(np.uint8)
+    return result
+
+
+def _pixels(values: Array) -> Array:
+    """Return uint16 (H, W, C) with three channels filled up to four: a pixel is then one word of 64 bits."""
+    if values.shape[2] != 3:
+        return values
+    filled = np.zeros((*values.shape[:2], 4), np.uint16)
+    filled[..., :3] = values
+    return filled
+
+
+def _columns(pixels: Array, index: Array) -> Array:
+    """Return columns of uint16 (H, W, C), by words of 64 bits where a pixel is one: that is several times faster."""
+    if pixels.shape[2] != 4:
+        return pixels.take(index, axis=1)
+    return pixels.view(np.uint64)[..., 0].take(index, axis=1).view(np.uint16).reshape(len(pixels), len(index), 4)

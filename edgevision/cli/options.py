@@ -106,7 +106,8 @@ def data_options(*, required: bool = False) -> Decorator:
         )
         return click.option(
             "--data", required=required, metavar="LOCATION",
-            help="Labelled images: a folder, zip or tar.gz; 'cifar10'; or 'sample', which comes with edgevision.",
+            help="Labelled images: a folder, zip or tar.gz (with boxes: YOLO's texts, COCO's JSON); 'cifar10'; or "
+            "'sample', which comes with edgevision.",
         )(function)  # fmt: skip
 
     return decorate

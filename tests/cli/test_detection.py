@@ -36,7 +36,7 @@ def test_adopt_says_what_the_boxes_mean(run, models, tmp_path):
         "--decoding", "strides=8,16,32",
     )  # fmt: skip
     assert done.exit_code == 0, done.stderr
-    assert "decoding       yolox, " in done.stdout and "416×416 BGR, letterbox_top_left" in done.stdout
+    assert "decoding       yolox, " in done.stdout and "416×416 BGR, letterbox_top_left (linear_fixed)" in done.stdout
     manifest = Artifact.open(tmp_path / "m").manifest
     assert manifest.task == "detection" and len(manifest.labels) == 80
     assert manifest.decoding == {

@@ -33,7 +33,12 @@ class YOLOX(Decoder):
         activation: What is to be done to objectness and class scores, ``none`` or ``sigmoid``.
     """
 
-    preprocessing = {"color": "BGR", "resize": "letterbox_top_left", "pad_value": 114}  # noqa: RUF012
+    preprocessing = {  # noqa: RUF012
+        "color": "BGR",
+        "resize": "letterbox_top_left",
+        "filter": "linear_fixed",
+        "pad_value": 114,
+    }
     CHOICES = {"activation": ACTIVATIONS}  # noqa: RUF012
 
     strides: tuple[int, ...] = (8, 16, 32)
