@@ -125,3 +125,30 @@ def _initializer(message: Bytes) -> Value:
         found = np.frombuffer(raw, kind) if raw else np.array(numbers, np.int64).astype(kind)
         data = found.reshape(dims) if found.size == math.prod(dims) else None
     return Value(name, tuple(dims), kind, True, data=data)
+
+
+def _value_info(message: Bytes) -> Value:
+    name, dtype = "", ""
+    shape: tuple[int | None, ...] | None = None
+    for number, part in fields(message):
+        if number == 1:
+            name = _text(part)
+        elif number == 2:
+            for kind, tensor in fields(_message(part)):
+                if kind == 1:
+                    dtype, shape = _tensor_type(_message(tensor))
+    return Value(name, shape, dtype)
+
+
+def _tensor_type(message: Bytes) -> tuple[str, tuple[int | None, ...] | None]:
+    dtype, shape = "", None
+    for number, part in fields(message):
+        if number == 1:
+            dtype = _DTYPES.get(_signed(part), f"type {part!r}")
+        elif number == 2:
+            shape = tuple(_dimension(_message(axis)) for kind, axis in fields(_message(part)) if kind == 1)
+    return dtype, shape
+
+
+def _dimension(message: Bytes) -> int | None:
+    return next((_signed(value) or None for number, value in fields(message) if number == 1), None)
