@@ -12,7 +12,7 @@ from edgevision.converters.file_source import FileSource, Source
 from edgevision.converters.formats import SCHEMES, Exported, QuantizedFile, Request
 from edgevision.converters.keras3_trace import trace_keras3
 from edgevision.converters.keras_import import KERAS_TOOLS, SourceModel
-from edgevision.converters.onnx_file import check_constants, dtype_of, fix_shapes, shape_of
+from edgevision.converters.onnx_file import check_constants, complete_shapes, dtype_of, fix_shapes, shape_of
 from edgevision.converters.onnx_quantizer import TOOLS as QUANTIZER
 from edgevision.converters.onnx_quantizer import quantize_onnx
 from edgevision.converters.openvino_info import model_info
@@ -86,6 +86,7 @@ def _fixed(source: FileSource, batch: int) -> bytes:
     with vendor_step(f"fixing the batch of {source.name}"):
         model = require("onnx").load(source.path)
         fix_shapes(model, source.inputs, batch)
+        complete_shapes(model)
         content: bytes = model.SerializeToString(deterministic=True)
     return content
 

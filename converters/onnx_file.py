@@ -101,6 +101,47 @@ def fix_shapes(model: Any, inputs: Sequence[TensorSpec], batch: int) -> None:
     model.CopyFrom(inferred)
 
 
+def complete_shapes(model: Any) -> None:
+    """Give every tensor of the main graph its shape, by running the model once where inference does not find it.
+
+    Shapes that a graph computes (Shape, Gather, Concat, Reshape, as PyTorch exports them) are known to who runs it.
+
+    Args:
+        model: An ``onnx.ModelProto`` whose inputs have fixed shapes; it is changed.
+    """
+    graph = model.graph
+    known = {entry.name for entry in (*graph.value_info, *graph.output) if _has_shape(entry)}
+    names = [name for node in graph.node for name in node.output if name and name not in known]
+    if not names:
+        return
+    vendor, helper = require("onnxruntime"), require("onnx.helper")
+    shown = type(model)()
+    shown.CopyFrom(model)
+    del shown.graph.output[:]
+    shown.graph.output.extend(require("onnx").ValueInfoProto(name=name) for name in names)
+    settings = vendor.SessionOptions()
+    settings.intra_op_num_threads = 1
+    settings.graph_optimization_level = vendor.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = vendor.InferenceSession(shown.SerializeToString(), settings, ["CPUExecutionProvider"])
+    feed = {entry.name: np.zeros(shape_of(entry), dtype_of(entry)) for entry in graph.input}
+    found = dict(zip(names, session.run(names, feed), strict=True))
+    entries = {entry.name: entry for entry in (*graph.value_info, *graph.output)}
+    for name, value in found.items():
+        if not isinstance(value, np.ndarray):
+            continue  # a sequence, or text
+        kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+        made = helper.make_tensor_value_info(name, kind, value.shape)
+        if name in entries:
+            entries[name].CopyFrom(made)
+        else:
+            graph.value_info.append(made)
+
+
+def _has_shape(entry: Any) -> bool:
+    kind = entry.type.tensor_type
+    return bool(kind.HasField("shape")) and all(axis.dim_value or axis.HasField("dim_value") for axis in kind.shape.dim)
+
+
 def dtype_of(entry: Any) -> str:
     """Return the type of an input or output, as numpy calls it."""
     return str(np.dtype(require("onnx.helper").tensor_dtype_to_np_dtype(entry.type.tensor_type.elem_type)).name)

@@ -20,7 +20,7 @@ import numpy as np
 
 from edgevision.converters.formats import AS_ASKED, QuantizedFile, Request
 from edgevision.converters.layer_choice import check_rest, chosen_operators
-from edgevision.converters.onnx_file import dtype_of
+from edgevision.converters.onnx_file import complete_shapes, dtype_of
 from edgevision.converters.onnx_statistics import measure
 from edgevision.converters.ranges import choose_ranges
 from edgevision.converters.statistics_cache import recalled
@@ -29,6 +29,9 @@ from edgevision.errors import CalibrationError, ConfigError, ConversionError
 from edgevision.optional import require
 
 TOOLS = ("onnxruntime",)
+
+OPSET = 13
+"""The ONNX operator set that brought scales for each channel."""
 
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that take weights as their second input."""
@@ -108,9 +111,18 @@ def quantize_onnx(content: bytes, name: str, request: Request, pairs: Pairs = PO
 def _read(content: bytes, name: str) -> Any:
     """Return a float model with the shapes of its tensors, each node named."""
     with vendor_step(f"reading {name} as ONNX"):
-        model = require("onnx.shape_inference").infer_shapes(require("onnx").load_from_string(content))
+        model = _with_scales_by_channel(require("onnx").load_from_string(content))
     _check_float(model, name)
     _name_nodes(model)
+    return model
+
+
+def _with_scales_by_channel(model: Any) -> Any:
+    """Return a model with inferred shapes, in `OPSET` or newer: older pairs have one scale for a whole tensor."""
+    if all(entry.version >= OPSET for entry in model.opset_import if entry.domain in ("", "ai.onnx")):
+        return require("onnx.shape_inference").infer_shapes(model)
+    model = require("onnx.version_converter").convert_version(model, OPSET)
+    complete_shapes(model)
     return model
 
 
