@@ -13,7 +13,7 @@ from edgevision.metrics.tracking_clear import Clear, clear
 from edgevision.metrics.tracking_hota import Hota, hota
 from edgevision.metrics.tracking_identity import Identity, identity
 from edgevision.metrics.tracking_pairs import FramePairs
-from edgevision.overlap import iou
+from edgevision.tasks.boxes import box_iou
 from edgevision.tensors import Array
 
 
@@ -84,7 +84,7 @@ def tracking_metrics(
         FramePairs(
             np.array([true_rows[name] for name in true.ids.tolist()], np.int64),
             np.array([predicted_rows[name] for name in said.ids.tolist()], np.int64),
-            iou(true.boxes, said.boxes),
+            box_iou(true.boxes, said.boxes),
         )
         for true, said in zip(truth, predicted, strict=True)
     ]

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from edgevision.converters.vela import compile_vela
@@ -64,7 +65,10 @@ def test_the_prediction_is_what_vela_does(shared_data, model, accelerator):
 
 
 def _value(name, *shape, dtype="int8", scales=1, constant=False, content=None, scale=0.1):
-    return Value(name, shape, dtype, constant, scales, scale, 0, content)
+    data = (
+        None if content is None else np.array(content, dtype).reshape(shape if np.prod(shape) == len(content) else -1)
+    )
+    return Value(name, shape, dtype, constant, (scale,) * scales, (0,) * scales, data=data)
 
 
 def _one(kind, source, made, *constants, **attributes):

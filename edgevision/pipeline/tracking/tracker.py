@@ -9,9 +9,9 @@ import numpy as np
 
 from edgevision.assignment import match
 from edgevision.errors import ConfigError, InputError
-from edgevision.overlap import iou
 from edgevision.pipeline.tracking.motion import Motion, centred
 from edgevision.pipeline.tracking.tracks import CONFIRMED, LOST, TENTATIVE, Tracks
+from edgevision.tasks.boxes import box_iou
 from edgevision.tensors import Array
 
 
@@ -120,7 +120,7 @@ class Tracker:
 
     def _overlaps(self, boxes: Array) -> Array:
         """Overlap of each track's box with each detection, (N, D); 0 where it is too little."""
-        overlap = iou(self._motion.boxes(), boxes)
+        overlap = box_iou(self._motion.boxes(), boxes)
         overlap[overlap < self.settings.min_iou] = 0
         return overlap
 

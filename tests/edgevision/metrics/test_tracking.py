@@ -6,7 +6,7 @@ import pytest
 
 from edgevision.errors import ConfigError, InputError
 from edgevision.metrics.tracking import IdentifiedBoxes, tracking_metrics
-from edgevision.overlap import iou
+from edgevision.tasks.boxes import box_iou
 
 TRACKEVAL_1_3_0 = {  # MOTA, MOTP, switches, fragmentations, mostly and partly tracked, IDF1, HOTA, DetA, AssA, LocA
     0: (0.700599, 0.749859, 12, 30, 5, 1, 0.540373, 0.430414, 0.584609, 0.318513, 0.792804),
@@ -62,7 +62,7 @@ def test_motmetrics_agrees(seed):
     truth, predicted = sequence(seed)
     count = motmetrics.MOTAccumulator(auto_id=True)
     for true, said in zip(truth, predicted, strict=True):
-        distance = 1 - iou(true.boxes, said.boxes)
+        distance = 1 - box_iou(true.boxes, said.boxes)
         count.update(true.ids, said.ids, np.where(distance <= 0.5, distance, np.nan))
     names = ["mota", "idf1", "idp", "idr", "num_switches", "num_misses", "num_false_positives"]
     theirs = motmetrics.metrics.create().compute(count, metrics=names, name="them").loc["them"]
