@@ -123,7 +123,7 @@ def complete_shapes(model: Any) -> None:
     settings.intra_op_num_threads = 1
     settings.graph_optimization_level = vendor.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = vendor.InferenceSession(shown.SerializeToString(), settings, ["CPUExecutionProvider"])
-    feed = {entry.name: np.zeros(shape_of(entry), dtype_of(entry)) for entry in graph.input}
+    feed = {entry.name: np.zeros([length or 1 for length in shape_of(entry)], dtype_of(entry)) for entry in graph.input}
     found = dict(zip(names, session.run(names, feed), strict=True))
     entries = {entry.name: entry for entry in (*graph.value_info, *graph.output)}
     for name, value in found.items():

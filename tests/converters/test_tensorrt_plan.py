@@ -5,12 +5,14 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgevision.artifact import Artifact
 from edgevision.converters.base import convert
+from edgevision.converters.file_source import open_source
 from edgevision.converters.keras_import import load_source
 from edgevision.converters.tensorrt.calibration_table import CalibrationTable
 from edgevision.converters.tensorrt.plan import read_plan
@@ -218,6 +220,47 @@ def test_weights_beyond_float16_are_refused(small, tmp_path):
     source = type(small)(**{**vars(small), "model": model})
     with pytest.raises(ConversionError, match="too large for float16: got 100000"):
         convert(source, tmp_path, to="tensorrt-plan", scheme="float16")
+
+
+@pytest.fixture
+def older(tmp_path):
+    """A model of operator set 11 that computes a shape, as PyTorch exports them: inference alone does not find it."""
+    helper, kinds = onnx.helper, onnx.TensorProto
+    rng = np.random.default_rng(0)
+    tensors = {
+        "w": rng.normal(size=(6, 3, 3, 3)).astype(np.float32), "v": rng.normal(size=(10, 1350)).astype(np.float32),
+        "zero": np.int64(0), "ahead": np.array([-1], np.int64), "axis": np.array([0], np.int64),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["y"], "conv", strides=[2, 2]),
+        helper.make_node("Shape", ["y"], ["s"]), helper.make_node("Gather", ["s", "zero"], ["n"]),
+        helper.make_node("Unsqueeze", ["n"], ["n1"], axes=[0]),
+        helper.make_node("Concat", ["n1", "ahead"], ["to"], axis=0),
+        helper.make_node("Reshape", ["y", "to"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "v"], ["scores"], transB=1),
+    ]  # fmt: skip
+    ends = [
+        [helper.make_tensor_value_info(n, kinds.FLOAT, shape)]
+        for n, shape in (("x", (1, 3, 32, 32)), ("scores", (1, 10)))
+    ]
+    constants = [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in tensors.items()]
+    graph = helper.make_graph(nodes, "older", *ends, constants)
+    model = helper.make_model(graph, ir_version=6, opset_imports=[helper.make_opsetid("", 11)])
+    onnx.save(model, tmp_path / "older.onnx")
+    return tmp_path / "older.onnx"
+
+
+@pytest.mark.parametrize("scheme", ["float16", INT8])
+def test_files_of_older_operator_sets(older, calibration, inputs, tmp_path, scheme):
+    source = open_source(older)
+    source = replace(source, inputs=(replace(source.inputs[0], layout="NCHW"),))
+    made = convert(source, tmp_path / "out", to="tensorrt-plan", scheme=scheme, calibration=calibration).artifact
+    model = onnx.load(made.model_file)
+    onnx.checker.check_model(model, full_check=True)
+    assert made.manifest.outputs[0].shape == (1, 10)
+    pictures = np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))
+    wanted, given = answers(older.read_bytes(), pictures), answers(made.model_file.read_bytes(), pictures)
+    assert np.abs(given - wanted).max() < 0.05 * np.abs(wanted).max()
 
 
 # The script.
