@@ -8,6 +8,7 @@ import sys
 import numpy as np
 
 from edgevision.data.mot import NOTHING, read_mot
+from edgevision.pipeline.config import WatchConfig
 from edgevision.pipeline.events import EventLog, Spool
 from edgevision.pipeline.rules import Identities, LineRule, Scene, ZoneRule
 from edgevision.pipeline.sinks import Delivery, JsonLinesSink
@@ -22,6 +23,14 @@ def test_the_example_in_the_documentation(repository, tmp_path):
     assert [(one["rule"], one["phase"]) for one in events] == [("yard", "start"), ("door", "moment"), ("yard", "end")]
     assert events[0]["id"] == events[2]["id"] and events[1]["data"]["direction"] == "in"
     assert {(one["label"], one["track_id"]) for one in events} == {("person", 1)}
+
+
+def test_the_configuration_in_the_documentation(repository, tmp_path, monkeypatch):
+    monkeypatch.setenv("GATE_PASSWORD", "hunter2")
+    (text,) = re.findall(r"```toml\n(.*?)```", (repository / "docs/watch.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "watch.toml").write_text(text, encoding="utf-8")
+    config = WatchConfig.read(tmp_path / "watch.toml", lambda model: ["person"])
+    assert [camera.name for camera in config.cameras] == ["gate"] and config.recording.clips.pre_s == 3
 
 
 def test_pedestrians_on_pets09(shared_data, tmp_path):
