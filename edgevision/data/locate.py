@@ -13,6 +13,7 @@ from edgevision.data.dataset import ImageDataset, Images
 from edgevision.data.folders import FolderDataset, ZipDataset, is_seen
 from edgevision.data.locate_boxes import holds_boxes, open_detection_dataset
 from edgevision.data.mosaic import is_mosaic, read_mosaic
+from edgevision.data.plain import plain_images
 from edgevision.data.splits import DIRECTORIES, SPLITS, no_such_split, other, unsplit
 from edgevision.errors import DatasetError, check_choice
 
@@ -55,10 +56,23 @@ def open_dataset(location: str | Path, split: str | None = None, *, default: str
 
 
 def open_images(location: str | Path, split: str | None = None, *, default: str = "test") -> Images:
-    """Open the images at ``location``, whether they have classes or boxes; see `open_dataset`."""
+    """Open the images at ``location``, whether they have classes, boxes or no labels; see `open_dataset`.
+
+    Images without labels are a folder or zip of them, with no folders below it.
+    """
     if location not in ("sample", "cifar10") and holds_boxes(location):
         return open_detection_dataset(location, split, default=default)
+    plain = plain_images(location)
+    if plain is not None and not _is_mosaic(Path(location)):
+        return unsplit(plain, Path(location), split)
     return open_dataset(location, split, default=default)
+
+
+def _is_mosaic(path: Path) -> bool:
+    if path.is_dir():
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return is_mosaic(archive)
 
 
 def open_splits(location: str | Path) -> tuple[ImageDataset, ImageDataset | None]:
@@ -71,7 +85,7 @@ def open_splits(location: str | Path) -> tuple[ImageDataset, ImageDataset | None
 
 
 def open_image_splits(location: str | Path) -> tuple[Images, Images | None]:
-    """Open them as `open_splits` does, whether they have classes or boxes."""
+    """Open them as `open_splits` does, whether they have classes, boxes or no labels."""
     return _both(location, open_images)
 
 
