@@ -113,6 +113,7 @@ def _read(content: bytes, name: str) -> Any:
     with vendor_step(f"reading {name} as ONNX"):
         model = _with_scales_by_channel(require("onnx").load_from_string(content))
     _check_float(model, name)
+    _store_constants(model)
     _name_nodes(model)
     return model
 
@@ -143,6 +144,17 @@ def _check_float(model: Any, name: str) -> None:
                 f"{name} is quantized already", got=f"{node.name or node.op_type} {node.op_type}",
                 next_step="start from the float model",
             )  # fmt: skip
+
+
+def _store_constants(model: Any) -> None:
+    """Make initializers of nodes that are only a tensor: the vendor's tool takes their outputs for activations."""
+    for node in list(model.graph.node):
+        tensor = next((entry.t for entry in node.attribute if entry.name == "value"), None)
+        if node.op_type == "Constant" and tensor is not None:
+            stored = model.graph.initializer.add()
+            stored.CopyFrom(tensor)
+            stored.name = node.output[0]
+            model.graph.node.remove(node)
 
 
 def _name_nodes(model: Any) -> None:

@@ -298,6 +298,25 @@ def test_an_onnx_file_of_somebody_elses_is_quantized(converted, quantized, small
         _int8(open_source(again.path), images, tmp_path / "twice")
 
 
+def test_constants_that_are_nodes_are_quantized_as_initializers_are(
+    converted, quantized, small, images, inputs, tmp_path
+):
+    """Other exporters write weights and numbers as Constant nodes, which are no activations."""
+    model = onnx.load(converted.model_file)
+    nodes = [onnx.helper.make_node("Constant", [], [one.name], value=one) for one in model.graph.initializer]
+    others = list(model.graph.node)
+    del model.graph.initializer[:], model.graph.node[:]
+    model.graph.node.extend([*nodes, *others])
+    onnx.checker.check_model(model)
+    onnx.save(model, tmp_path / "nodes.onnx")
+    known = adopt(tmp_path / "nodes.onnx", tmp_path / "adopted", preprocessing=small.preprocessing, layout="NHWC")
+    made = _int8(open_source(known.path), images, tmp_path / "out")
+    assert not made.report.skipped
+    assert _mean_error(made.artifact, "onnxruntime", small, inputs) < 1.1 * _mean_error(
+        quantized.artifact, "onnxruntime", small, inputs
+    )
+
+
 def test_a_model_of_quantization_aware_training_is_refused_before_any_work(small, tmp_path):
     with pytest.raises(ConfigError, match=r"quantization-aware training.*got onnx.*tflite, openvino"):
         check_conversion(small, tmp_path, "onnx", "static_wi8_ai8", trained=True)
