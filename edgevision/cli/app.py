@@ -7,11 +7,13 @@ command's file is loaded when the command is asked for.
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -107,12 +109,16 @@ class Application(click.Group):
         """
         settings = extra.setdefault("obj", Settings(own_process=args is None))
         if settings.own_process:
-            signal.signal(signal.SIGTERM, _terminated)
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
+                    signal.signal(number, _terminated)
             accept_any_text()
         try:
             status = super().main(args, prog_name or self.name, complete_var, False, **extra) or 0
         except BaseException as error:
             status = report(error, settings)
+            if settings.own_process and isinstance(error, click.Abort | KeyboardInterrupt | Terminated):
+                _leave_now(status)
         if standalone_mode:
             sys.exit(status)
         return status
@@ -120,6 +126,14 @@ class Application(click.Group):
 
 def _terminated(signum: int, frame: object) -> None:
     raise Terminated(128 + signum)  # so that whatever was being written is cleaned up
+
+
+def _leave_now(status: int) -> NoReturn:
+    """End the process at once: threads of a library that were interrupted may crash it while it is torn down."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def _show_versions(ctx: click.Context, param: click.Parameter, value: bool) -> None:

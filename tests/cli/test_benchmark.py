@@ -3,6 +3,10 @@
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -70,6 +74,28 @@ def test_cores_that_are_not_there(run, artifact):
 def test_benchmark_of_nothing(run):
     result = run("benchmark")
     assert result.exit_code == 2 and "missing argument 'MODELS" in result.stderr
+
+
+@pytest.mark.parametrize("scenario", [("single-stream",), ("server", "--target-qps", 50, "--target-latency-ms", 50)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_scenario_that_is_stopped_leaves_nothing(keras_artifact, tmp_path, scenario, number, status):
+    """LoadGen cannot be stopped, and crashes a process that raises within it or takes it apart."""
+    pytest.importorskip("mlperf_loadgen", reason="the extra loadgen is not installed")
+    arguments = ["benchmark", keras_artifact.path, "--runtime", "null", "--scenario", *scenario, "--min-duration", 60]
+    with subprocess.Popen(
+        [sys.executable, "-m", "edgevision", *map(str, arguments), "--out", str(tmp_path / "out")],
+        stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
+    ) as started:  # fmt: skip
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(".*/mlperf_log_detail.txt")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        started.send_signal(number)
+        message = started.communicate(timeout=30)[1].strip()
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    assert (started.returncode, message) == (status, f"edgevision: {word}; nothing was half-written")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_scenario_keeps_loadgens_files(run, keras_artifact, tmp_path):
