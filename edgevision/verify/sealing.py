@@ -16,6 +16,7 @@ Three things are measured on each runtime and kept in the manifest, under ``runt
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -177,12 +178,14 @@ def float_agreement(artifact: Artifact, answers: Answers, golden: Golden) -> Pro
 
 
 def identity(artifact: Artifact) -> Mapping[str, Any]:
-    """Return what was sealed: hashes of the model's files and of its preprocessing."""
+    """Return what was sealed: hashes of the model's files, of its preprocessing and labels; and how it is decoded."""
     hashes = {entry.name: entry.sha256 for entry in artifact.manifest.files}
-    preprocessing = artifact.manifest.preprocessing
+    preprocessing, labels = artifact.manifest.preprocessing, artifact.manifest.labels
     return {
         "files": {
             name: hashes[name] for name in (p.relative_to(artifact.path).as_posix() for p in artifact.model_files)
         },
         "preprocessing": None if preprocessing is None else preprocessing.hash,
+        "labels": None if labels is None else hashlib.sha256("\n".join(labels).encode()).hexdigest(),
+        "decoding": dict(artifact.manifest.decoding),
     }
