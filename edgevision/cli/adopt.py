@@ -42,7 +42,8 @@ def adopt(model: Path, labels: str | None, **declared: Any) -> None:
 
     What is not declared stays unknown, and predict and evaluate then ask for it. Giving one of --mean, --std,
     --color, --resize, --filter or --pad-value declares the preprocessing; the rest of it takes its defaults. What
-    nobody knows any more, edgevision doctor finds out.
+    nobody knows any more, edgevision doctor finds out. edgevision verify --seal then writes into it what it answers
+    here, so that other machines can be checked against that.
     """
     from edgevision.adopt import adopt as adopt_model
     from edgevision.adopt import read_labels

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from contextlib import suppress
@@ -74,7 +75,7 @@ def _describe(error: BaseException) -> tuple[str, int]:
 
 
 def _usage(error: click.UsageError) -> str:
-    text = error.format_message().rstrip(".")
+    text = re.sub(r"\. \(?Did you mean (.*\?)\)?$", r"; did you mean \1", error.format_message().rstrip("."))
     text = text[:1].lower() + text[1:]
     help_command = f"{error.ctx.command_path} --help" if error.ctx else "edgevision --help"
-    return f"{text}; see {help_command}"
+    return f"{text} See {help_command}" if text.endswith("?") else f"{text}; see {help_command}"

@@ -112,11 +112,16 @@ def data_options(*, required: bool = False) -> Decorator:
     return decorate
 
 
-def runtime_options(*, several: bool = False, isolated: bool = False) -> Decorator:
+ALL = "all"
+"""Of ``--runtime``: every runtime here that can."""
+
+
+def runtime_options(*, several: bool = False, unnamed: str = ALL, isolated: bool = False) -> Decorator:
     """``--runtime NAME --device DEVICE --threads N --precision P --isolate``: what runs the model, where and how.
 
     Args:
-        several: Whether several runtimes may be named.
+        several: Whether several runtimes may be named, or ``all``, which is as no name where that means all.
+        unnamed: What runs a model where several may be named and none is.
         isolated: Whether the command tries each model in a process of its own anyway, and needs no option for it.
     """
 
@@ -136,15 +141,31 @@ def runtime_options(*, several: bool = False, isolated: bool = False) -> Decorat
         )(function)
         function = click.option("--device", default="cpu", show_default=True, help="Where it runs.")(function)
         if several:
+            every = "every runtime here that can"
+            default = (
+                f"By default, as with 'all', {every}." if unnamed == ALL else f"'all' is {every}. By default {unnamed}."
+            )
             return click.option(
                 "--runtime", "runtimes", multiple=True, metavar="NAME",
-                help="What runs it; may be given several times. By default every runtime here that can.",
+                callback=lambda context, option, names: _several(names, alike=unnamed == ALL),
+                help=f"What runs it; may be given several times. {default}",
             )(function)  # fmt: skip
         return click.option(
             "--runtime", metavar="NAME", help="What runs it. By default the first runtime here that can."
         )(function)
 
     return decorate
+
+
+def _several(names: tuple[str, ...], *, alike: bool) -> tuple[str, ...]:
+    """Check that ``all`` stands alone; leave it out where it says no more than no name."""
+    if ALL in names and set(names) != {ALL}:
+        raise ConfigError(
+            "--runtime: all are asked for, and one of them", got=", ".join(names), allowed="all, or names"
+        )
+    if ALL not in names:
+        return names
+    return () if alike else (ALL,)
 
 
 def runtime_settings(threads: int | None, precision: str | None, batch: int | None = None) -> dict[str, Any]:

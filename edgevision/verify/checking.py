@@ -57,8 +57,8 @@ def verify(
 
     The verdict of a runtime is "holds" when the model, its preprocessing, labels and decoding are the sealed ones and
     every output is within the tolerance that was measured there: the repeat tolerance under the same conditions, the
-    allowance under others (see `edgevision.verify.sealing`). A runtime or device that was never sealed is "unproven". Where outputs are
-    too far off, the cause is looked for by experiment (see `edgevision.verify.causes`).
+    allowance under others (see `edgevision.verify.sealing`). A runtime or device that was never sealed is "unproven".
+    Where outputs are too far off, the cause is looked for by experiment (see `edgevision.verify.causes`).
 
     Args:
         artifact: The artifact.
@@ -180,7 +180,7 @@ def _tolerances(parity: Mapping[str, Any], sealed: Sequence[Array], answers: Ans
         raise ArtifactError(
             "the sealed outputs are not as many as the model's",
             got=f"tolerances for {len(parity['outputs'])}, values of {len(sealed)}",
-            allowed=len(answers.specs),
+            allowed=str(len(answers.specs)),
         )
     tolerances = []
     for table, spec, expected in zip(parity["outputs"], answers.specs, sealed, strict=True):

@@ -66,9 +66,12 @@ def test_a_failed_check_has_its_own_status(run):
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["tri"], "no command 'tri'; did you mean try?; see edgevision --help"),
+        (["tri"], "no command 'tri'; did you mean try? See edgevision --help"),
         (["wholly-other"], "no command 'wholly-other'; allowed: try; see edgevision --help"),
-        (["try", "--schem", "float32"], "--scheme"),
+        (
+            ["try", "--schem", "float32"],
+            "no such option '--schem'; did you mean one of: '--help', '--scheme'? See edgevision try --help",
+        ),
         (["try", "--scheme", "flot32"], "--scheme: got flot32; allowed: float32, float16 (did you mean float32?)"),
         (["try", "--threads", "0"], "got 0; allowed: 1 or more, or all"),
         (["try", "extra"], "extra"),

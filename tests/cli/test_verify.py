@@ -62,3 +62,8 @@ def test_a_runtime_that_is_none_is_not_merely_unproven(run, copy):
     assert (result.exit_code, result.stdout) == (2, "") and "did you mean tflite?" in result.stderr
     result = run("verify", copy, "--runtime", "openvino")
     assert result.exit_code == 1 and "openvino does not run the format tflite" in result.stderr
+
+
+def test_all_runtimes_are_those_of_no_name(run, copy):
+    named, unnamed = (run("verify", copy, *more, "--json") for more in (("--runtime", "all"), ()))
+    assert named.exit_code == 3 and json.loads(named.stdout) == json.loads(unnamed.stdout)

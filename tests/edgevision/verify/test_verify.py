@@ -312,7 +312,7 @@ def test_unknown_names_are_refused(artifact_of):
 )
 def test_a_damaged_table_is_an_error_of_the_artifact(artifact_of, damage):
     artifact = rewrite(seal(artifact_of("float")), lambda document: damage(parity(document)))
-    with pytest.raises(ArtifactError, match="damaged parity table of tflite|not as many"):
+    with pytest.raises(ArtifactError, match=r"damaged parity table of tflite|not as many"):
         verify(artifact)
 
 
