@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,13 +91,20 @@ def doctor(
         )
     next_step = shlex.join(
         ["edgevision", "adopt", str(artifact.model_file), "--out", artifact.manifest.name, *found.adopt_options()]
-        + (["--labels", labels] if labels else [])
+        + _labels_option(labels, artifact.manifest.labels)
     )
     show({"model": str(model), "data": data, "next_step": next_step, **found.to_dict()}, _text(found, next_step))
     if found.labels_by_position:
         note("edgevision: the model's labels are unknown: its classes were taken to be in the order of the folders")
     if not found.passed:
         check_failed(_why(found))
+
+
+def _labels_option(given: str | None, own: Sequence[str] | None) -> list[str]:
+    """Return what keeps the labels: as they were given, else the model's own, where a list with commas can say them."""
+    if given is None and own and not any("," in label for label in own):
+        given = ",".join(own)
+    return ["--labels", given] if given else []
 
 
 def _why(found: Diagnosis) -> str:

@@ -74,7 +74,12 @@ def diagnose(
         IncompatibleModelError: It does not classify single images.
     """
     _check(artifact, dataset, activation, confidence)
-    names = artifact.manifest.labels if artifact.manifest.labels is not None else labels
+    own = artifact.manifest.labels
+    if own is not None and labels is not None and tuple(labels) != tuple(own):
+        raise ConfigError(
+            f"{_place(artifact)} has labels of its own", got=f"{len(labels)} others", next_step="leave --labels out"
+        )
+    names = labels if own is None else own
     declared = artifact.manifest.preprocessing
     with load(artifact, device, runtime=runtime, options=options) as model:
         spec, classes = _image_input(artifact, model, layout), class_count(artifact, model.outputs[0])
@@ -119,6 +124,10 @@ def diagnose(
     )
 
 
+def _place(artifact: Artifact) -> str:
+    return str(artifact.model_file if artifact.bare else artifact.path)
+
+
 def _check(artifact: Artifact, dataset: ImageDataset, activation: str | None, confidence: float) -> None:
     if activation is not None:
         check_choice("activation", activation, ACTIVATIONS)
@@ -126,7 +135,7 @@ def _check(artifact: Artifact, dataset: ImageDataset, activation: str | None, co
         raise ConfigError("doctor: confidence", got=confidence, allowed="between 0 and 1")
     if artifact.manifest.task not in (None, TASK):
         raise IncompatibleModelError(
-            f"{artifact.path}: not for classification", got=f"task {artifact.manifest.task}", allowed=TASK
+            f"{_place(artifact)}: not for classification", got=f"task {artifact.manifest.task}", allowed=TASK
         )
     if len(dataset) < FEWEST_IMAGES:
         raise DatasetError(
@@ -139,7 +148,7 @@ def _image_input(artifact: Artifact, model: CompiledModel, layout: str | None) -
     inputs, _ = image_tensors(artifact.manifest.format, model, layout)
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
         names = ", ".join(f"{spec.name} {list(spec.shape)}" for spec in inputs)
-        raise IncompatibleModelError(f"{artifact.path}: not a model of one image", got=f"inputs {names}")
+        raise IncompatibleModelError(f"{_place(artifact)}: not a model of one image", got=f"inputs {names}")
     spec = inputs[0]
     if not spec.layout:
         raise ConfigError(
@@ -148,7 +157,7 @@ def _image_input(artifact: Artifact, model: CompiledModel, layout: str | None) -
     sizes = {axis: spec.length(axis) for axis in "HWC"}
     if None in sizes.values() or sizes["C"] not in (1, 3):
         raise IncompatibleModelError(
-            f"{artifact.path}: its input has no fixed size, or is no image",
+            f"{_place(artifact)}: its input has no fixed size, or is no image",
             got=list(spec.shape),
             allowed="1 or 3 channels",
         )

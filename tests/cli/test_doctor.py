@@ -37,6 +37,14 @@ def test_a_wrong_declaration_ends_with_status_3(run, wrong, images):
     assert "8×8 RGB" in wanted and wanted.split("RGB")[1] == declared.split("BGR")[1]  # nothing else is blamed
 
 
+def test_an_artifact_keeps_its_labels(run, wrong, images):
+    """The command that is printed adopts the file in it, which knows no labels."""
+    command = json.loads(run("doctor", wrong, "--data", images, "--json").stdout)["next_step"]
+    assert "--labels red,green,blue" in command
+    refused = run("doctor", wrong, "--data", images, "--labels", "x,y,z")
+    assert refused.exit_code == 2 and "has labels of its own" in refused.stderr
+
+
 def test_json_has_the_evidence(run, wrong, images):
     document = json.loads(run("doctor", wrong, "--data", images, "--json").stdout)
     assert (document["command"], document["kind"], document["schema"]) == ("doctor", "edgevision-diagnosis", 1)
