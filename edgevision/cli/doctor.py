@@ -90,8 +90,11 @@ def doctor(
             progress=progress,
         )
     next_step = shlex.join(
-        ["edgevision", "adopt", str(artifact.model_file), "--out", artifact.manifest.name, *found.adopt_options()]
-        + _labels_option(labels, artifact.manifest.labels)
+        [
+            *("edgevision", "adopt", str(artifact.model_file), "--out", artifact.manifest.name),
+            *found.adopt_options(),
+            *_labels_option(labels, artifact.manifest.labels),
+        ]
     )
     show({"model": str(model), "data": data, "next_step": next_step, **found.to_dict()}, _text(found, next_step))
     if found.labels_by_position:
