@@ -98,7 +98,7 @@ def verify(
     dataset = _dataset(data, split)
     with working("verifying"):
         if sealing:
-            artifact = _seal(artifact, dataset, floats, runtimes, device, seed)
+            artifact = _seal(artifact, dataset, floats, runtimes, device, seed, options)
         result = verify_artifact(
             artifact,
             runtimes=runtimes or None,
@@ -156,10 +156,13 @@ def _seal(
     runtimes: tuple[str, ...],
     device: str,
     seed: int,
+    options: dict[str, Any],
 ) -> Artifact:
     from edgevision.verify import seal
 
-    return seal(artifact, dataset, reference=reference, runtimes=runtimes or None, device=device, seed=seed)
+    return seal(
+        artifact, dataset, reference=reference, runtimes=runtimes or None, device=device, seed=seed, options=options
+    )
 
 
 def _text(result: Verification) -> str:

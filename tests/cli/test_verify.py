@@ -67,3 +67,13 @@ def test_a_runtime_that_is_none_is_not_merely_unproven(run, copy):
 def test_all_runtimes_are_those_of_no_name(run, copy):
     named, unnamed = (run("verify", copy, *more, "--json") for more in (("--runtime", "all"), ()))
     assert named.exit_code == 3 and json.loads(named.stdout) == json.loads(unnamed.stdout)
+
+
+def test_what_is_sealed_with_options_holds_with_them_under_the_same_conditions(run, copy, images):
+    sealed = run("verify", copy, "--seal", "--data", images, "--threads", "2", "--json")
+    assert sealed.exit_code == 0, sealed.stderr
+    (check,) = json.loads(sealed.stdout)["checks"]
+    assert check["same_conditions"] is True
+    assert Artifact.open(copy).manifest.runtimes["tflite"]["parity"]["conditions"]["threads"] == 2
+    (check,) = json.loads(run("verify", copy, "--json").stdout)["checks"]
+    assert check["same_conditions"] is False
