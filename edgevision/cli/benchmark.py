@@ -24,7 +24,7 @@ from edgevision.cli.remote import machine_entry, ran_on, remote_options
 from edgevision.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edgevision.benchmark import Candidate
+    from edgevision.benchmark import Candidate, SustainedReport
     from edgevision.remote import Remote
     from edgevision.tensors import Array
 
@@ -121,6 +121,8 @@ def benchmark(
 
     Inputs are the golden samples of each model, images of --data, or random where there are neither.
 
+    --sustained that is interrupted still shows and writes what was measured, marked as interrupted.
+
     With --scenario the figures and the verdict are LoadGen's own, and the exit status is 3 where it calls the result
     invalid.
     """
@@ -185,12 +187,25 @@ def _scenario(candidate: Candidate, scenario: str, out: Path | None, overwrite: 
 
 def _sustained(candidate: Candidate, result_files: ResultFiles, **settings: Any) -> None:
     from edgevision.benchmark import sustained
+
+    rescued: list[SustainedReport] = []
+    try:
+        with working("running") as progress:
+            report = sustained(candidate, progress=progress, interrupted=rescued.append, **settings)
+    except BaseException:
+        for part in rescued:
+            _show_sustained(part, result_files)
+        raise
+    _show_sustained(report, result_files)
+
+
+def _show_sustained(report: SustainedReport, result_files: ResultFiles) -> None:
     from edgevision.cli.timing import sustained_text
 
-    with working("running") as progress:
-        report = sustained(candidate, progress=progress, **settings)
-    result_files.write(report)
-    show(report.to_dict(), sustained_text(report))
+    try:
+        result_files.write(report)
+    finally:
+        show(report.to_dict(), sustained_text(report))
 
 
 def _single(

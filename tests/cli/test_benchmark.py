@@ -135,6 +135,34 @@ def test_sustained_shows_windows_and_writes_a_table_and_a_page(run, keras_artifa
     assert "<svg" in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_sustained_that_is_stopped_keeps_what_it_measured(process, keras_artifact, tmp_path, number, status):
+    code = f"""
+import os, signal, threading
+from edgevision.cli import main
+from edgevision.cli.progress import ProgressLine
+
+def stop_in_the_fourth(line, done, total):
+    if done == 3:
+        threading.Timer(0.2, os.kill, (os.getpid(), {int(number)})).start()
+
+ProgressLine.__call__ = stop_in_the_fourth
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
+main()
+"""
+    table, page = tmp_path / "minutes.csv", tmp_path / "minutes.html"
+    stopped = process(
+        "benchmark", keras_artifact.path, "--runtime", "null", "--sustained", 5, "--window", 0.5,
+        "--csv", table, "--html", page, "--json", code=code,
+    )  # fmt: skip
+    assert stopped.exit_code == status, stopped.stderr
+    document = json.loads(stopped.stdout)
+    assert (document["interrupted"], document["planned_windows"], len(document["windows"])) == (True, 600, 4)
+    assert document["windows"][-1]["count"] > 0
+    assert len(table.read_text().splitlines()) == 5 and "interrupted" in table.read_text()
+    assert "interrupted in window 4 of 600" in page.read_text(encoding="utf-8")
+
+
 def test_a_table_and_a_page_are_not_replaced_unasked(run, artifact, tmp_path):
     page = tmp_path / "times.html"
     page.write_text("mine")
