@@ -20,14 +20,14 @@ from typing import Any
 from edgevision.benchmark.conditions import Conditions, Watch
 from edgevision.benchmark.environment import fingerprint
 from edgevision.benchmark.inputs import batch_of, inputs_for
-from edgevision.benchmark.loadgen_log import read_log
+from edgevision.benchmark.loadgen_log import LoadGenResult, read_log
 from edgevision.benchmark.measure import Candidate, no_garbage_collection
 from edgevision.benchmark.noise import judge
 from edgevision.benchmark.scenario import SCENARIOS, ScenarioReport
 from edgevision.devices.affinity import pinned
 from edgevision.documents import pretty_json
 from edgevision.errors import ConfigError, IncompatibleModelError, InferenceError, check_choice
-from edgevision.files import atomic_directory
+from edgevision.files import atomic_directory, check_room
 from edgevision.metrics.percentiles import samples_needed
 from edgevision.optional import require, version
 from edgevision.runtimes import CompiledModel, load
@@ -87,6 +87,7 @@ def run_scenario(
     Raises:
         ConfigError: A scenario or a setting that makes no sense, or something is in ``out_dir``.
         BackendUnavailableError: LoadGen is not installed (extra ``loadgen``).
+        OutputError: No space for LoadGen's files, or no permission.
         EdgeVisionError: The model does not load or run.
     """
     _check(scenario, target_qps, target_latency_ms, min_duration_s, min_count)
@@ -117,7 +118,7 @@ def run_scenario(
             facts=dict(model.facts),
             inputs=origin,
             loadgen=version("mlcommons-loadgen") or "unknown",
-            result=read_log(folder),
+            result=_result(folder, out_dir),
             environment=machine,
             conditions=conditions,
             noise=judge(conditions, {"queries": system.latencies_ms} if system.latencies_ms else {}),
@@ -201,6 +202,14 @@ def _run(library: Any, system: SystemUnderTest, settings: Any, count: int, folde
     if isinstance(ended[0], Exception):
         raise InferenceError(f"LoadGen failed: {ended[0]}") from ended[0]
     return ended[0]
+
+
+def _result(folder: Path, out_dir: str | Path) -> LoadGenResult:
+    try:
+        return read_log(folder)
+    except InferenceError:
+        check_room(folder, out_dir)  # LoadGen goes on in silence where its log cannot be written
+        raise
 
 
 def _start(library: Any, system: SystemUnderTest, settings: Any, count: int, folder: Path) -> Conditions | Exception:

@@ -1,6 +1,8 @@
 """MLPerf's scenarios through the real LoadGen, and what is read from its logs."""
 
 import json
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -166,3 +168,19 @@ def test_logs_without_a_result(tmp_path):
     log.write_text(':::MLLOG {"key": "error_runtime", "value": "no memory"}\n:::MLLOG {"key": "res')
     with pytest.raises(InferenceError, match="came to no result: got no memory"):
         read_log(tmp_path)
+
+
+def test_a_full_disk_is_said(candidate, tmp_path):
+    """A limit on the size of files stands for the disk: LoadGen's log ends in the middle, and it says nothing."""
+    code = f"""
+import resource
+from edgevision.artifact import Artifact
+from edgevision.benchmark import Candidate, run_scenario
+candidate = Candidate(Artifact.open({str(candidate.artifact.path)!r}), "null")
+resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+run_scenario(candidate, "single-stream", "out", min_duration_s=0.1)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    said = done.stderr.strip().splitlines()[-1]
+    assert said.startswith("edgevision.errors.OutputError: cannot write out: files may not become that large"), said
+    assert said.endswith("make room there, or name another place") and list(tmp_path.iterdir()) == []
