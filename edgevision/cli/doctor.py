@@ -114,8 +114,8 @@ def _why(found: Diagnosis) -> str:
     if found.against_declared is not None and found.verdict != "unknown":
         return f"another specification is better than the declared one: {_difference(found.against_declared)}"
     return (
-        "with no specification the model is right more often than by guessing; is the order of the labels right "
-        "(--labels), and are these images of its kind?"
+        "with no specification the model is right more often than by always naming the most frequent class; is the "
+        "order of the labels right (--labels), and are these images of its kind?"
     )
 
 

@@ -70,7 +70,8 @@ def diagnose(
 
     Raises:
         ConfigError: An option that makes no sense, or the layout or size of the input is unknown.
-        DatasetError: Fewer than `FEWEST_IMAGES` images, or classes that the model does not know.
+        DatasetError: Fewer than `FEWEST_IMAGES` images, images of one class, or classes that the model does
+            not know.
         IncompatibleModelError: It does not classify single images.
     """
     _check(artifact, dataset, activation, confidence)
@@ -87,6 +88,7 @@ def diagnose(
         if known is not None and len(known) != classes:
             raise ConfigError("labels", got=f"{len(known)} labels", allowed=f"{classes}, one per class")
         targets = match_targets(dataset, known, classes)
+        _check_several(targets, known)
         order = _order(targets, seed)
         targets, ordered = targets[order], dataset.subset(order.tolist())
         space = make_space(spec, [ordered.image(index) for index in range(min(len(ordered), STEPS[0]))], declared)
@@ -140,6 +142,18 @@ def _check(artifact: Artifact, dataset: ImageDataset, activation: str | None, co
     if len(dataset) < FEWEST_IMAGES:
         raise DatasetError(
             "too few images to tell anything from chance", got=len(dataset), allowed=f"{FEWEST_IMAGES} or more"
+        )
+
+
+def _check_several(targets: Array, labels: Sequence[str] | None) -> None:
+    """Raise DatasetError where all images are of one class: a model that always says it would be right."""
+    if len(set(targets.tolist())) == 1:
+        only = int(targets[0])
+        raise DatasetError(
+            "images of one class tell nothing: whoever always names it is right",
+            got=f"{len(targets)} images of {f'class {only}' if labels is None else labels[only]}",
+            allowed="images of two classes or more",
+            next_step="give --data a folder with a folder for each class, best of all classes alike",
         )
 
 

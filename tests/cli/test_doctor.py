@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 
 import pytest
 
@@ -75,3 +76,11 @@ def test_labels_in_a_wrong_order_are_asked_for(run, tflite_file, images):
 def test_what_makes_no_sense_is_refused(run, tflite_file, images, arguments, message):
     result = run("doctor", tflite_file, "--data", images, *arguments)
     assert result.exit_code in (1, 2) and message in result.stderr, result.stderr
+
+
+def test_images_of_one_class_are_refused(run, wrong, images, tmp_path):
+    for copy in range(2):
+        shutil.copytree(images / "red", tmp_path / f"one/red/{copy}")
+    result = run("doctor", wrong, "--data", tmp_path / "one")
+    assert result.exit_code == 1 and result.stdout == ""
+    assert "one class tell nothing" in result.stderr and "got 24 images of red" in result.stderr
