@@ -136,11 +136,19 @@ def _show(result: Verification, machine: Machine | None, layers: bool) -> None:
     text = "\n\n".join([_text(result), *(_layers(check) for check in result.checks if layers)])
     show({**result.to_dict(), **machine_entry(machine)}, text + ran_on(machine))
     if not result.holds:
-        reasons = [f"{check.runtime}: {reason}" for check in result.checks for reason in check.reasons]
+        reasons = _reasons(result)
         for check in result.checks:
             if check.findings is not None:
                 note(f"edgevision: {check.runtime}: {check.findings}")
         check_failed(f"{result.artifact} is {result.verdict}" + (f" ({'; '.join(reasons[:2])})" if reasons else ""))
+
+
+def _reasons(result: Verification) -> list[str]:
+    """Why it does not hold; what is so of every runtime is said once."""
+    told = {check.reasons for check in result.checks}
+    if len(told) == 1 and len(result.checks) > 1:
+        return list(told.pop())
+    return [f"{check.runtime}: {reason}" for check in result.checks for reason in check.reasons]
 
 
 def _dataset(data: str | None, split: str | None) -> ImageDataset | None:

@@ -42,6 +42,13 @@ _SEALED = {
 }
 """What beside the files was sealed -> what is said where it changed."""
 
+_GIVE_SOME = {
+    "file": "make an artifact of the file (edgevision adopt FILE --out DIR), then seal it with images: "
+    "edgevision verify DIR --seal --data IMAGES",
+    "artifact": "seal it with images: edgevision verify DIR --seal --data IMAGES",
+}
+"""What is without golden samples -> how it gets some."""
+
 
 def verify(
     artifact: Artifact,
@@ -112,7 +119,7 @@ def _check(
     dataset_agreement: Proportion | None,
 ) -> RuntimeCheck:
     if golden is None:
-        reason = "there are no golden samples to run"
+        reason = f"there are no golden samples to run; {_GIVE_SOME['file' if artifact.bare else 'artifact']}"
         return RuntimeCheck(runtime, device, UNPROVEN, (reason,), dataset_agreement=dataset_agreement)
     answers = run_images(artifact, golden.samples, runtime=runtime, device=device, options=options)
     parity = _parity(artifact, runtime)

@@ -77,3 +77,14 @@ def test_what_is_sealed_with_options_holds_with_them_under_the_same_conditions(r
     assert Artifact.open(copy).manifest.runtimes["tflite"]["parity"]["conditions"]["threads"] == 2
     (check,) = json.loads(run("verify", copy, "--json").stdout)["checks"]
     assert check["same_conditions"] is False
+
+
+def test_a_bare_file_is_told_how_it_comes_to_golden_samples(run, tflite_file, copy):
+    bare = run("verify", tflite_file)
+    assert (
+        bare.exit_code == 3
+        and "no golden samples to run; make an artifact of the file (edgevision adopt" in bare.stderr
+    )
+    assert bare.stderr.rstrip().endswith("edgevision verify DIR --seal --data IMAGES)")
+    ours = run("verify", copy)
+    assert "to run; seal it with images: edgevision verify DIR --seal" in ours.stderr and "adopt" not in ours.stderr
