@@ -93,6 +93,7 @@ def benchmark(
     device: str,
     threads: int | None,
     precision: str | None,
+    chosen: tuple[tuple[str, str], ...],
     warmup: float,
     min_duration: float,
     min_count: int,
@@ -126,7 +127,7 @@ def benchmark(
     With --scenario the figures and the verdict are LoadGen's own, and the exit status is 3 where it calls the result
     invalid.
     """
-    settings = runtime_settings(threads, precision, batch)
+    settings = runtime_settings(threads, precision, chosen, runtimes, batch)
     result_files = ResultFiles(csv_file, html_file, overwrite)
     protocol = {"warmup_s": warmup, "min_duration_s": min_duration, "min_count": min_count}
     if remote is not None:

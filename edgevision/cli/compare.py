@@ -79,6 +79,7 @@ def compare(
     device: str,
     threads: int | None,
     precision: str | None,
+    chosen: tuple[tuple[str, str], ...],
     isolate: bool | None,
     margin: float,
     confidence: float,
@@ -108,7 +109,7 @@ def compare(
 
     result_files = ResultFiles(csv_file, html_file, overwrite)
     result_files.check()
-    options = runtime_settings(threads, precision, batch)
+    options = runtime_settings(threads, precision, chosen, runtimes, batch)
     candidates = []
     for model in models:
         names = available_runtimes(open_model(model), device) if runtimes == (ALL,) else runtimes

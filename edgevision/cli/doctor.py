@@ -54,6 +54,7 @@ def doctor(
     device: str,
     threads: int | None,
     precision: str | None,
+    chosen: tuple[tuple[str, str], ...],
     isolate: bool | None,
     seed: int,
 ) -> None:
@@ -71,7 +72,7 @@ def doctor(
     from edgevision.data.locate import open_dataset
     from edgevision.doctor import diagnose
 
-    options = runtime_settings(threads, precision)
+    options = runtime_settings(threads, precision, chosen, [runtime] if runtime else [])
     artifact = open_to_run(model, [runtime] if runtime else [], device, options, isolate)
     dataset = open_dataset(data, split)
     names = None if labels is None else read_labels(labels)

@@ -39,11 +39,12 @@ def evaluate(
     device: str,
     threads: int | None,
     precision: str | None,
+    chosen: tuple[tuple[str, str], ...],
     isolate: bool | None,
     remote: Remote | None,
 ) -> None:
     """Measure the accuracy of MODEL on labelled images: one image at a time, as on a device."""
-    options = runtime_settings(threads, precision)
+    options = runtime_settings(threads, precision, chosen, [runtime] if runtime else [])
     if remote is not None:
         result, machine = _there(model, remote, data, split, count, runtime, options, isolate)
     else:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from edgevision.cli.runtime_option import KeyValue, typed_options
 from edgevision.errors import ConfigError, check_choice
 
 Body = Callable[..., None]
@@ -117,7 +118,7 @@ ALL = "all"
 
 
 def runtime_options(*, several: bool = False, unnamed: str = ALL, isolated: bool = False) -> Decorator:
-    """``--runtime NAME --device DEVICE --threads N --precision P --isolate``: what runs the model, where and how.
+    """``--runtime --device --threads --precision --option --isolate``: what runs the model, where and how.
 
     Args:
         several: Whether several runtimes may be named, or ``all``, which is as no name where that means all.
@@ -132,6 +133,11 @@ def runtime_options(*, several: bool = False, unnamed: str = ALL, isolated: bool
                 help="Load and run MODEL once in a process of its own first: a runtime that crashes is then an error.  "
                 "[default: for files without a manifest]",
             )(function)  # fmt: skip
+        function = click.option(
+            "--option", "chosen", multiple=True, type=KeyValue(),
+            help="Another option of the runtime; may be given several times: package=tflite-runtime, cache_dir=DIR, "
+            "low_precision=false, providers=cuda,cpu, delegate_options.KEY=VALUE, ….",
+        )(function)  # fmt: skip
         function = click.option(
             "--precision", type=Choice(["float32", "bfloat16", "float16"]),
             help="What float parts are computed in, on runtimes that can choose (openvino). By default float32.",
@@ -168,10 +174,17 @@ def _several(names: tuple[str, ...], *, alike: bool) -> tuple[str, ...]:
     return () if alike else (ALL,)
 
 
-def runtime_settings(threads: int | None, precision: str | None, batch: int | None = None) -> dict[str, Any]:
+def runtime_settings(
+    threads: int | None,
+    precision: str | None,
+    chosen: Sequence[tuple[str, str]],
+    runtimes: Sequence[str],
+    batch: int | None = None,
+) -> dict[str, Any]:
     """Return what `runtime_options` said as options of a runtime; one that has no such option refuses it."""
-    named = {"precision": precision, "batch": batch}
-    return {"threads": threads} | {name: value for name, value in named.items() if value is not None}
+    named = {"threads": threads, "precision": precision, "batch": batch}
+    given = {name: value for name, value in named.items() if name == "threads" or value is not None}
+    return given | typed_options(chosen, runtimes)
 
 
 def confidence_option(what: str) -> Decorator:

@@ -70,6 +70,7 @@ def verify(
     device: str,
     threads: int | None,
     precision: str | None,
+    chosen: tuple[tuple[str, str], ...],
     isolate: bool | None,
     seed: int,
     remote: Remote | None,
@@ -86,7 +87,7 @@ def verify(
 
     if reference and data is None:
         raise click.UsageError("--reference needs --data: images to count agreement on")
-    options = runtime_settings(threads, precision)
+    options = runtime_settings(threads, precision, chosen, runtimes)
     floats = open_model(reference) if reference else None
     if remote is not None:
         refuse_options(["sealing"], "writes into MODEL here", got=device, allowed="a device of this machine")
