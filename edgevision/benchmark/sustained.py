@@ -7,7 +7,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from edgevision.benchmark.measure import Candidate, Progress, no_garbage_collect
 from edgevision.benchmark.noise import MOST_OTHERS
 from edgevision.devices.affinity import pinned
 from edgevision.devices.energy import EnergyMeter
+from edgevision.documents import check_fields, check_schema
 from edgevision.errors import ConfigError
 from edgevision.runtimes import load
 from edgevision.tensors import Array
@@ -106,6 +107,17 @@ class SustainedReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {"schema": SCHEMA, "kind": KIND, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> SustainedReport:
+        """Read the JSON form; raises ConfigError for another kind of document, or unknown or missing keys."""
+        check_schema("sustained", data, SCHEMA)
+        names, of_window = ([item.name for item in fields(kind)] for kind in (cls, Window))
+        check_fields("sustained", data, required=("schema", "kind", *names))
+        if data["kind"] != KIND:
+            raise ConfigError("sustained: another kind of document", got=data["kind"], allowed=KIND)
+        windows = tuple(Window(**check_fields("window", one, required=of_window)) for one in data["windows"])
+        return cls(**{**{name: data[name] for name in names}, "windows": windows})
 
 
 def sustained(

@@ -136,7 +136,7 @@ def runtime_options(*, several: bool = False, unnamed: str = ALL, isolated: bool
         function = click.option(
             "--option", "chosen", multiple=True, type=KeyValue(),
             help="Another option of the runtime; may be given several times: package=tflite-runtime, cache_dir=DIR, "
-            "low_precision=false, providers=cuda,cpu, delegate_options.KEY=VALUE, ….",
+            "low_precision=false, providers=NAME,NAME, delegate_options.KEY=VALUE, ….",
         )(function)  # fmt: skip
         function = click.option(
             "--precision", type=Choice(["float32", "bfloat16", "float16"]),
