@@ -20,11 +20,13 @@ OUR_DIRECTORIES = ("manifest.json", "report.json", "ledger.json", "wheelhouse.js
 """A directory with one of these files in it was made by edgevision, and may be replaced."""
 
 _CHUNK = 1 << 20
+_ROOM = 1 << 16
 _REASONS = {
     errno.ENOSPC: "no space left on the disk",
     errno.EDQUOT: "the disk quota is used up",
     errno.EACCES: "no permission",
     errno.EPERM: "no permission",
+    errno.EFBIG: "files may not become that large here (ulimit -f)",
     errno.EROFS: "the file system is read-only",
     errno.ENAMETOOLONG: "the name is too long",
     errno.ENOTDIR: "a file is where a directory should be",
@@ -128,6 +130,28 @@ def check_file_place(path: str | Path, overwrite: bool) -> None:
     target = Path(path).expanduser().resolve()
     _check_free(target, overwrite)
     _try_place(target)
+
+
+def check_room(folder: Path, target: str | Path) -> None:
+    """Raise OutputError where no more fits into a folder: for those who write for us, and do not say that they failed.
+
+    Args:
+        folder: Where a file is written for the trial, and taken away again.
+        target: What the folder is going to be, for the message.
+    """
+    trial = folder / secrets.token_hex(4)
+    try:
+        with open(trial, "wb") as file:
+            file.write(bytes(_ROOM))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as exc:
+        reason = _REASONS.get(exc.errno or 0) or exc.strerror or str(exc)
+        raise OutputError(
+            f"cannot write {target}: {reason}", next_step="nothing was written; make room there, or name another place"
+        ) from exc
+    finally:
+        trial.unlink(missing_ok=True)
 
 
 def _check_free(target: Path, overwrite: bool) -> None:

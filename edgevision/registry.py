@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgevision.errors import BackendUnavailableError, ConfigError
@@ -28,6 +29,7 @@ class Row:
         devices: Kinds of device that it drives ("cpu", "gpu", "npu", "coral", …).
         options: Names that its ``options`` may have.
         extra: The extra of edgevision that installs its package; None when the base install has it.
+        types: What those of ``options`` are that are no text: bool, int, list (of texts) or dict (of texts).
     """
 
     name: str
@@ -36,6 +38,11 @@ class Row:
     devices: tuple[str, ...]
     options: tuple[str, ...] = ("threads", "batch")
     extra: str | None = None
+    types: Mapping[str, type] = field(default_factory=dict)
+
+    def option_type(self, name: str) -> type:
+        """Return what an option is: bool, int, str, list (of texts) or dict (of texts)."""
+        return {"threads": int, "batch": int, **self.types}.get(name, str)
 
 
 RUNTIMES = (
@@ -45,6 +52,7 @@ RUNTIMES = (
         ("tflite",),
         ("cpu",),
         ("threads", "batch", "package", "resolver", "delegate", "delegate_options"),
+        types={"delegate_options": dict},
     ),
     # It takes a file that is not compiled as well, to say how it is compiled.
     Row(
@@ -62,6 +70,7 @@ RUNTIMES = (
         ("cpu",),
         ("threads", "batch", "providers", "graph_optimization"),
         "onnx",
+        {"providers": list},
     ),
     Row(
         "openvino",
@@ -70,6 +79,7 @@ RUNTIMES = (
         ("cpu", "gpu", "npu", "auto", "hetero", "multi"),
         ("threads", "batch", "precision", "pinning", "low_precision", "cache_dir"),
         "openvino",
+        {"pinning": bool, "low_precision": bool},
     ),
     Row("tensorrt", "edgevision.runtimes.tensorrt:TensorRTRuntime", ("tensorrt",), ("gpu", "dla")),
     Row("keras", "edgevision.runtimes.keras:KerasRuntime", ("keras",), ("cpu",), extra="train"),

@@ -30,6 +30,8 @@ HELD, REGRESSED = "held", "regressed"
 SAME_MACHINE = ("name", "architecture", "features", "usable_cores", "cpu_limit_cores", "governor")
 """What must be as it was in the processor's facts; so must the affinity and the thread settings."""
 
+_OF_COMMANDS = ("command", "ran_on")
+
 
 @dataclass(frozen=True)
 class BaselineEntry:
@@ -43,6 +45,11 @@ class BaselineEntry:
         p50s_ms: Its median latency in each sitting; of a benchmark, which has one loading, in each part of it.
         one_loading: Whether it was loaded only once: by how much another loading would differ is then not in it, and
             the spread of the loadings it is compared with stands for that.
+        sha256: Hash of its model file.
+        scheme: Its numeric scheme; None when unknown.
+
+    Raises:
+        ConfigError: A latency that is none.
     """
 
     artifact: str
@@ -51,6 +58,12 @@ class BaselineEntry:
     options: Mapping[str, Any]
     p50s_ms: tuple[float, ...]
     one_loading: bool
+    sha256: str | None = None
+    scheme: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.p50s_ms or not all(math.isfinite(value) and value > 0 for value in self.p50s_ms):
+            raise ConfigError("the baseline has latencies that are none", allowed="milliseconds, more than 0")
 
 
 @dataclass(frozen=True)
@@ -97,7 +110,7 @@ class Regression:
         results: One for each candidate.
         max_regression: By how much it may be slower: 0.05 are five percent.
         confidence: Of all intervals together.
-        candidates: Artifact, SHA-256, runtime, device and options of each.
+        candidates: Artifact, scheme, SHA-256, runtime, device and options of each.
         sittings_ms: For each sitting the median latency of each candidate.
         environment: The machine.
         noise: Whether it was quiet now.
@@ -135,33 +148,44 @@ def read_baseline(path: str | Path) -> Baseline:
     except (OSError, ValueError) as exc:
         raise ConfigError(f"the baseline {path} cannot be read: {exc}") from exc
     kind = data.get("kind") if isinstance(data, Mapping) else None
-    if kind == BENCHMARK_KIND:
-        data = {name: value for name, value in data.items() if name != "command"}  # the command line's own word
-        report = BenchmarkReport.from_dict(data)
-        return Baseline(
-            tuple(
-                BaselineEntry(e.artifact, e.runtime, e.device, e.options, _parts(e.latency.samples_ms), True)
-                for e in report.entries
-            ),
-            report.environment,
-            report.noise,
-        )
-    if kind not in (KIND, REGRESSION_KIND):
+    if kind not in (BENCHMARK_KIND, KIND, REGRESSION_KIND):
         raise ConfigError(f"{path} is no baseline", got=kind, allowed=(BENCHMARK_KIND, KIND, REGRESSION_KIND))
-    check_schema("baseline", data, SCHEMA if kind == KIND else REGRESSION_SCHEMA)
     try:
-        columns = list(zip(*data["sittings_ms"], strict=True))
-        rows = [
-            (row["artifact"], row["runtime"], row["device"], row["options"], tuple(map(float, column)), False)
-            for row, column in zip(data["candidates"], columns, strict=True)
-        ]
-        noise = None if data["noise"] is None else Noise.from_dict(data["noise"])
-        return Baseline(tuple(BaselineEntry(*row) for row in rows), data["environment"], noise)
-    except (KeyError, TypeError, ValueError) as exc:
+        baseline = _of_benchmark(data) if kind == BENCHMARK_KIND else _of_sittings(data)
+        if baseline.environment is not None:
+            _same_machine_facts(baseline.environment)
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise ConfigError(
-            f"the baseline {path} is damaged, or older than candidates in documents: {exc}",
+            f"the baseline {path} is damaged, or older than candidates in documents: {type(exc).__name__}: {exc}",
             next_step="measure it again: edgevision benchmark MODEL --json",
         ) from exc
+    return baseline
+
+
+def _of_benchmark(data: Mapping[str, Any]) -> Baseline:
+    # "command" is the command line's own word, "ran_on" that of another machine
+    report = BenchmarkReport.from_dict({name: value for name, value in data.items() if name not in _OF_COMMANDS})
+    entries = [
+        BaselineEntry(
+            e.artifact, e.runtime, e.device, dict(e.options), _parts(e.latency.samples_ms), True, e.sha256, e.scheme
+        )
+        for e in report.entries
+    ]
+    return Baseline(tuple(entries), report.environment, report.noise)
+
+
+def _of_sittings(data: Mapping[str, Any]) -> Baseline:
+    check_schema("baseline", data, SCHEMA if data["kind"] == KIND else REGRESSION_SCHEMA)
+    columns = list(zip(*data["sittings_ms"], strict=True))
+    entries = [
+        BaselineEntry(
+            row["artifact"], row["runtime"], row["device"], dict(row["options"]), tuple(map(float, column)), False,
+            row["sha256"], row.get("scheme"),
+        )
+        for row, column in zip(data["candidates"], columns, strict=True)
+    ]  # fmt: skip
+    noise = None if data["noise"] is None else Noise.from_dict(data["noise"])
+    return Baseline(tuple(entries), data["environment"], noise)
 
 
 def against_baseline(
@@ -241,24 +265,41 @@ def _entry_for(known: Mapping[str, Any], baseline: Baseline, *, single: bool) ->
     if not fitting:
         names = [f"{entry.artifact} on {entry.runtime} ({entry.device})" for entry in baseline.entries]
         raise ConfigError("the baseline has no such entry", got="{} on {} ({})".format(*wanted), allowed=names)
-    same = [entry for entry in fitting if dict(entry.options) == dict(known["options"])]
+    same = [entry for entry in fitting if entry.options == known["options"]]
     if not same:
         raise ConfigError(
             f"the baseline of {known['artifact']} was measured with other options",
             got=dict(known["options"]),
-            allowed=[str(dict(entry.options)) for entry in fitting],
+            allowed=[str(entry.options) for entry in fitting],
         )
-    return same[0]
+    return _one_of(same, known)
+
+
+def _one_of(entries: Sequence[BaselineEntry], known: Mapping[str, Any]) -> BaselineEntry:
+    """Of entries of one name take that of the same file; where it changed, that of the same scheme."""
+    for name in ("sha256", "scheme"):
+        entries = [entry for entry in entries if getattr(entry, name) == known[name]] or entries
+    if len({entry.sha256 for entry in entries}) > 1:
+        raise ConfigError(
+            f"the baseline has several models called {known['artifact']}, and none is this one",
+            next_step="give a baseline of one of them: edgevision benchmark MODEL --json",
+        )
+    return entries[0]
 
 
 def _other_machine(then: Mapping[str, Any] | None, now: Mapping[str, Any]) -> str | None:
     """What differs between two machines, in words; None where nothing that matters does."""
     if then is None:
         return "the baseline does not say which machine it is of"
-    pairs = {name: (then["processor"].get(name), now["processor"].get(name)) for name in SAME_MACHINE}
-    pairs |= {name: (then.get(name), now.get(name)) for name in ("affinity", "thread_variables")}
-    differing = [f"{name}: {old} then, {new} now" for name, (old, new) in pairs.items() if old != new]
+    before, after = _same_machine_facts(then), _same_machine_facts(now)
+    differing = [f"{name}: {before[name]} then, {after[name]} now" for name in after if before[name] != after[name]]
     return f"the baseline is of another machine or state ({'; '.join(differing)})" if differing else None
+
+
+def _same_machine_facts(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be as it was."""
+    facts = {name: environment["processor"].get(name) for name in SAME_MACHINE}
+    return {**facts, **{name: environment.get(name) for name in ("affinity", "thread_variables")}}
 
 
 def _noise(then: Noise | None, now: Noise) -> str | None:

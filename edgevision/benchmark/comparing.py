@@ -75,7 +75,7 @@ class Sittings:
 
     Attributes:
         sittings: One or more.
-        candidates: Artifact, SHA-256, runtime, device and options of each candidate.
+        candidates: Artifact, scheme, SHA-256, runtime, device and options of each candidate.
         environment: The machine.
         noise: Whether it was quiet.
         protocol: How it was measured, in words.
@@ -131,7 +131,7 @@ def measure(
 
 
 def known_of(candidates: Sequence[Candidate]) -> tuple[dict[str, Any], ...]:
-    """Return artifact, SHA-256, runtime, device and options of each candidate.
+    """Return artifact, scheme, SHA-256, runtime, device and options of each candidate.
 
     Each is loaded: that imports a runtime's package, and shows what does not load before anything is timed.
     """
@@ -142,6 +142,7 @@ def _known(candidate: Candidate) -> dict[str, Any]:
     with _load(candidate) as model:
         return {
             "artifact": candidate.artifact.manifest.name,
+            "scheme": candidate.artifact.manifest.scheme,
             "sha256": candidate.artifact.sha256,
             "runtime": str(model.facts["runtime"]),
             "device": candidate.device,

@@ -90,7 +90,7 @@ class Comparison:
         confidence: Of all intervals together.
         sittings_ms: For each sitting the median latency of each candidate, in their order.
         protocol: How it was measured, in words.
-        candidates: What was compared: artifact, SHA-256, runtime, device and options of each.
+        candidates: What was compared: artifact, scheme, SHA-256, runtime, device and options of each.
         environment: The machine, as `edgevision.benchmark.environment.fingerprint` says it.
         noise: Whether the machine was quiet; the samples' own unrest is in ``control``.
     """

@@ -17,17 +17,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edgevision.benchmark.conditions import Watch
+from edgevision.benchmark.conditions import Conditions, Watch
 from edgevision.benchmark.environment import fingerprint
 from edgevision.benchmark.inputs import batch_of, inputs_for
-from edgevision.benchmark.loadgen_log import read_log
+from edgevision.benchmark.loadgen_log import LoadGenResult, read_log
 from edgevision.benchmark.measure import Candidate, no_garbage_collection
 from edgevision.benchmark.noise import judge
 from edgevision.benchmark.scenario import SCENARIOS, ScenarioReport
 from edgevision.devices.affinity import pinned
 from edgevision.documents import pretty_json
 from edgevision.errors import ConfigError, IncompatibleModelError, InferenceError, check_choice
-from edgevision.files import atomic_directory
+from edgevision.files import atomic_directory, check_room
 from edgevision.metrics.percentiles import samples_needed
 from edgevision.optional import require, version
 from edgevision.runtimes import CompiledModel, load
@@ -42,10 +42,14 @@ SAMPLES_PER_QUERY = 8
 AT_ONCE = 64
 """Of offline's samples so many are handed to the model at once."""
 
+BACKLOG_S = 5.0
+"""A server whose waiting queries would take so many seconds cannot keep up: no more are sent."""
+
 _LEAST = {"single-stream": samples_needed(90), "multi-stream": samples_needed(99), "offline": 1,
           "server": samples_needed(99)}  # fmt: skip
 """Queries with which LoadGen's early stopping says anything of the percentile that the scenario is judged by."""
 
+_THREAD = "loadgen"
 _NAMES = {"single-stream": "SingleStream", "multi-stream": "MultiStream", "offline": "Offline", "server": "Server"}
 
 
@@ -83,9 +87,15 @@ def run_scenario(
     Raises:
         ConfigError: A scenario or a setting that makes no sense, or something is in ``out_dir``.
         BackendUnavailableError: LoadGen is not installed (extra ``loadgen``).
+        OutputError: No space for LoadGen's files, or no permission.
         EdgeVisionError: The model does not load or run.
     """
     _check(scenario, target_qps, target_latency_ms, min_duration_s, min_count)
+    if any(thread.name == _THREAD for thread in threading.enumerate()):
+        raise ConfigError(
+            "LoadGen runs once at a time, and not again in a process where it was interrupted",
+            next_step="start another process",
+        )
     library = require("mlperf_loadgen")  # "import mlcommons_loadgen" first would hide StartTest
     with atomic_directory(out_dir, overwrite) as folder, pinned(pin), _load(candidate) as model:
         inputs, origin = inputs_for(candidate.artifact, model.inputs, seed, images)
@@ -95,9 +105,7 @@ def run_scenario(
         settings.min_query_count = max(min_count, _LEAST[scenario])
         machine = fingerprint()
         with no_garbage_collection():
-            watch = Watch()
-            _start(library, system, settings, len(inputs), folder)
-            conditions = watch.conditions()
+            conditions = _run(library, system, settings, len(inputs), folder)
         report = ScenarioReport(
             scenario=scenario,
             artifact=candidate.artifact.manifest.name,
@@ -110,7 +118,7 @@ def run_scenario(
             facts=dict(model.facts),
             inputs=origin,
             loadgen=version("mlcommons-loadgen") or "unknown",
-            result=read_log(folder),
+            result=_result(folder, out_dir),
             environment=machine,
             conditions=conditions,
             noise=judge(conditions, {"queries": system.latencies_ms} if system.latencies_ms else {}),
@@ -171,10 +179,40 @@ def _settings(
     if scenario == "server":
         settings.server_target_qps = target_qps
         settings.server_target_latency_ns = int((target_latency_ms or 0) * 1e6)
+        longest_s = max(BACKLOG_S, 2e-3 * (target_latency_ms or 0))
+        settings.server_max_async_queries = max(AT_ONCE, int(longest_s / expected_s))
     return settings
 
 
-def _start(library: Any, system: SystemUnderTest, settings: Any, count: int, folder: Path) -> None:
+def _run(library: Any, system: SystemUnderTest, settings: Any, count: int, folder: Path) -> Conditions:
+    """Run LoadGen on a thread of its own, so that Ctrl-C is heard here and not within LoadGen, which dies of it."""
+    ended: list[Conditions | Exception] = []
+    thread = threading.Thread(
+        target=lambda: ended.append(_start(library, system, settings, count, folder)), name=_THREAD, daemon=True
+    )
+    thread.start()
+    try:
+        thread.join()
+    except BaseException:
+        system.abandon()
+        raise
+    system.close()
+    if system.failure is not None:
+        raise InferenceError(f"the model failed under load: {system.failure}") from system.failure
+    if isinstance(ended[0], Exception):
+        raise InferenceError(f"LoadGen failed: {ended[0]}") from ended[0]
+    return ended[0]
+
+
+def _result(folder: Path, out_dir: str | Path) -> LoadGenResult:
+    try:
+        return read_log(folder)
+    except InferenceError:
+        check_room(folder, out_dir)  # LoadGen goes on in silence where its log cannot be written
+        raise
+
+
+def _start(library: Any, system: SystemUnderTest, settings: Any, count: int, folder: Path) -> Conditions | Exception:
     output = library.LogOutputSettings()
     output.outdir = str(folder)
     output.copy_summary_to_stdout = False
@@ -183,15 +221,16 @@ def _start(library: Any, system: SystemUnderTest, settings: Any, count: int, fol
     log.enable_trace = False
     sut = library.ConstructSUT(system.issue, system.flush)
     qsl = library.ConstructQSL(count, count, lambda places: None, lambda places: None)
+    watch = Watch()
     try:
         # The last argument names a file that audits put there; without one LoadGen looks into the working directory.
         library.StartTestWithLogSettings(sut, qsl, settings, log, str(folder / "audit.config"))
+    except Exception as exc:  # raised on the thread that waits
+        return exc
     finally:
         library.DestroyQSL(qsl)
         library.DestroySUT(sut)
-        system.close()
-    if system.failure is not None:
-        raise InferenceError(f"the model failed under load: {system.failure}") from system.failure
+    return watch.conditions()
 
 
 class SystemUnderTest:
@@ -211,6 +250,7 @@ class SystemUnderTest:
         self._timed = scenario in ("single-stream", "multi-stream")
         self.latencies_ms: list[float] = []
         self.failure: Exception | None = None
+        self._abandoned = False
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._serve, daemon=True) if scenario == "server" else None
         if self._worker is not None:
@@ -242,6 +282,10 @@ class SystemUnderTest:
     def flush(self) -> None:
         """LoadGen sends no more; nothing is held back here."""
 
+    def abandon(self) -> None:
+        """Answer no query any more. LoadGen cannot be stopped: its thread is held for as long as the process lives."""
+        self._abandoned = True
+
     def close(self) -> None:
         """End the server's thread."""
         if self._worker is not None:
@@ -262,6 +306,8 @@ class SystemUnderTest:
             self._many(many)
 
     def _answer(self, samples: Sequence[Any]) -> None:
+        if self._abandoned:
+            threading.Event().wait()
         if self.failure is None:
             try:
                 self._run([self._inputs[sample.index] for sample in samples])

@@ -82,6 +82,8 @@ def read_log(folder: str | Path) -> LoadGenResult:
 
 
 def _reasons(found: Mapping[str, Any]) -> Iterator[str]:
+    if "Too many outstanding queries" in str(found.get("error_runtime", "")):
+        yield "too many queries were waiting, and no more were sent"
     for name, wanted in _WANTED.items():
         if found.get(name) is False:
             yield wanted

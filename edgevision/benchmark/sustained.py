@@ -7,7 +7,8 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import partial
 from typing import Any
 
 from edgevision.benchmark.conditions import Watch
@@ -17,6 +18,7 @@ from edgevision.benchmark.measure import Candidate, Progress, no_garbage_collect
 from edgevision.benchmark.noise import MOST_OTHERS
 from edgevision.devices.affinity import pinned
 from edgevision.devices.energy import EnergyMeter
+from edgevision.documents import check_fields, check_schema
 from edgevision.errors import ConfigError
 from edgevision.runtimes import load
 from edgevision.tensors import Array
@@ -76,6 +78,8 @@ class SustainedReport:
         reason: What the verdict rests on.
         environment: The machine.
         energy: What energy was measured of, or why none was.
+        planned_windows: How many windows were asked for.
+        interrupted: Whether it ended before them; the last window may then be a shorter one.
     """
 
     artifact: str
@@ -91,10 +95,29 @@ class SustainedReport:
     reason: str
     environment: Mapping[str, Any]
     energy: str
+    planned_windows: int
+    interrupted: bool = False
+
+    @property
+    def conclusion(self) -> str:
+        """The verdict and its reason, after a word on how far it came where it was interrupted."""
+        far = f"interrupted in window {len(self.windows)} of {self.planned_windows}; " if self.interrupted else ""
+        return f"{far}{self.verdict}: {self.reason}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {"schema": SCHEMA, "kind": KIND, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> SustainedReport:
+        """Read the JSON form; raises ConfigError for another kind of document, or unknown or missing keys."""
+        check_schema("sustained", data, SCHEMA)
+        names, of_window = ([item.name for item in fields(kind)] for kind in (cls, Window))
+        check_fields("sustained", data, required=("schema", "kind", *names))
+        if data["kind"] != KIND:
+            raise ConfigError("sustained: another kind of document", got=data["kind"], allowed=KIND)
+        windows = tuple(Window(**check_fields("window", one, required=of_window)) for one in data["windows"])
+        return cls(**{**{name: data[name] for name in names}, "windows": windows})
 
 
 def sustained(
@@ -106,6 +129,7 @@ def sustained(
     seed: int = 0,
     pin: Sequence[int] | None = None,
     progress: Progress | None = None,
+    interrupted: Callable[[SustainedReport], None] | None = None,
 ) -> SustainedReport:
     """Run a model without a pause, and note what each window of time looked like.
 
@@ -119,6 +143,8 @@ def sustained(
         seed: Of random inputs.
         pin: Numbers of the cores to run on.
         progress: Called with (done, total) windows.
+        interrupted: Called with what was measured where anything ends the run before its time (Ctrl-C, another signal
+            that raises, a model that fails), before that is raised on.
 
     Raises:
         ConfigError: A time that makes no sense.
@@ -134,52 +160,69 @@ def sustained(
     ):
         sets, origin = inputs_for(candidate.artifact, model.inputs, seed, images)
         machine, meter, inputs = fingerprint(), EnergyMeter(), itertools.cycle(sets)
+        windows: list[Window] = []
+
+        def report(early: bool) -> SustainedReport:
+            verdict, slowdown, reason = judge_windows(windows)
+            return SustainedReport(
+                artifact=candidate.artifact.manifest.name,
+                runtime=str(model.facts["runtime"]),
+                device=candidate.device,
+                options=dict(candidate.options),
+                facts=dict(model.facts),
+                inputs=origin,
+                window_s=window_s,
+                windows=tuple(windows),
+                slowdown=slowdown,
+                verdict=verdict,
+                reason=reason,
+                environment=machine,
+                energy=str(meter.source or meter.absent),
+                planned_windows=count,
+                interrupted=early,
+            )
+
         model.infer(next(inputs))
-        with no_garbage_collection():
-            windows = _windows(lambda: timed_turn(model, inputs, window_s), count, meter, progress)
-        verdict, slowdown, reason = judge_windows(windows)
-        return SustainedReport(
-            artifact=candidate.artifact.manifest.name,
-            runtime=str(model.facts["runtime"]),
-            device=candidate.device,
-            options=dict(candidate.options),
-            facts=dict(model.facts),
-            inputs=origin,
-            window_s=window_s,
-            windows=tuple(windows),
-            slowdown=slowdown,
-            verdict=verdict,
-            reason=reason,
-            environment=machine,
-            energy=str(meter.source or meter.absent),
-        )
+        try:
+            with no_garbage_collection():
+                _measure(partial(timed_turn, model, inputs, window_s), count, meter, progress, windows)
+        except BaseException:
+            if windows and interrupted is not None:
+                interrupted(report(early=True))
+            raise
+        return report(early=False)
 
 
-def _windows(run: Callable[[], list[int]], count: int, meter: EnergyMeter, progress: Progress | None) -> list[Window]:
-    windows = []
+def _measure(
+    run: Callable[[list[int]], object], count: int, meter: EnergyMeter, progress: Progress | None, windows: list[Window]
+) -> None:
+    """Run so many windows and add them to ``windows``; of one that is interrupted, what there is of it."""
     begin = time.perf_counter()
     for place in range(count):
         if progress is not None:
             progress(place, count)
-        start, watch = time.perf_counter(), Watch()
+        start, watch, samples = time.perf_counter(), Watch(), list[int]()
         meter.taken_j(0.0)
-        samples = run()
-        seconds = time.perf_counter() - start
-        joules = meter.taken_j(seconds)
-        seen = watch.conditions()
-        windows.append(
-            Window(
-                start_s=start - begin,
-                count=len(samples),
-                p50_ms=statistics.median(samples) / 1e6,
-                max_ms=max(samples) / 1e6,
-                frequency_mhz=seen.frequency_end_mhz,
-                temperatures_c=seen.temperatures_end_c,
-                others_share=seen.others_share,
-                power_w=None if joules is None else joules / seconds,
-            )
-        )
-    return windows
+        try:
+            run(samples)
+        finally:
+            if samples:
+                windows.append(_window(samples, start - begin, time.perf_counter() - start, meter, watch))
+
+
+def _window(samples: Sequence[int], start_s: float, seconds: float, meter: EnergyMeter, watch: Watch) -> Window:
+    joules = meter.taken_j(seconds)
+    seen = watch.conditions()
+    return Window(
+        start_s=start_s,
+        count=len(samples),
+        p50_ms=statistics.median(samples) / 1e6,
+        max_ms=max(samples) / 1e6,
+        frequency_mhz=seen.frequency_end_mhz,
+        temperatures_c=seen.temperatures_end_c,
+        others_share=seen.others_share,
+        power_w=None if joules is None else joules / seconds,
+    )
 
 
 def judge_windows(windows: Sequence[Window]) -> tuple[str, float | None, str]:

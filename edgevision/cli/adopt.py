@@ -57,6 +57,8 @@ def adopt(model: Path, labels: str | None, decoding: tuple[str, ...], **declared
     --color, --resize, --filter or --pad-value declares the preprocessing; the rest of it takes its defaults. With a
     decoder and none of them, the preprocessing is the one that the authors of such models use. What nobody knows any
     more, edgevision doctor finds out.
+    edgevision verify --seal then writes into it what it answers here, so that other machines can be checked against
+    that.
     """
     from edgevision.adopt import adopt as adopt_model
     from edgevision.adopt import read_labels

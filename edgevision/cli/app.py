@@ -7,7 +7,6 @@ command's file is loaded when the command is asked for.
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -18,6 +17,7 @@ import click
 from edgevision.cli.failures import Terminated, report
 from edgevision.cli.printable import accept_any_text
 from edgevision.cli.quiet import Settings
+from edgevision.cli.signals import Signals, leave_now
 
 Rows = Mapping[str, Mapping[str, tuple[str, str]]]
 
@@ -107,20 +107,25 @@ class Application(click.Group):
         Without ``args``, those of the process are run, and the process counts as ours: see ``edgevision.cli.quiet``.
         """
         settings = extra.setdefault("obj", Settings(own_process=args is None))
+        signals = None
         if settings.own_process:
-            signal.signal(signal.SIGTERM, _terminated)
+            signals = Signals()
             accept_any_text()
         try:
             status = super().main(args, prog_name or self.name, complete_var, False, **extra) or 0
+            if signals is not None:
+                signals.settle(status)
         except BaseException as error:
+            if signals is not None:
+                signals.ignore()
             status = report(error, settings)
+            if signals is not None:
+                if isinstance(error, click.Abort | KeyboardInterrupt | Terminated):
+                    leave_now(status)
+                signals.settle(status)
         if standalone_mode:
             sys.exit(status)
         return status
-
-
-def _terminated(signum: int, frame: object) -> None:
-    raise Terminated(128 + signum)  # so that whatever was being written is cleaned up
 
 
 def _show_versions(ctx: click.Context, param: click.Parameter, value: bool) -> None:

@@ -24,18 +24,13 @@ from edgevision.cli.remote import machine_entry, ran_on, remote_options
 from edgevision.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edgevision.benchmark import Candidate
-    from edgevision.remote import Remote
+    from edgevision.benchmark import Candidate, SustainedReport
+    from edgevision.remote import Machine, Remote
     from edgevision.tensors import Array
 
 _LOADGEN = ("out", "target_qps", "target_latency")
 _PROTOCOL = ("warmup", "throughput")
 _FILES = ("csv_file", "html_file")
-_HERE = (
-    "throughput", "scenario", *_LOADGEN, "minutes", "window", "batch", "pin", "data", "split",
-)  # fmt: skip
-"""What is for models that run on this machine."""
-
 _POSITIVE = FloatRange(min=0, min_open=True)
 
 
@@ -93,6 +88,7 @@ def benchmark(
     device: str,
     threads: int | None,
     precision: str | None,
+    chosen: tuple[tuple[str, str], ...],
     warmup: float,
     min_duration: float,
     min_count: int,
@@ -121,36 +117,51 @@ def benchmark(
 
     Inputs are the golden samples of each model, images of --data, or random where there are neither.
 
+    --sustained that is interrupted still shows and writes what was measured, marked as interrupted.
+
     With --scenario the figures and the verdict are LoadGen's own, and the exit status is 3 where it calls the result
     invalid.
     """
-    settings = runtime_settings(threads, precision, batch)
+    settings = runtime_settings(threads, precision, chosen, runtimes, batch)
     result_files = ResultFiles(csv_file, html_file, overwrite)
-    protocol = {"warmup_s": warmup, "min_duration_s": min_duration, "min_count": min_count}
-    if remote is not None:
-        refuse_options(_HERE, "is for models on this machine", got=device)
-        result_files.check()
-        _benchmark_there(models, remote, runtimes, settings, result_files, seed=seed, **protocol)
-        return
-    common: dict[str, Any] = {"images": _images(data, split, seed), "seed": seed, "pin": pin}
+    images = {"data": data, "split": split}
+    common: dict[str, Any] = {"seed": seed, "pin": pin}
     if scenario is not None:
+        _refuse_there(remote, device)
         refuse_options((*_PROTOCOL, *_FILES, "minutes", "window"), "is not for --scenario")
         candidate = _single(models, runtimes, device, settings, "--scenario")
         effort = {"min_duration_s": min_duration, "min_count": min_count, "target_qps": target_qps}
-        _scenario(candidate, scenario, out, overwrite, target_latency_ms=target_latency, **effort, **common)
+        common |= {"images": _images(**images, seed=seed), "target_latency_ms": target_latency}
+        _scenario(candidate, scenario, out, overwrite, **effort, **common)
         return
     refuse_options(_LOADGEN, "is for --scenario")
     result_files.check()
     if minutes is not None:
         refuse_options((*_PROTOCOL, "min_duration", "min_count"), "is not for --sustained")
-        _sustained(
-            _single(models, runtimes, device, settings, "--sustained"),
-            result_files, minutes=minutes, window_s=window, **common,
-        )  # fmt: skip
+        common |= {"minutes": minutes, "window_s": window}
+        if remote is not None:
+            _sustained_there(models, remote, runtimes, settings, result_files, **images, **common)
+            return
+        candidate = _single(models, runtimes, device, settings, "--sustained")
+        _sustained(candidate, result_files, images=_images(**images, seed=seed), **common)
         return
     refuse_options(("window",), "is for --sustained")
+    common |= {"throughput": throughput, "warmup_s": warmup, "min_duration_s": min_duration, "min_count": min_count}
+    if remote is not None:
+        _benchmark_there(models, remote, runtimes, settings, result_files, **images, **common)
+        return
     candidates = [candidate for model in models for candidate in _candidates(model, runtimes, device, settings)]
-    _benchmark(candidates, result_files, throughput=throughput, **protocol, **common)
+    _benchmark(candidates, result_files, images=_images(**images, seed=seed), **common)
+
+
+def _refuse_there(remote: Remote | None, device: str) -> None:
+    if remote is not None:
+        raise ConfigError(
+            "--scenario is for models on this machine: LoadGen is not in the base install that a device gets, and its "
+            "files would stay there",
+            got=device,
+            next_step='install "edgevision[loadgen]" on the device and run it there',
+        )
 
 
 def _images(data: str | None, split: str | None, seed: int) -> list[Array] | None:
@@ -185,12 +196,25 @@ def _scenario(candidate: Candidate, scenario: str, out: Path | None, overwrite: 
 
 def _sustained(candidate: Candidate, result_files: ResultFiles, **settings: Any) -> None:
     from edgevision.benchmark import sustained
+
+    rescued: list[SustainedReport] = []
+    try:
+        with working("running") as progress:
+            report = sustained(candidate, progress=progress, interrupted=rescued.append, **settings)
+    except BaseException:
+        for part in rescued:
+            _show_sustained(part, result_files)
+        raise
+    _show_sustained(report, result_files)
+
+
+def _show_sustained(report: SustainedReport, result_files: ResultFiles, machine: Machine | None = None) -> None:
     from edgevision.cli.timing import sustained_text
 
-    with working("running") as progress:
-        report = sustained(candidate, progress=progress, **settings)
-    result_files.write(report)
-    show(report.to_dict(), sustained_text(report))
+    try:
+        result_files.write(report)
+    finally:
+        show({**report.to_dict(), **machine_entry(machine)}, sustained_text(report) + ran_on(machine))
 
 
 def _single(
@@ -199,19 +223,23 @@ def _single(
     from edgevision.benchmark import Candidate
     from edgevision.cli.models import open_to_run
 
-    if len(models) > 1 or len(runtimes) > 1:
-        raise ConfigError(f"{option} is for one model on one runtime", got=f"{len(models)} on {len(runtimes) or 'any'}")
+    _check_single(models, runtimes, option)
     artifact = open_to_run(models[0], runtimes, device, settings, None)
     return Candidate(artifact, runtimes[0] if runtimes else None, device, settings)
+
+
+def _check_single(models: tuple[Path, ...], runtimes: tuple[str, ...], option: str) -> None:
+    if len(models) > 1 or len(runtimes) > 1:
+        raise ConfigError(f"{option} is for one model on one runtime", got=f"{len(models)} on {len(runtimes) or 'any'}")
 
 
 def _benchmark_there(
     models: tuple[Path, ...],
     remote: Remote,
     runtimes: tuple[str, ...],
-    settings: Mapping[str, Any],
+    options: Mapping[str, Any],
     result_files: ResultFiles,
-    **protocol: Any,
+    **settings: Any,
 ) -> None:
     from edgevision.cli.models import open_model
     from edgevision.cli.timing import benchmark_text
@@ -219,10 +247,28 @@ def _benchmark_there(
 
     artifacts = [open_model(model) for model in models]
     with working("measuring") as progress:
-        ran = benchmark_there(artifacts, remote, runtimes=runtimes, options=settings, **protocol, tell=progress.say)
+        ran = benchmark_there(artifacts, remote, runtimes=runtimes, options=options, **settings, tell=progress.say)
     result_files.write(ran.result)
     text = benchmark_text(ran.result) + ran_on(ran.machine)
     show({**ran.result.to_dict(), **machine_entry(ran.machine)}, text)
+
+
+def _sustained_there(
+    models: tuple[Path, ...],
+    remote: Remote,
+    runtimes: tuple[str, ...],
+    options: Mapping[str, Any],
+    result_files: ResultFiles,
+    **settings: Any,
+) -> None:
+    from edgevision.cli.models import open_model
+    from edgevision.remote import sustained_there
+
+    _check_single(models, runtimes, "--sustained")
+    artifact, runtime = open_model(models[0]), runtimes[0] if runtimes else None
+    with working("running") as progress:
+        ran = sustained_there(artifact, remote, runtime=runtime, options=options, **settings, tell=progress.say)
+    _show_sustained(ran.result, result_files, ran.machine)
 
 
 def _candidates(model: Path, runtimes: tuple[str, ...], device: str, settings: Mapping[str, Any]) -> list[Candidate]:

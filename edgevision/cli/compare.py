@@ -11,6 +11,7 @@ import click
 from edgevision.cli.command import command
 from edgevision.cli.measuring import ResultFiles, Share, batch_option, file_options, pin_option
 from edgevision.cli.options import (
+    ALL,
     Choice,
     FloatRange,
     confidence_option,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     "edgevision compare runs/resnet8-tflite-static_wi8_ai8 --baseline report.json --max-regression 5%",
 )
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
-@runtime_options(several=True)
+@runtime_options(several=True, unnamed="the first runtime of each model")
 @click.option(
     "--margin",
     type=FloatRange(0, 1, min_open=True, max_open=True),
@@ -66,8 +67,7 @@ if TYPE_CHECKING:
     "--max-regression",
     type=Share(),
     default=0.05,
-    show_default="5%",
-    help="With --baseline: exit with status 3 unless each is shown to be slower by no more.",
+    help="With --baseline: exit with status 3 unless each is shown to be slower by no more.  [default: 5%]",
 )
 @batch_option
 @pin_option
@@ -79,6 +79,7 @@ def compare(
     device: str,
     threads: int | None,
     precision: str | None,
+    chosen: tuple[tuple[str, str], ...],
     isolate: bool | None,
     margin: float,
     confidence: float,
@@ -103,13 +104,17 @@ def compare(
     where all held, and else 3.
     """
     from edgevision.benchmark import Candidate
-    from edgevision.cli.models import open_to_run
+    from edgevision.cli.models import open_model, open_to_run
+    from edgevision.runtimes import available_runtimes
 
     result_files = ResultFiles(csv_file, html_file, overwrite)
     result_files.check()
-    options = runtime_settings(threads, precision, batch)
-    opened = [open_to_run(model, runtimes, device, options, isolate) for model in models]
-    candidates = [Candidate(artifact, name, device, options) for artifact in opened for name in runtimes or (None,)]
+    options = runtime_settings(threads, precision, chosen, runtimes, batch)
+    candidates = []
+    for model in models:
+        names = available_runtimes(open_model(model), device) if runtimes == (ALL,) else runtimes
+        artifact = open_to_run(model, names, device, options, isolate)
+        candidates += [Candidate(artifact, name, device, options) for name in names or (None,)]
     settings: dict[str, Any] = {"confidence": confidence, "budget_s": budget, "seed": seed, "pin": pin}
     if baseline is not None:
         refuse_options(("margin", "expect"), "is not for --baseline")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,7 @@ def doctor(
     device: str,
     threads: int | None,
     precision: str | None,
+    chosen: tuple[tuple[str, str], ...],
     isolate: bool | None,
     seed: int,
 ) -> None:
@@ -70,7 +72,7 @@ def doctor(
     from edgevision.data.locate import open_dataset
     from edgevision.doctor import diagnose
 
-    options = runtime_settings(threads, precision)
+    options = runtime_settings(threads, precision, chosen, [runtime] if runtime else [])
     artifact = open_to_run(model, [runtime] if runtime else [], device, options, isolate)
     dataset = open_dataset(data, split)
     names = None if labels is None else read_labels(labels)
@@ -89,8 +91,11 @@ def doctor(
             progress=progress,
         )
     next_step = shlex.join(
-        ["edgevision", "adopt", str(artifact.model_file), "--out", artifact.manifest.name, *found.adopt_options()]
-        + (["--labels", labels] if labels else [])
+        [
+            *("edgevision", "adopt", str(artifact.model_file), "--out", artifact.manifest.name),
+            *found.adopt_options(),
+            *_labels_option(labels, artifact.manifest.labels),
+        ]
     )
     show({"model": str(model), "data": data, "next_step": next_step, **found.to_dict()}, _text(found, next_step))
     if found.labels_by_position:
@@ -99,12 +104,19 @@ def doctor(
         check_failed(_why(found))
 
 
+def _labels_option(given: str | None, own: Sequence[str] | None) -> list[str]:
+    """Return what keeps the labels: as they were given, else the model's own, where a list with commas can say them."""
+    if given is None and own and not any("," in label for label in own):
+        given = ",".join(own)
+    return ["--labels", given] if given else []
+
+
 def _why(found: Diagnosis) -> str:
     if found.against_declared is not None and found.verdict != "unknown":
         return f"another specification is better than the declared one: {_difference(found.against_declared)}"
     return (
-        "with no specification the model is right more often than by guessing; is the order of the labels right "
-        "(--labels), and are these images of its kind?"
+        "with no specification the model is right more often than by always naming the most frequent class; is the "
+        "order of the labels right (--labels), and are these images of its kind?"
     )
 
 

@@ -45,6 +45,7 @@ def evaluate(
     device: str,
     threads: int | None,
     precision: str | None,
+    chosen: tuple[tuple[str, str], ...],
     isolate: bool | None,
     remote: Remote | None,
 ) -> None:
@@ -53,7 +54,7 @@ def evaluate(
     A classifier is measured on images with classes, a detector on images with boxes: by mean average precision, from
     score 0.01 up, and precision, recall and F1 at the artifact's own threshold.
     """
-    options = runtime_settings(threads, precision)
+    options = runtime_settings(threads, precision, chosen, [runtime] if runtime else [])
     if remote is not None:
         result, machine = _there(model, remote, data, split, count, runtime, options, isolate)
     else:

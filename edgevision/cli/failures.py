@@ -1,13 +1,15 @@
 """How a command ends when it does not end well: one or two lines on stderr, and an exit status that means something.
 
-0 done · 1 failure · 2 usage · 3 a check did not hold · 130 interrupted · 143 terminated
+0 done · 1 failure · 2 usage · 3 a check did not hold · 129 hung up · 130 interrupted · 143 terminated
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
+from contextlib import suppress
 
 import click
 
@@ -19,17 +21,19 @@ FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 
 
 class Terminated(SystemExit):
-    """SIGTERM came; the status is 128 and its number."""
+    """SIGTERM or SIGHUP came; the status is 128 and its number."""
 
 
 def report(error: BaseException, settings: Settings) -> int:
     """Print what ``error`` means to the user and return the exit status.
 
     Raises:
-        SystemExit: ``error`` itself, when it is one.
+        SystemExit: ``error`` itself, when it is one and no signal came.
     """
     if isinstance(error, Terminated):
-        click.echo("edgevision: terminated; nothing was half-written", err=True)
+        with suppress(OSError):  # whoever hung up reads no more
+            click.echo("edgevision: terminated; nothing was half-written", err=True)
+        return int(str(error.code))
     if isinstance(error, SystemExit):
         raise error
     if settings.debug and not isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -71,7 +75,7 @@ def _describe(error: BaseException) -> tuple[str, int]:
 
 
 def _usage(error: click.UsageError) -> str:
-    text = error.format_message().rstrip(".")
+    text = re.sub(r"\. \(?Did you mean (.*\?)\)?$", r"; did you mean \1", error.format_message().rstrip("."))
     text = text[:1].lower() + text[1:]
     help_command = f"{error.ctx.command_path} --help" if error.ctx else "edgevision --help"
-    return f"{text}; see {help_command}"
+    return f"{text} See {help_command}" if text.endswith("?") else f"{text}; see {help_command}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgevision.cli.options import overwrite_option
+from edgevision.errors import ConfigError
 
 if TYPE_CHECKING:
     from edgevision.benchmark import BenchmarkReport, Comparison, Regression, SustainedReport
@@ -89,6 +90,8 @@ class ResultFiles:
         from edgevision.files import check_file_place
         from edgevision.optional import require
 
+        if self.csv is not None and self.html is not None and self.csv.resolve() == self.html.resolve():
+            raise ConfigError("--csv and --html name one file", got=str(self.csv), next_step="name two")
         for path in filter(None, (self.csv, self.html)):
             check_file_place(path, self.overwrite)
         if self.html is not None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from edgevision.cli.runtime_option import KeyValue, typed_options
 from edgevision.errors import ConfigError, check_choice
 
 Body = Callable[..., None]
@@ -113,11 +114,16 @@ def data_options(*, required: bool = False) -> Decorator:
     return decorate
 
 
-def runtime_options(*, several: bool = False, isolated: bool = False) -> Decorator:
-    """``--runtime NAME --device DEVICE --threads N --precision P --isolate``: what runs the model, where and how.
+ALL = "all"
+"""Of ``--runtime``: every runtime here that can."""
+
+
+def runtime_options(*, several: bool = False, unnamed: str = ALL, isolated: bool = False) -> Decorator:
+    """``--runtime --device --threads --precision --option --isolate``: what runs the model, where and how.
 
     Args:
-        several: Whether several runtimes may be named.
+        several: Whether several runtimes may be named, or ``all``, which is as no name where that means all.
+        unnamed: What runs a model where several may be named and none is.
         isolated: Whether the command tries each model in a process of its own anyway, and needs no option for it.
     """
 
@@ -129,6 +135,11 @@ def runtime_options(*, several: bool = False, isolated: bool = False) -> Decorat
                 "[default: for files without a manifest]",
             )(function)  # fmt: skip
         function = click.option(
+            "--option", "chosen", multiple=True, type=KeyValue(),
+            help="Another option of the runtime; may be given several times: package=tflite-runtime, cache_dir=DIR, "
+            "low_precision=false, providers=NAME,NAME, delegate_options.KEY=VALUE, ….",
+        )(function)  # fmt: skip
+        function = click.option(
             "--precision", type=Choice(["float32", "bfloat16", "float16"]),
             help="What float parts are computed in, on runtimes that can choose (openvino). By default float32.",
         )(function)  # fmt: skip
@@ -137,9 +148,14 @@ def runtime_options(*, several: bool = False, isolated: bool = False) -> Decorat
         )(function)
         function = click.option("--device", default="cpu", show_default=True, help="Where it runs.")(function)
         if several:
+            every = "every runtime here that can"
+            default = (
+                f"By default, as with 'all', {every}." if unnamed == ALL else f"'all' is {every}. By default {unnamed}."
+            )
             return click.option(
                 "--runtime", "runtimes", multiple=True, metavar="NAME",
-                help="What runs it; may be given several times. By default every runtime here that can.",
+                callback=lambda context, option, names: _several(names, alike=unnamed == ALL),
+                help=f"What runs it; may be given several times. {default}",
             )(function)  # fmt: skip
         return click.option(
             "--runtime", metavar="NAME", help="What runs it. By default the first runtime here that can."
@@ -148,10 +164,28 @@ def runtime_options(*, several: bool = False, isolated: bool = False) -> Decorat
     return decorate
 
 
-def runtime_settings(threads: int | None, precision: str | None, batch: int | None = None) -> dict[str, Any]:
+def _several(names: tuple[str, ...], *, alike: bool) -> tuple[str, ...]:
+    """Check that ``all`` stands alone; leave it out where it says no more than no name."""
+    if ALL in names and set(names) != {ALL}:
+        raise ConfigError(
+            "--runtime: all are asked for, and one of them", got=", ".join(names), allowed="all, or names"
+        )
+    if ALL not in names:
+        return names
+    return () if alike else (ALL,)
+
+
+def runtime_settings(
+    threads: int | None,
+    precision: str | None,
+    chosen: Sequence[tuple[str, str]],
+    runtimes: Sequence[str],
+    batch: int | None = None,
+) -> dict[str, Any]:
     """Return what `runtime_options` said as options of a runtime; one that has no such option refuses it."""
-    named = {"precision": precision, "batch": batch}
-    return {"threads": threads} | {name: value for name, value in named.items() if value is not None}
+    named = {"threads": threads, "precision": precision, "batch": batch}
+    given = {name: value for name, value in named.items() if name == "threads" or value is not None}
+    return given | typed_options(chosen, runtimes)
 
 
 def confidence_option(what: str) -> Decorator:

@@ -45,6 +45,7 @@ def predict(
     device: str,
     threads: int | None,
     precision: str | None,
+    chosen: tuple[tuple[str, str], ...],
     isolate: bool | None,
 ) -> None:
     """Say what MODEL sees in IMAGES: image files, folders of them, or - for an image on standard input.
@@ -56,7 +57,7 @@ def predict(
     from edgevision.predict import predict as predict_images
 
     sources = [sys.stdin.buffer.read() if image == "-" else image for image in images]
-    options = runtime_settings(threads, precision)
+    options = runtime_settings(threads, precision, chosen, [runtime] if runtime else [])
     artifact = open_to_run(model, [runtime] if runtime else [], device, options, isolate)
     with working("predicting") as progress:
         result = predict_images(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 from edgevision.cli.options import Body
 
 if TYPE_CHECKING:
-    from edgevision.remote import Machine, Remote
+    from edgevision.remote import Address, Machine, Remote
 
 
 def remote_options(function: Body) -> Body:
@@ -28,7 +29,7 @@ def remote_options(function: Body) -> Body:
         remote = remote_of(others["device"], known_hosts, identity, wheelhouse, clean)
         if remote is None and any(given.values()):
             name = next(name for name, value in given.items() if value)
-            raise click.UsageError(f"{name} is for a device of another machine: --device ssh://[USER@]HOST[:PORT]/cpu")
+            raise click.UsageError(f"{name} is for a device of another machine: --device ssh://[USER@]HOST[:PORT]")
         function(remote=remote, **others)
 
     decorated = address_options(body)
@@ -59,10 +60,18 @@ def remote_of(
     """Return what the options say of a device of another machine; None for one of this machine."""
     if not device.startswith("ssh://"):
         return None
-    from edgevision.device_string import parse_device
-    from edgevision.remote import Address, Remote
+    from edgevision.remote import Remote
 
-    return Remote(Address(parse_device(device), known_hosts, identity), wheelhouse, clean)
+    return Remote(address_of(device, known_hosts, identity), wheelhouse, clean)
+
+
+def address_of(device: str, known_hosts: Path | None, identity: Path | None) -> Address:
+    """Return how a machine is entered; where only the machine is named, ``ssh://HOST``, its processor is meant."""
+    from edgevision.device_string import parse_device
+    from edgevision.remote import Address
+
+    machine_alone = re.fullmatch("ssh://[^/]+", device) is not None
+    return Address(parse_device(f"{device}/cpu" if machine_alone else device), known_hosts, identity)
 
 
 def ran_on(machine: Machine | None) -> str:

@@ -88,7 +88,7 @@ def sustained_text(report: SustainedReport) -> str:
     ]  # fmt: skip
     shown = table(["from s", "count", "p50 ms", "max ms", "MHz", "hottest °C", "others"], rows)
     thinned = f" Every {every}th window is shown." if every > 1 else ""
-    told = f"{report.artifact} on {_package(report)}: {report.verdict}: {report.reason}"
+    told = f"{report.artifact} on {_package(report)}: {report.conclusion}"
     return f"{shown}\n\n{told}\nenergy: {report.energy}\n\nWindows of {report.window_s:g} s, no warm-up.{thinned}"
 
 

@@ -70,6 +70,7 @@ def verify(
     device: str,
     threads: int | None,
     precision: str | None,
+    chosen: tuple[tuple[str, str], ...],
     isolate: bool | None,
     seed: int,
     remote: Remote | None,
@@ -86,7 +87,7 @@ def verify(
 
     if reference and data is None:
         raise click.UsageError("--reference needs --data: images to count agreement on")
-    options = runtime_settings(threads, precision)
+    options = runtime_settings(threads, precision, chosen, runtimes)
     floats = open_model(reference) if reference else None
     if remote is not None:
         refuse_options(["sealing"], "writes into MODEL here", got=device, allowed="a device of this machine")
@@ -98,7 +99,7 @@ def verify(
     dataset = _dataset(data, split)
     with working("verifying"):
         if sealing:
-            artifact = _seal(artifact, dataset, floats, runtimes, device, seed)
+            artifact = _seal(artifact, dataset, floats, runtimes, device, seed, options)
         result = verify_artifact(
             artifact,
             runtimes=runtimes or None,
@@ -136,11 +137,19 @@ def _show(result: Verification, machine: Machine | None, layers: bool) -> None:
     text = "\n\n".join([_text(result), *(_layers(check) for check in result.checks if layers)])
     show({**result.to_dict(), **machine_entry(machine)}, text + ran_on(machine))
     if not result.holds:
-        reasons = [f"{check.runtime}: {reason}" for check in result.checks for reason in check.reasons]
+        reasons = _reasons(result)
         for check in result.checks:
             if check.findings is not None:
                 note(f"edgevision: {check.runtime}: {check.findings}")
         check_failed(f"{result.artifact} is {result.verdict}" + (f" ({'; '.join(reasons[:2])})" if reasons else ""))
+
+
+def _reasons(result: Verification) -> list[str]:
+    """Why it does not hold; what is so of every runtime is said once."""
+    told = {check.reasons for check in result.checks}
+    if len(told) == 1 and len(result.checks) > 1:
+        return list(told.pop())
+    return [f"{check.runtime}: {reason}" for check in result.checks for reason in check.reasons]
 
 
 def _dataset(data: str | None, split: str | None) -> Images | None:
@@ -156,10 +165,13 @@ def _seal(
     runtimes: tuple[str, ...],
     device: str,
     seed: int,
+    options: dict[str, Any],
 ) -> Artifact:
     from edgevision.verify import seal
 
-    return seal(artifact, dataset, reference=reference, runtimes=runtimes or None, device=device, seed=seed)
+    return seal(
+        artifact, dataset, reference=reference, runtimes=runtimes or None, device=device, seed=seed, options=options
+    )
 
 
 def _text(result: Verification) -> str:

@@ -9,7 +9,7 @@ import click
 from edgevision.cli.command import command
 from edgevision.cli.options import Choice, out_option, overwrite_option
 from edgevision.cli.output import facts, show, working
-from edgevision.cli.remote import address_options
+from edgevision.cli.remote import address_of, address_options
 
 
 @command(
@@ -17,7 +17,7 @@ from edgevision.cli.remote import address_options
     "edgevision devices wheelhouse --device ssh://pi@camera-3/cpu --out wheels",
     "edgevision devices wheelhouse --machine aarch64 --python 3.11 --glibc 2.36 --out wheels",
 )
-@click.option("--device", help="Ask this device, ssh://[USER@]HOST[:PORT]/cpu, what it is.")
+@click.option("--device", help="Ask this device, ssh://[USER@]HOST[:PORT], what it is.")
 @click.option("--machine", type=Choice(["x86_64", "aarch64", "armv7l"]), help="Or say it: what 'uname -m' says there.")
 @click.option("--python", metavar="N.M", help="Version of Python there.")
 @click.option("--glibc", metavar="N.M", help="Version of the C library there: the end of what 'ldd --version' says.")
@@ -40,8 +40,6 @@ def wheelhouse(
     python3 -m pip install --no-index --find-links wheels edgevision. Commands with --device ssh://… take the
     folder as --wheelhouse.
     """
-    from edgevision.device_string import parse_device
-    from edgevision.devices.ssh import Address
     from edgevision.devices.target import Target
     from edgevision.devices.wheelhouse import build_wheelhouse
     from edgevision.remote import ask_target
@@ -51,7 +49,7 @@ def wheelhouse(
         raise click.UsageError("name --device, or all of --machine, --python and --glibc")
     with working("gathering wheels"):
         if device is not None:
-            target = ask_target(Address(parse_device(device), known_hosts, identity))
+            target = ask_target(address_of(device, known_hosts, identity))
         else:
             target = Target(str(machine), str(python), str(glibc))
         made = build_wheelhouse(target, out, overwrite=overwrite)

@@ -71,11 +71,17 @@ def diagnose(
 
     Raises:
         ConfigError: An option that makes no sense, or the layout or size of the input is unknown.
-        DatasetError: Fewer than `FEWEST_IMAGES` images, or classes that the model does not know.
+        DatasetError: Fewer than `FEWEST_IMAGES` images, images of one class, or classes that the model does
+            not know.
         IncompatibleModelError: It does not classify single images.
     """
     _check(artifact, dataset, activation, confidence)
-    names = artifact.manifest.labels if artifact.manifest.labels is not None else labels
+    own = artifact.manifest.labels
+    if own is not None and labels is not None and tuple(labels) != tuple(own):
+        raise ConfigError(
+            f"{_place(artifact)} has labels of its own", got=f"{len(labels)} others", next_step="leave --labels out"
+        )
+    names = labels if own is None else own
     declared = artifact.manifest.preprocessing
     with load(artifact, device, runtime=runtime, options=options) as model:
         spec, classes = _image_input(artifact, model, layout), class_count(artifact, model.outputs[0])
@@ -83,6 +89,7 @@ def diagnose(
         if known is not None and len(known) != classes:
             raise ConfigError("labels", got=f"{len(known)} labels", allowed=f"{classes}, one per class")
         targets = match_targets(dataset, known, classes)
+        _check_several(targets, known)
         order = _order(targets, seed)
         targets, ordered = targets[order], dataset.subset(order.tolist())
         space = make_space(spec, [ordered.image(index) for index in range(min(len(ordered), STEPS[0]))], declared)
@@ -120,6 +127,10 @@ def diagnose(
     )
 
 
+def _place(artifact: Artifact) -> str:
+    return str(artifact.model_file if artifact.bare else artifact.path)
+
+
 def _check(artifact: Artifact, dataset: ImageDataset, activation: str | None, confidence: float) -> None:
     if activation is not None:
         check_choice("activation", activation, ACTIVATIONS)
@@ -127,11 +138,25 @@ def _check(artifact: Artifact, dataset: ImageDataset, activation: str | None, co
         raise ConfigError("doctor: confidence", got=confidence, allowed="between 0 and 1")
     if artifact.manifest.task not in (None, Classifier.task):
         raise IncompatibleModelError(
-            f"{artifact.path}: not for classification", got=f"task {artifact.manifest.task}", allowed=Classifier.task
+            f"{_place(artifact)}: not for classification",
+            got=f"task {artifact.manifest.task}",
+            allowed=Classifier.task,
         )
     if len(dataset) < FEWEST_IMAGES:
         raise DatasetError(
             "too few images to tell anything from chance", got=len(dataset), allowed=f"{FEWEST_IMAGES} or more"
+        )
+
+
+def _check_several(targets: Array, labels: Sequence[str] | None) -> None:
+    """Raise DatasetError where all images are of one class: a model that always says it would be right."""
+    if len(set(targets.tolist())) == 1:
+        only = int(targets[0])
+        raise DatasetError(
+            "images of one class tell nothing: whoever always names it is right",
+            got=f"{len(targets)} images of {f'class {only}' if labels is None else labels[only]}",
+            allowed="images of two classes or more",
+            next_step="give --data a folder with a folder for each class, best of all classes alike",
         )
 
 
@@ -140,7 +165,7 @@ def _image_input(artifact: Artifact, model: CompiledModel, layout: str | None) -
     inputs, _ = image_tensors(artifact.manifest.format, model, layout)
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
         names = ", ".join(f"{spec.name} {list(spec.shape)}" for spec in inputs)
-        raise IncompatibleModelError(f"{artifact.path}: not a model of one image", got=f"inputs {names}")
+        raise IncompatibleModelError(f"{_place(artifact)}: not a model of one image", got=f"inputs {names}")
     spec = inputs[0]
     if not spec.layout:
         raise ConfigError(
@@ -149,7 +174,7 @@ def _image_input(artifact: Artifact, model: CompiledModel, layout: str | None) -
     sizes = {axis: spec.length(axis) for axis in "HWC"}
     if None in sizes.values() or sizes["C"] not in (1, 3):
         raise IncompatibleModelError(
-            f"{artifact.path}: its input has no fixed size, or is no image",
+            f"{_place(artifact)}: its input has no fixed size, or is no image",
             got=list(spec.shape),
             allowed="1 or 3 channels",
         )

@@ -6,7 +6,10 @@ its JSON document comes back.
 """
 
 from edgevision.devices.ssh import Address
-from edgevision.remote.commands import Ran, benchmark_there, evaluate_there, verify_there
+from edgevision.remote.commands import Ran, benchmark_there, evaluate_there, sustained_there, verify_there
 from edgevision.remote.session import Machine, Remote, ask_target
 
-__all__ = ["Address", "Machine", "Ran", "Remote", "ask_target", "benchmark_there", "evaluate_there", "verify_there"]
+__all__ = [
+    "Address", "Machine", "Ran", "Remote", "ask_target", "benchmark_there", "evaluate_there", "sustained_there",
+    "verify_there",
+]  # fmt: skip

@@ -11,7 +11,6 @@ from typing import Any
 from edgevision.artifact import Artifact
 from edgevision.data.folders import is_seen
 from edgevision.data.locate import open_images
-from edgevision.documents import check_fields
 from edgevision.errors import DatasetError
 from edgevision.manifest import MANIFEST
 from edgevision.shipped import SHIPPED
@@ -80,15 +79,24 @@ def running_arguments(
 ) -> list[Argument]:
     """Return what says how a model runs, as `edgevision.cli.options.runtime_options` reads it.
 
-    Raises:
-        ConfigError: An option that commands do not have.
+    Paths in options are paths there.
     """
-    known = check_fields("options of a remote run", options or {}, required=(), optional=("threads", "precision"))
-    threads = known.get("threads", 1)
+    others = dict(options or {})
+    threads, precision = others.pop("threads", 1), others.pop("precision", None)
     return [
         *(part for name in runtimes for part in ("--runtime", name)),
         *("--device", device),
         *("--threads", "all" if threads is None else str(threads)),
-        *(("--precision", str(known["precision"])) if "precision" in known else ()),
+        *(("--precision", str(precision)) if precision is not None else ()),
+        *(part for name, value in others.items() for text in _option_texts(name, value) for part in ("--option", text)),
         *(() if isolate is None else ("--isolate" if isolate else "--no-isolate",)),
     ]
+
+
+def _option_texts(name: str, value: Any) -> list[str]:
+    """Return an option of a runtime as ``--option`` takes it."""
+    if isinstance(value, Mapping):
+        return [f"{name}.{key}={entry}" for key, entry in value.items()]
+    if isinstance(value, bool):
+        return [f"{name}={str(value).lower()}"]
+    return [f"{name}={','.join(map(str, value)) if isinstance(value, (list, tuple)) else value}"]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from edgevision.artifact import Artifact
-from edgevision.benchmark import BenchmarkReport
+from edgevision.benchmark import BenchmarkReport, SustainedReport
 from edgevision.evaluate import EvaluationSummary, read_summary
 from edgevision.evaluate_detection import DetectionSummary
-from edgevision.remote.arguments import artifact_arguments, data_arguments, running_arguments
+from edgevision.remote.arguments import Argument, artifact_arguments, data_arguments, running_arguments
 from edgevision.remote.session import Machine, Remote, Tell, run_there
 from edgevision.verify import Verification
 
@@ -52,7 +52,7 @@ def verify_there(
         data: Location of images to count agreement with ``reference`` on.
         split: Part of them.
         reference: The float model for that.
-        options: ``threads`` and ``precision``.
+        options: Options of the runtimes; paths in them are paths there.
         layers: Whether to look for the first layer that differs.
         isolate: Whether each runtime first tries the model in a process of its own; None for bare files only.
         tell: Called with what is going on.
@@ -82,19 +82,73 @@ def benchmark_there(
     warmup_s: float = 0.5,
     min_duration_s: float = 2.0,
     min_count: int = 100,
+    data: str | None = None,
+    split: str | None = None,
     seed: int = 0,
+    throughput: bool = False,
+    pin: Sequence[int] | None = None,
     tell: Tell | None = None,
 ) -> Ran[BenchmarkReport]:
-    """Measure artifacts on a device of another machine; see `edgevision.benchmark.benchmark`, and `verify_there`."""
+    """Measure artifacts on a device of another machine; see `edgevision.benchmark.benchmark`, and `verify_there`.
+
+    ``data`` is a location of images to run on, ``split`` a part of it; ``pin`` numbers cores of that machine.
+    """
     arguments = [
         *(part for artifact in artifacts for part in artifact_arguments(artifact)),
-        *running_arguments(remote.address.device.local, runtimes, options, None),
-        *("--warmup", repr(warmup_s), "--min-duration", repr(min_duration_s)),
-        *("--min-count", str(min_count), "--seed", str(seed)),
+        *_measuring_arguments(remote, runtimes, options, data, split, seed, pin),
+        *("--warmup", repr(warmup_s), "--min-duration", repr(min_duration_s), "--min-count", str(min_count)),
+        *(("--throughput",) if throughput else ()),
     ]
     document, machine = run_there(remote, "benchmark", arguments, tell)
     report = BenchmarkReport.from_dict(document)
     return Ran(replace(report, entries=tuple(replace(e, device=machine.device) for e in report.entries)), machine)
+
+
+def sustained_there(
+    artifact: Artifact,
+    remote: Remote,
+    *,
+    minutes: float,
+    window_s: float = 10.0,
+    runtime: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    data: str | None = None,
+    split: str | None = None,
+    seed: int = 0,
+    pin: Sequence[int] | None = None,
+    tell: Tell | None = None,
+) -> Ran[SustainedReport]:
+    """Run an artifact for minutes on a device of another machine; see `edgevision.benchmark.sustained`.
+
+    The report comes back when it is done: of a run that is interrupted, or whose connection is cut, there is none.
+    """
+    arguments = [
+        *artifact_arguments(artifact),
+        *_measuring_arguments(remote, [runtime] if runtime else [], options, data, split, seed, pin),
+        *("--sustained", repr(minutes), "--window", repr(window_s)),
+    ]
+    document, machine = run_there(remote, "benchmark", arguments, tell)
+    return Ran(replace(SustainedReport.from_dict(document), device=machine.device), machine)
+
+
+def _measuring_arguments(
+    remote: Remote,
+    runtimes: Sequence[str],
+    options: Mapping[str, Any] | None,
+    data: str | None,
+    split: str | None,
+    seed: int,
+    pin: Sequence[int] | None,
+) -> list[Argument]:
+    others = dict(options or {})
+    batch = others.pop("batch", None)
+    return [
+        *data_arguments(data, split),
+        *running_arguments(remote.address.device.local, runtimes, others, None),
+        *(("--batch", str(batch)) if batch is not None else ()),
+        *(("--pin", ",".join(map(str, pin))) if pin is not None else ()),
+        *("--seed", str(seed)),
+    ]
 
 
 def evaluate_there(

@@ -165,16 +165,17 @@ def _of_regression(result: Regression) -> TimingPage:
 def _of_sustained(report: SustainedReport) -> TimingPage:
     zones = list(dict.fromkeys(name for window in report.windows for name in window.temperatures_c))
     own = ("start_s", "count", "p50_ms", "max_ms", "frequency_mhz", "others_share", "power_w")
+    run = "interrupted" if report.interrupted else "complete"
     rows = [
-        (*(getattr(window, name) for name in own), *(window.temperatures_c.get(zone) for zone in zones))
+        (run, *(getattr(window, name) for name in own), *(window.temperatures_c.get(zone) for zone in zones))
         for window in report.windows
     ]
     return TimingPage(
         title=f"{report.artifact} on {report.runtime}, sustained",
-        verdict=f"{report.verdict}: {report.reason}",
-        headers=(*own, *(f"{zone}_c" for zone in zones)),
+        verdict=report.conclusion,
+        headers=("run", *own, *(f"{zone}_c" for zone in zones)),
         rows=tuple(rows),
-        texts=0,
+        texts=1,
         protocol={"window": f"{report.window_s:g} s", "inputs": report.inputs, "energy": report.energy},
         machine=report.environment,
         draw=lambda: [minutes_picture(report.windows)],

@@ -112,6 +112,6 @@ def _words(name: str, value: Any) -> str:
         "threads": f"{value} thread{'' if value == 1 else 's'}",
         "resolver": f"{value} kernels",
         "package": f"{value}",
-        "providers": f"{', '.join(value) if isinstance(value, list) else value}",
+        "providers": f"{', '.join(map(str, value)) if isinstance(value, list) else value}",
         "graph_optimization": f"graph optimization {value}",
     }[name]

@@ -39,6 +39,21 @@ if TYPE_CHECKING:
     from edgevision.tensors import Array
 
 
+_SEALED = {
+    "preprocessing": "the preprocessing is not the one that was sealed",
+    "labels": "the labels are not those that were sealed",
+    "decoding": "the decoding is not the one that was sealed",
+}
+"""What beside the files was sealed -> what is said where it changed."""
+
+_GIVE_SOME = {
+    "file": "make an artifact of the file (edgevision adopt FILE --out DIR), then seal it with images: "
+    "edgevision verify DIR --seal --data IMAGES",
+    "artifact": "seal it with images: edgevision verify DIR --seal --data IMAGES",
+}
+"""What is without golden samples -> how it gets some."""
+
+
 def verify(
     artifact: Artifact,
     *,
@@ -51,10 +66,10 @@ def verify(
 ) -> Verification:
     """Check an artifact's files, then run its golden samples on each runtime and compare.
 
-    The verdict of a runtime is "holds" when the model and its preprocessing are the sealed ones and every output is
-    within the tolerance that was measured there: the repeat tolerance under the same conditions, the allowance under
-    others (see `edgevision.verify.sealing`). A runtime or device that was never sealed is "unproven". Where outputs are
-    too far off, the cause is looked for by experiment (see `edgevision.verify.causes`).
+    The verdict of a runtime is "holds" when the model, its preprocessing, labels and decoding are the sealed ones and
+    every output is within the tolerance that was measured there: the repeat tolerance under the same conditions, the
+    allowance under others (see `edgevision.verify.sealing`). A runtime or device that was never sealed is "unproven".
+    Where outputs are too far off, the cause is looked for by experiment (see `edgevision.verify.causes`).
 
     Args:
         artifact: The artifact.
@@ -107,7 +122,7 @@ def _check(
     dataset_agreement: Proportion | None,
 ) -> RuntimeCheck:
     if golden is None:
-        reason = "there are no golden samples to run"
+        reason = f"there are no golden samples to run; {_GIVE_SOME['file' if artifact.bare else 'artifact']}"
         return RuntimeCheck(runtime, device, UNPROVEN, (reason,), dataset_agreement=dataset_agreement)
     answers = run_images(artifact, golden.samples, runtime=runtime, device=device, options=options)
     parity = _parity(artifact, runtime)
@@ -172,7 +187,11 @@ def _outputs(
 
 def _tolerances(parity: Mapping[str, Any], sealed: Sequence[Array], answers: Answers, same: bool) -> list[Distance]:
     if len(parity["outputs"]) != len(answers.specs) or len(sealed) != len(answers.specs):
-        raise ArtifactError("the sealed outputs are not as many as the model's", got=len(sealed))
+        raise ArtifactError(
+            "the sealed outputs are not as many as the model's",
+            got=f"tolerances for {len(parity['outputs'])}, values of {len(sealed)}",
+            allowed=str(len(answers.specs)),
+        )
     tolerances = []
     for table, spec, expected in zip(parity["outputs"], answers.specs, sealed, strict=True):
         repeat, allowance = (_read_distance(table[key]) for key in ("repeat", "allowance"))
@@ -204,8 +223,9 @@ def _changed(artifact: Artifact, parity: Mapping[str, Any]) -> list[str]:
         for name, digest in then["files"].items()
         if name in now["files"] and now["files"][name] != digest
     ]
-    if now["preprocessing"] != then["preprocessing"]:
-        reasons.append("the preprocessing is not the one that was sealed")
+    for name, words in _SEALED.items():
+        if name in then and now[name] != then[name]:
+            reasons.append(words)
     return reasons
 
 
@@ -215,10 +235,11 @@ def _parity(artifact: Artifact, runtime: str) -> Mapping[str, Any] | None:
     if not isinstance(table, dict) or "parity" not in table:
         return None
     fields = ("device", "conditions", "samples", "repeats", "identity", "outputs", "agreement")
-    parity = check_fields("parity", table["parity"], required=fields, error=ArtifactError)
     try:
-        check_fields("identity", parity["identity"], required=("files", "preprocessing"), error=ArtifactError)
-        dict(parity["identity"]["files"]).items()
+        parity = check_fields("parity", table["parity"], required=fields)
+        identified = check_fields("identity", parity["identity"], required=("files", "preprocessing"), optional=_SEALED)
+        _check_texts("identity.files", identified["files"], values=True)
+        _check_texts("conditions", parity["conditions"])
         for output in parity["outputs"]:
             check_fields("parity output", output, required=("name", "repeat", "allowance", "float_model"))
             _read_distance(output["repeat"])
@@ -226,6 +247,15 @@ def _parity(artifact: Artifact, runtime: str) -> Mapping[str, Any] | None:
     except (ConfigError, TypeError, ValueError) as exc:
         raise ArtifactError(f"{artifact.path}: damaged parity table of {runtime}: {exc}") from exc
     return parity
+
+
+def _check_texts(name: str, table: Any, *, values: bool = False) -> None:
+    """Raise ConfigError unless this is a mapping with texts for keys, and for values."""
+    texts = isinstance(table, Mapping) and all(
+        isinstance(text, str) for text in (*table, *(table.values() if values else ()))
+    )
+    if not texts:
+        raise ConfigError(f"{name}: not a mapping of texts", got=repr(table)[:60])
 
 
 def _read_distance(table: Any) -> Distance:

@@ -65,15 +65,13 @@ def run_images(
         ArtifactError: The preprocessing is unknown.
         IncompatibleModelError: It takes more than one image.
     """
-    preprocessing = artifact.manifest.preprocessing
+    preprocessing, place = artifact.manifest.preprocessing, artifact.model_file if artifact.bare else artifact.path
     if preprocessing is None:
-        raise ArtifactError(
-            f"{artifact.path}: its preprocessing is unknown", next_step="declare it first: edgevision adopt"
-        )
+        raise ArtifactError(f"{place}: its preprocessing is unknown", next_step="declare it first: edgevision adopt")
     with load(artifact, device, runtime=runtime, options=options) as model:
         if len(model.inputs) != 1:
             names = ", ".join(spec.name for spec in model.inputs)
-            raise IncompatibleModelError(f"{artifact.path}: not a model of one image", got=f"inputs {names}")
+            raise IncompatibleModelError(f"{place}: not a model of one image", got=f"inputs {names}")
         bound = preprocessing.bind(model.inputs[0])
         rows: list[tuple[Array, ...]] = []
         for image in images:

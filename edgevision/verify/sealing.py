@@ -16,9 +16,11 @@ Three things are measured on each runtime and kept in the manifest, under ``runt
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edgevision.errors import ArtifactError, BackendUnavailableError, ConfigError
@@ -47,6 +49,7 @@ def seal(
     runtimes: Sequence[str] | None = None,
     device: str = "cpu",
     seed: int = 0,
+    options: Mapping[str, Any] | None = None,
 ) -> Artifact:
     """Measure an artifact on the runtimes here, and write expected outputs and tolerances into it, in one step.
 
@@ -59,6 +62,8 @@ def seal(
         runtimes: Names of runtimes; None for all that are here and have the format.
         device: Where they run.
         seed: Of the choice of samples and of the noise.
+        options: Options of the runtimes, ``{"threads": 4}``; verifying with others is verifying under other conditions.
+            The reference runs with its runtime's defaults.
 
     Returns:
         The sealed artifact.
@@ -73,10 +78,10 @@ def seal(
     if not names:
         raise BackendUnavailableError(f"no runtime here runs the format {artifact.manifest.format}")
     _check_devices(artifact, names, device)
-    golden = artifact.golden() or _choose(artifact, names[0], dataset, reference, device, seed)
+    golden = artifact.golden() or _choose(artifact, names[0], dataset, reference, device, seed, options)
     expected, measured = dict(golden.expected), dict(artifact.manifest.runtimes)
     for name in names:
-        answers, parity = _measure(artifact, golden, name, device, seed)
+        answers, parity = _measure(artifact, golden, name, device, seed, options)
         expected[name] = answers.outputs
         measured[name] = {**measured.get(name, {}), "parity": parity}
     return artifact.update(golden=replace(golden, expected=expected), runtimes=measured)
@@ -94,7 +99,13 @@ def _check_devices(artifact: Artifact, names: Sequence[str], device: str) -> Non
 
 
 def _choose(
-    artifact: Artifact, runtime: str, dataset: Images | None, reference: Artifact | None, device: str, seed: int
+    artifact: Artifact,
+    runtime: str,
+    dataset: Images | None,
+    reference: Artifact | None,
+    device: str,
+    seed: int,
+    options: Mapping[str, Any] | None,
 ) -> Golden:
     if dataset is None:
         raise ArtifactError(
@@ -104,7 +115,9 @@ def _choose(
         return choose_golden(dataset, lambda images: _float_outputs(reference, images, device), seed=seed)
     # Its own answers say where it is least sure, but they are no float model's.
     golden = choose_golden(
-        dataset, lambda images: run_images(artifact, images, runtime=runtime, device=device).outputs, seed=seed
+        dataset,
+        lambda images: run_images(artifact, images, runtime=runtime, device=device, options=options).outputs,
+        seed=seed,
     )
     return replace(golden, float_outputs=())
 
@@ -120,14 +133,12 @@ def _float_outputs(reference: Artifact, images: Sequence[Any], device: str) -> t
 
 
 def _measure(
-    artifact: Artifact, golden: Golden, runtime: str, device: str, seed: int
+    artifact: Artifact, golden: Golden, runtime: str, device: str, seed: int, options: Mapping[str, Any] | None
 ) -> tuple[Answers, dict[str, Any]]:
-    runs = [run_images(artifact, golden.samples, runtime=runtime, device=device) for _ in range(_REPEATS)]
+    run = partial(run_images, artifact, golden.samples, runtime=runtime, device=device, options=options)
+    runs = [run() for _ in range(_REPEATS)]
     first = runs[0]
-    shaken = [
-        run_images(artifact, golden.samples, runtime=runtime, device=device, change=tremble(seed + trial))
-        for trial in range(_TREMBLES)
-    ]
+    shaken = [run(change=tremble(seed + trial)) for trial in range(_TREMBLES)]
     outputs = []
     for k, spec in enumerate(first.specs):
         reference = golden.float_outputs[k] if k < len(golden.float_outputs) else None
@@ -177,12 +188,14 @@ def float_agreement(artifact: Artifact, answers: Answers, golden: Golden) -> Pro
 
 
 def identity(artifact: Artifact) -> Mapping[str, Any]:
-    """Return what was sealed: hashes of the model's files and of its preprocessing."""
+    """Return what was sealed: hashes of the model's files, of its preprocessing and labels; and how it is decoded."""
     hashes = {entry.name: entry.sha256 for entry in artifact.manifest.files}
-    preprocessing = artifact.manifest.preprocessing
+    preprocessing, labels = artifact.manifest.preprocessing, artifact.manifest.labels
     return {
         "files": {
             name: hashes[name] for name in (p.relative_to(artifact.path).as_posix() for p in artifact.model_files)
         },
         "preprocessing": None if preprocessing is None else preprocessing.hash,
+        "labels": None if labels is None else hashlib.sha256("\n".join(labels).encode()).hexdigest(),
+        "decoding": dict(artifact.manifest.decoding),
     }

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import signal
 
 import click
 import pytest
@@ -66,9 +67,12 @@ def test_a_failed_check_has_its_own_status(run):
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["tri"], "no command 'tri'; did you mean try?; see edgevision --help"),
+        (["tri"], "no command 'tri'; did you mean try? See edgevision --help"),
         (["wholly-other"], "no command 'wholly-other'; allowed: try; see edgevision --help"),
-        (["try", "--schem", "float32"], "--scheme"),
+        (
+            ["try", "--schem", "float32"],
+            "no such option '--schem'; did you mean one of: '--help', '--scheme'? See edgevision try --help",
+        ),
         (["try", "--scheme", "flot32"], "--scheme: got flot32; allowed: float32, float16 (did you mean float32?)"),
         (["try", "--threads", "0"], "got 0; allowed: 1 or more, or all"),
         (["try", "extra"], "extra"),
@@ -191,3 +195,28 @@ def test_a_remark_while_the_library_works_is_seen(run):
             note("epoch 1")
 
     assert run("try", application=application_with(body)).stderr == "epoch 1\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("when", ["while exit handlers run", "when Python has given up its signals"])
+@pytest.mark.parametrize(("arguments", "status"), [(("--version",), 0), (("predict", "nothing", "x"), 1)])
+def test_a_signal_in_the_last_moments_changes_nothing(process, number, when, arguments, status):
+    late = "late = Late()" if when.startswith("when") else "atexit.register(Late().__del__)"
+    code = f"""
+import atexit, os, signal
+
+class Late:
+    def __init__(self):
+        self.kill, self.arguments = os.kill, (os.getpid(), {int(number)})
+
+    def __del__(self):
+        self.kill(*self.arguments)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
+{late}
+from edgevision.cli import main
+main()
+"""
+    done = process(*arguments, code=code)
+    assert done.exit_code == status and "Traceback" not in done.stderr
+    assert done.stdout.startswith("edgevision ") if status == 0 else "error: nothing" in done.stderr

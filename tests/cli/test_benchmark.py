@@ -3,6 +3,10 @@
 import json
 import os
 import re
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -72,6 +76,28 @@ def test_benchmark_of_nothing(run):
     assert result.exit_code == 2 and "missing argument 'MODELS" in result.stderr
 
 
+@pytest.mark.parametrize("scenario", [("single-stream",), ("server", "--target-qps", 50, "--target-latency-ms", 50)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_scenario_that_is_stopped_leaves_nothing(keras_artifact, tmp_path, scenario, number, status):
+    """LoadGen cannot be stopped, and crashes a process that raises within it or takes it apart."""
+    pytest.importorskip("mlperf_loadgen", reason="the extra loadgen is not installed")
+    arguments = ["benchmark", keras_artifact.path, "--runtime", "null", "--scenario", *scenario, "--min-duration", 60]
+    with subprocess.Popen(
+        [sys.executable, "-m", "edgevision", *map(str, arguments), "--out", str(tmp_path / "out")],
+        stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
+    ) as started:  # fmt: skip
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(".*/mlperf_log_detail.txt")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        started.send_signal(number)
+        message = started.communicate(timeout=30)[1].strip()
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    assert (started.returncode, message) == (status, f"edgevision: {word}; nothing was half-written")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_scenario_keeps_loadgens_files(run, keras_artifact, tmp_path):
     pytest.importorskip("mlperf_loadgen", reason="the extra loadgen is not installed")
     arguments = ("--runtime", "null", "--scenario", "single-stream", "--min-duration", 0.2)
@@ -107,6 +133,34 @@ def test_sustained_shows_windows_and_writes_a_table_and_a_page(run, keras_artifa
     assert re.search(": (steady|slowed|throttled): the median latency of the last third", result.stdout)
     assert len(table.read_text().splitlines()) == 7
     assert "<svg" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_sustained_that_is_stopped_keeps_what_it_measured(process, keras_artifact, tmp_path, number, status):
+    code = f"""
+import os, signal, threading
+from edgevision.cli import main
+from edgevision.cli.progress import ProgressLine
+
+def stop_in_the_fourth(line, done, total):
+    if done == 3:
+        threading.Timer(0.2, os.kill, (os.getpid(), {int(number)})).start()
+
+ProgressLine.__call__ = stop_in_the_fourth
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
+main()
+"""
+    table, page = tmp_path / "minutes.csv", tmp_path / "minutes.html"
+    stopped = process(
+        "benchmark", keras_artifact.path, "--runtime", "null", "--sustained", 5, "--window", 0.5,
+        "--csv", table, "--html", page, "--json", code=code,
+    )  # fmt: skip
+    assert stopped.exit_code == status, stopped.stderr
+    document = json.loads(stopped.stdout)
+    assert (document["interrupted"], document["planned_windows"], len(document["windows"])) == (True, 600, 4)
+    assert document["windows"][-1]["count"] > 0
+    assert len(table.read_text().splitlines()) == 5 and "interrupted" in table.read_text()
+    assert "interrupted in window 4 of 600" in page.read_text(encoding="utf-8")
 
 
 def test_a_table_and_a_page_are_not_replaced_unasked(run, artifact, tmp_path):

@@ -60,3 +60,20 @@ def test_a_baseline(run, keras_artifact, tmp_path):
 def test_what_makes_no_sense_is_refused(run, keras_artifact, arguments, message):
     result = run("compare", keras_artifact.path, *arguments)
     assert result.exit_code in (1, 2) and message in result.stderr, result.stderr
+
+
+def test_all_runtimes(run, artifact):
+    """By default a model runs on the first that fits; with all, on each, and each is named."""
+    models = [artifact.path, artifact.path]
+    first = json.loads(run("compare", *models, "--budget", 0.1, "--json").stdout)
+    every = json.loads(run("compare", *models, "--budget", 0.1, "--runtime", "all", "--json").stdout)
+    assert first["base"] == str(artifact.path) and every["base"] == f"{artifact.path} on tflite"
+    refused = run("compare", *models, "--runtime", "all", "--runtime", "tflite")
+    assert refused.exit_code == 2 and "allowed: all, or names" in refused.stderr
+
+
+def test_one_file_cannot_be_table_and_page(run, artifact, tmp_path):
+    arguments = ("--csv", tmp_path / "out", "--html", tmp_path / "more" / ".." / "out")
+    result = run("compare", artifact.path, artifact.path, *arguments)
+    assert result.exit_code == 2 and "--csv and --html name one file" in result.stderr
+    assert list(tmp_path.iterdir()) == []

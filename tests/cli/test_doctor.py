@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 
 import pytest
 
@@ -37,6 +38,14 @@ def test_a_wrong_declaration_ends_with_status_3(run, wrong, images):
     assert "8×8 RGB" in wanted and wanted.split("RGB")[1] == declared.split("BGR")[1]  # nothing else is blamed
 
 
+def test_an_artifact_keeps_its_labels(run, wrong, images):
+    """The command that is printed adopts the file in it, which knows no labels."""
+    command = json.loads(run("doctor", wrong, "--data", images, "--json").stdout)["next_step"]
+    assert "--labels red,green,blue" in command
+    refused = run("doctor", wrong, "--data", images, "--labels", "x,y,z")
+    assert refused.exit_code == 2 and "has labels of its own" in refused.stderr
+
+
 def test_json_has_the_evidence(run, wrong, images):
     document = json.loads(run("doctor", wrong, "--data", images, "--json").stdout)
     assert (document["command"], document["kind"], document["schema"]) == ("doctor", "edgevision-diagnosis", 1)
@@ -67,3 +76,11 @@ def test_labels_in_a_wrong_order_are_asked_for(run, tflite_file, images):
 def test_what_makes_no_sense_is_refused(run, tflite_file, images, arguments, message):
     result = run("doctor", tflite_file, "--data", images, *arguments)
     assert result.exit_code in (1, 2) and message in result.stderr, result.stderr
+
+
+def test_images_of_one_class_are_refused(run, wrong, images, tmp_path):
+    for copy in range(2):
+        shutil.copytree(images / "red", tmp_path / f"one/red/{copy}")
+    result = run("doctor", wrong, "--data", tmp_path / "one")
+    assert result.exit_code == 1 and result.stdout == ""
+    assert "one class tell nothing" in result.stderr and "got 24 images of red" in result.stderr

@@ -38,7 +38,7 @@ from edgevision.demo import run_demo
 from edgevision.export import export
 from edgevision.predict import predict
 from edgevision.preprocessing import COLORS
-from edgevision.remote import benchmark_there
+from edgevision.remote import benchmark_there, sustained_there
 from edgevision.resize import FILTERS, RESIZES
 from edgevision.tasks.classification import ACTIVATIONS
 from edgevision.tasks.decoders import DECODERS
@@ -127,6 +127,7 @@ def test_quantize_and_convert_offer_every_scheme_between_them():
         ("compare", compare),
         ("compare", against_baseline),
         ("benchmark", benchmark_there),
+        ("benchmark", sustained_there),
         ("predict", predict),
         ("firmware", firmware),
         ("demo", run_demo),

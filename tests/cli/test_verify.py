@@ -62,3 +62,29 @@ def test_a_runtime_that_is_none_is_not_merely_unproven(run, copy):
     assert (result.exit_code, result.stdout) == (2, "") and "did you mean tflite?" in result.stderr
     result = run("verify", copy, "--runtime", "openvino")
     assert result.exit_code == 1 and "openvino does not run the format tflite" in result.stderr
+
+
+def test_all_runtimes_are_those_of_no_name(run, copy):
+    named, unnamed = (run("verify", copy, *more, "--json") for more in (("--runtime", "all"), ()))
+    assert named.exit_code == 3 and json.loads(named.stdout) == json.loads(unnamed.stdout)
+
+
+def test_what_is_sealed_with_options_holds_with_them_under_the_same_conditions(run, copy, images):
+    sealed = run("verify", copy, "--seal", "--data", images, "--threads", "2", "--json")
+    assert sealed.exit_code == 0, sealed.stderr
+    (check,) = json.loads(sealed.stdout)["checks"]
+    assert check["same_conditions"] is True
+    assert Artifact.open(copy).manifest.runtimes["tflite"]["parity"]["conditions"]["threads"] == 2
+    (check,) = json.loads(run("verify", copy, "--json").stdout)["checks"]
+    assert check["same_conditions"] is False
+
+
+def test_a_bare_file_is_told_how_it_comes_to_golden_samples(run, tflite_file, copy):
+    bare = run("verify", tflite_file)
+    assert (
+        bare.exit_code == 3
+        and "no golden samples to run; make an artifact of the file (edgevision adopt" in bare.stderr
+    )
+    assert bare.stderr.rstrip().endswith("edgevision verify DIR --seal --data IMAGES)")
+    ours = run("verify", copy)
+    assert "to run; seal it with images: edgevision verify DIR --seal" in ours.stderr and "adopt" not in ours.stderr

@@ -91,6 +91,31 @@ def test_benchmark_takes_its_samples_there(there, device, sealed, artifact):
     assert document["protocol"]["min_count"] == 20 and document["ran_on"]["device"] == place_of(device)
 
 
+def test_benchmark_takes_there_what_it_takes_here(there, sealed, images):
+    options = ("--data", images, "--pin", 0, "--throughput", "--threads", 2, "--option", "resolver=reference")
+    (entry,) = json.loads(there("benchmark", sealed, *options, *QUICK, "--json").stdout)["entries"]
+    assert entry["inputs"] == "36 images that were given" and entry["many_ips"] > 0
+    assert entry["options"] == {"threads": 2, "resolver": "reference"} and entry["facts"]["resolver"] == "reference"
+    said = there("benchmark", sealed, "--batch", 3, *QUICK, exit_code=1).stderr
+    assert "has a fixed batch of 1: got batch 3" in said
+    said = there("benchmark", sealed, "--pin", "0-1999", *QUICK, exit_code=2).stderr
+    assert "cores to pin to" in said
+
+
+def test_sustained_there(there, device, sealed, images, tmp_path):
+    options = ("--sustained", 0.02, "--window", 0.2, "--data", images, "--csv", tmp_path / "minutes.csv")
+    document = json.loads(there("benchmark", sealed, *options, "--json").stdout)
+    assert document["kind"] == "edgevision-sustained" and len(document["windows"]) == 6
+    assert document["device"] == document["ran_on"]["device"] == place_of(device)
+    assert document["inputs"] == "36 images that were given"
+    assert len((tmp_path / "minutes.csv").read_text().splitlines()) == 7
+
+
+def test_a_scenario_is_refused_for_a_reason(run, sealed):
+    result = run("benchmark", sealed, "--scenario", "offline", "--out", "o", "--device", "ssh://nowhere/cpu")
+    assert result.exit_code == 2 and "LoadGen is not in the base install that a device gets" in result.stderr
+
+
 def test_a_bare_file_runs_there_too(there, tflite_file):
     assert "colors is unproven" in there("verify", tflite_file, exit_code=3).stderr
 

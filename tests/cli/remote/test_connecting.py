@@ -8,7 +8,9 @@ from contextlib import closing
 
 import pytest
 
+from edgevision.cli.remote import address_of
 from edgevision.devices import ssh
+from edgevision.errors import DeviceNotFoundError
 from edgevision.shipped import shipped_model
 
 
@@ -150,3 +152,11 @@ def test_a_damaged_artifact_is_noticed_before_anything_is_sent(fresh, tmp_path, 
         file.write(b"\xff\xff\xff\xff")
     result = run("verify", tmp_path / "damaged", *fresh.options())
     assert result.exit_code == 1 and "changed since it was made" in result.stderr and not fresh.private.exists()
+
+
+@pytest.mark.parametrize("text", ["ssh://camera-3", "ssh://pi@10.0.0.7:2222", "ssh://pi@[fe80::1]:22"])
+def test_a_machine_alone_means_its_processor(text):
+    assert str(address_of(text, None, None).device) == f"{text}/cpu"
+    assert address_of(f"{text}/coral:usb", None, None).device.kind == "coral"
+    with pytest.raises(DeviceNotFoundError):
+        address_of(f"{text}/", None, None)

@@ -132,6 +132,26 @@ def test_what_the_baseline_does_not_have(candidate, measured):
         against_baseline([candidate], two)
 
 
+def test_models_of_one_name_are_told_apart(candidate, measured):
+    """The report of `benchmark runs/resnet8-*` has the float and the int8 model under one name."""
+    measured(1.0)
+    slow, fast = earlier(candidate).entries[0], earlier(candidate).entries[0]
+    slow = replace(
+        slow, p50s_ms=tuple(10 * value for value in slow.p50s_ms), sha256="of another", scheme="static_wi8_ai8"
+    )
+    this = candidate.artifact
+    for entry in (
+        replace(fast, sha256=this.sha256, scheme=this.manifest.scheme),
+        replace(fast, sha256="of its last version", scheme=this.manifest.scheme),
+    ):
+        for entries in ((slow, entry), (entry, slow)):
+            (one,) = against_baseline([candidate], replace(earlier(candidate), entries=entries)).results
+            assert one.baseline_p50_ms == pytest.approx(1, rel=0.1)
+    unknown = replace(fast, sha256="of a third", scheme="float16")
+    with pytest.raises(ConfigError, match="has several models called"):
+        against_baseline([candidate], replace(earlier(candidate), entries=(slow, unknown)))
+
+
 @pytest.mark.parametrize("change", [{"max_regression": -1}, {"budget_s": 0}, {"confidence": 1}])
 def test_settings_that_make_no_sense(candidate, change):
     with pytest.raises(ConfigError, match=f"compare: {next(iter(change))}"):
@@ -158,6 +178,26 @@ def test_every_document_of_ours_is_a_baseline(candidate, tmp_path):
     third = read(result)
     assert third.entries[0].p50s_ms == tuple(one for (one,) in result.sittings_ms)
     assert third.environment["processor"]["name"] == fingerprint()["processor"]["name"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda found: found["entries"][0]["latency"].update(samples_ms=[0.0] * 50),
+        lambda found: found["entries"][0].update(options=None),
+        lambda found: found.update(entries=5),
+        lambda found: found["environment"].pop("processor"),
+        lambda found: found["environment"].update(processor=None),
+        lambda found: found["noise"].update(reasons=5),
+    ],
+)
+def test_a_damaged_baseline_is_an_error_of_ours(candidate, tmp_path, damage):
+    report = json.loads(json.dumps(benchmark([candidate], warmup_s=0, min_duration_s=0, min_count=20).to_dict()))
+    damage(report)
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report))
+    with pytest.raises(ConfigError):
+        read_baseline(path)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """MLPerf's scenarios through the real LoadGen, and what is read from its logs."""
 
 import json
+import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -64,6 +67,26 @@ def test_a_server_that_keeps_up_and_one_that_cannot(candidate, tmp_path):
     bad = run_scenario(candidate, "server", tmp_path / "b", target_qps=2000, target_latency_ms=0.0001, **SHORT)
     assert not bad.result.valid
     assert "more queries were late than may be" in bad.result.reasons
+
+
+def test_a_server_that_is_swamped_is_sent_no_more(candidate, tmp_path, monkeypatch):
+    """A million queries a second would take this one a minute and more."""
+    monkeypatch.setattr("edgevision.benchmark.loadgen.BACKLOG_S", 0.05)
+    rest = {"target_qps": 1e6, "target_latency_ms": 1, "min_duration_s": 2}
+    result = run_scenario(candidate, "server", tmp_path / "out", **rest).result
+    assert not result.valid and "too many queries were waiting, and no more were sent" in result.reasons
+    assert result.figures["result_query_count"] < 500_000
+
+
+def test_loadgen_is_not_run_twice_at_once(candidate, tmp_path):
+    ended = threading.Event()
+    thread = threading.Thread(target=ended.wait, name="loadgen", daemon=True)
+    thread.start()
+    with pytest.raises(ConfigError, match="start another process"):
+        run_scenario(candidate, "offline", tmp_path / "out", **SHORT)
+    ended.set()
+    thread.join()
+    run_scenario(candidate, "offline", tmp_path / "out", **SHORT)
 
 
 def test_offline_uses_the_fastest_way(tmp_path, model_file):
@@ -145,3 +168,19 @@ def test_logs_without_a_result(tmp_path):
     log.write_text(':::MLLOG {"key": "error_runtime", "value": "no memory"}\n:::MLLOG {"key": "res')
     with pytest.raises(InferenceError, match="came to no result: got no memory"):
         read_log(tmp_path)
+
+
+def test_a_full_disk_is_said(candidate, tmp_path):
+    """A limit on the size of files stands for the disk: LoadGen's log ends in the middle, and it says nothing."""
+    code = f"""
+import resource
+from edgevision.artifact import Artifact
+from edgevision.benchmark import Candidate, run_scenario
+candidate = Candidate(Artifact.open({str(candidate.artifact.path)!r}), "null")
+resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+run_scenario(candidate, "single-stream", "out", min_duration_s=0.1)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    said = done.stderr.strip().splitlines()[-1]
+    assert said.startswith("edgevision.errors.OutputError: cannot write out: files may not become that large"), said
+    assert said.endswith("make room there, or name another place") and list(tmp_path.iterdir()) == []

@@ -56,6 +56,13 @@ def test_labels_in_another_order_are_not_taken_for_a_finding(resnet8, cifar):
     assert found.verdict == "unknown" and not found.passed and not found.labels_by_position
 
 
+def test_images_of_one_class_tell_nothing(resnet8, cifar):
+    cats = cifar.subset([index for index, target in enumerate(cifar.targets) if target == 3])
+    more = cats.subset([index % len(cats) for index in range(30)])
+    with pytest.raises(DatasetError, match=r"one class tell nothing.*got 30 images of class 3; .*a folder for each"):
+        diagnose(resnet8["float"], more)
+
+
 def test_images_of_noise_accuse_nobody(declared):
     generator = np.random.default_rng(0)
     pixels, targets = generator.integers(0, 256, (60, 32, 32, 3), np.uint8), np.arange(60) % 10

@@ -48,8 +48,9 @@ def regression():
 def sustained():
     windows = tuple(Window(10.0 * n, 50, 1.0 + n, 3.0 + n, None, {"cpu": 40.0 + n}, None, None) for n in range(8))
     return SustainedReport(
-        "a", "tflite", "cpu", {}, {}, "", 10.0, windows, 1.0, "slowed", "because", fingerprint(), "not exposed"
-    )
+        "a", "tflite", "cpu", {}, {}, "", 10.0, windows, 1.0, "slowed", "because", fingerprint(), "not exposed",
+        8,
+    )  # fmt: skip
 
 
 def rows(result, path):
@@ -81,7 +82,9 @@ def test_the_others_as_tables(tmp_path):
     }  # fmt: skip
     windows = rows(sustained(), tmp_path / "s.csv")
     assert [row["cpu_c"] for row in windows] == [str(40.0 + n) for n in range(8)]
-    assert windows[0]["frequency_mhz"] == ""
+    assert windows[0]["frequency_mhz"] == "" and {row["run"] for row in windows} == {"complete"}
+    cut = rows(replace(sustained(), planned_windows=60, interrupted=True), tmp_path / "i.csv")
+    assert {row["run"] for row in cut} == {"interrupted"}
 
 
 @pytest.mark.parametrize("make", [lambda: benchmark(entry(), entry("b")), comparison, regression, sustained])

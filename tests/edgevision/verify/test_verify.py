@@ -13,6 +13,7 @@ from edgevision.files import sha256_file
 from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes import load
 from edgevision.verify import seal, verify
+from edgevision.verify.running import run_images
 
 KINDS = ("float", "int8", "openvino")
 
@@ -182,6 +183,21 @@ def test_wrong_preprocessing_is_broken(artifact_of, kind, wrong):
     assert any("differs by up to" in reason for reason in check.reasons)
 
 
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda document: document["labels"].reverse(), "the labels are not those"),
+        (lambda document: document.update(labels=None), "the labels are not those"),
+        (lambda document: document["decoding"].update(activation="logits"), "the decoding is not the one"),
+    ],
+)
+def test_other_labels_or_another_decoding_are_broken(artifact_of, change, what):
+    """The outputs are the same, and what they are called is not."""
+    sealed = seal(artifact_of("float"))
+    (check,) = verify(rewrite(sealed, change)).checks
+    assert (check.verdict, check.reasons) == ("broken", (f"{what} that {'were' if 'are' in what else 'was'} sealed",))
+
+
 @pytest.mark.parametrize("wrong", ["no normalization", "BGR"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_wrong_preprocessing_is_broken_by_the_answers_on_another_machine(artifact_of, kind, wrong):
@@ -270,6 +286,9 @@ def test_a_bare_file_is_unproven(artifact_of):
     assert verify(bare).verdict == "unproven"
     with pytest.raises(EdgeVisionError):
         seal(bare)
+    unknown = Artifact.describe(artifact.model_file)
+    with pytest.raises(ArtifactError, match=f"{artifact.model_file.name}: its preprocessing is unknown"):
+        run_images(unknown, [], runtime="tflite")
 
 
 def test_unknown_names_are_refused(artifact_of):
@@ -285,12 +304,15 @@ def test_unknown_names_are_refused(artifact_of):
         lambda table: table.update(outputs=[{"name": "x"}]),
         lambda table: table["outputs"][0]["repeat"].update(max_abs_error="much"),
         lambda table: table.update(identity={"files": 3, "preprocessing": None}),
+        lambda table: table.update(identity={"files": ["model.tflite"], "preprocessing": None}),
+        lambda table: table["identity"]["files"].update({"model.tflite": 5}),
+        lambda table: table.update(conditions=None),
         lambda table: table.update(verdict="holds"),
     ],
 )
 def test_a_damaged_table_is_an_error_of_the_artifact(artifact_of, damage):
     artifact = rewrite(seal(artifact_of("float")), lambda document: damage(parity(document)))
-    with pytest.raises(ArtifactError):
+    with pytest.raises(ArtifactError, match=r"damaged parity table of tflite|not as many"):
         verify(artifact)
 
 
