@@ -38,6 +38,7 @@ def test_a_recipe_is_run_with_its_ledger(run, keras_artifact, images, recipe, tm
     assert again.exit_code == 2 and "exists" in again.stderr
 
 
+@pytest.mark.slow
 def test_a_search_that_finds_nothing_says_by_how_much_and_one_that_does_where(run, keras_artifact, images, tmp_path):
     common = [keras_artifact.path, "--data", images, "--to", "tflite", "--trials", 2, "--epochs", 1]
     common += ["--out", tmp_path / "out"]

@@ -24,6 +24,7 @@ def test_a_smaller_artifact_with_what_was_done(run, keras_artifact, images, tmp_
     assert step.parameters["method"] == "channels" and step.parameters["distillation"]["weight"] == 0.9
 
 
+@pytest.mark.slow
 def test_bytes_and_milliseconds_are_measured_on_the_exported_file(run, keras_artifact, images, tmp_path):
     still = ("--epochs", 0, "--json")
     whole = channels(run, keras_artifact.path, tmp_path / "a", "--target-bytes", 1e6, *still, data=images)

@@ -41,6 +41,7 @@ def kinds_of_weights(conversion):
     return [weights_type(operation) for operation in operations(conversion) if operation.get_type_name() in WEIGHTED]
 
 
+@pytest.mark.slow
 def test_layers_in_float_repair_a_planted_outlier(converted, planted, inputs):
     bad = error(converted(), planted, inputs)
     mixed = converted(float_layers=("loud", "quiet"))
@@ -57,6 +58,7 @@ def test_weights_leave_a_bit_so_that_no_processor_saturates(converted):
     assert all(64 >= np.abs(values.astype(int)).max() >= 60 for values in constants)
 
 
+@pytest.mark.slow
 def test_weights_alone_can_leave_layers_out(converted):
     mixed = converted("dynamic_wi8_afp32", float_layers=("la*",))
     assert mixed.report.skipped == (("last", "stays in float, as asked"),)

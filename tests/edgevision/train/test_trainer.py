@@ -190,6 +190,7 @@ def test_mirrored_strategy_trains_on_two_logical_devices(tmp_path):
     assert last < first
 
 
+@pytest.mark.slow
 def test_transfer_learning_freezes_the_backbone_first(preprocessing, tmp_path, stripes):
     import tensorflow as tf
     import tf_keras as keras
