@@ -16,6 +16,7 @@ NAMES = {"itself": "itself", "slower": "itself, each inference a tenth longer"}
 BESIDE = {
     "offline": ("int8 ResNet-8, IR: throughput, benchmark_app -hint throughput", "/s", 0.95),
     "single_small": ("int8 ResNet-8, IR: p50, benchmark_app -api sync", "ms", 1.05),
+    "caller_small": ("the same, benchmark_app's from one call to the next", "ms", 1.05),
     "single_large": ("int8 MobileNetV2, IR: p50, benchmark_app -api sync", "ms", 1.05),
     "single_litert": ("int8 MobileNetV2, TFLite: p50, litert-benchmark", "ms", 1.05),
     "image_to_class": ("int8 ResNet-8, IR: image to class, Model API", "µs", 0.5),
