@@ -5,6 +5,9 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import json
+import logging
+import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -17,6 +20,7 @@ from edgevision.errors import ConfigError, EdgeVisionError
 from edgevision.pipeline.status.metrics import CONTENT_TYPE, exposition
 from edgevision.pipeline.status.preview import Preview
 
+logger = logging.getLogger("edgevision.pipeline")
 LOOK_S = 5.0
 """So long a stream of pictures waits for the next one before it ends."""
 MOST_STREAMS = 8
@@ -78,10 +82,12 @@ class StatusServer:
             server_of = outer
 
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = _Server((host, port), Handler)
         except (OSError, OverflowError) as exc:
-            raise ConfigError(f"status page: {host}:{port} cannot be listened at: {exc}") from exc
-        self._server.daemon_threads = True
+            raise ConfigError(
+                f"status page: {host}, port {port} cannot be listened at: {exc}",
+                next_step="name a host of this machine and a port that is free",
+            ) from exc
         self._thread = threading.Thread(target=self._server.serve_forever, name="status page", daemon=True)
 
     @property
@@ -145,6 +151,22 @@ class StatusServer:
         return self._streams
 
 
+class _Server(ThreadingHTTPServer):
+    """Listens at addresses of IPv4 and IPv6. A request that fails costs no more than a line of the log."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Log what went wrong; who has gone away in the middle is no news."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            logger.warning("status page: a request failed: %s: %s", type(error).__name__, error)
+
+
 class _Handler(BaseHTTPRequestHandler):
     """One request. The answers are `StatusServer`'s."""
 
@@ -154,10 +176,14 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        address = urlsplit(self.path)
+        try:
+            address = urlsplit(self.path)
+        except ValueError:  # such as http://[/
+            self._send(HTTPStatus.BAD_REQUEST, "text/plain", b"not an address\n")
+            return
         path, asked = unquote(address.path), parse_qs(address.query)
         bearer = (self.headers.get("Authorization") or "").removeprefix("Bearer ").strip()
-        host = urlsplit("//" + (self.headers.get("Host") or "")).hostname or ""
+        host = _name(self.headers.get("Host") or "")
         if not self.server_of.admits(bearer or next(iter(asked.get("token", [])), None), host):
             self._send(HTTPStatus.UNAUTHORIZED, "text/plain", b"a token is needed\n")
         elif path.startswith("/live/") and path.endswith(".mjpg"):
@@ -191,6 +217,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Say nothing: addresses have tokens in them."""
+
+
+def _name(host: str) -> str:
+    """The name in a header ``Host``; '' where it makes no sense."""
+    try:
+        return urlsplit("//" + host).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,7 +2,10 @@
 
 import io
 import json
+import socket
+import struct
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -158,3 +161,33 @@ def test_whoever_leaves_is_no_trouble(serve):
         stop.wait(0.05)
     else:
         raise AssertionError("streams that nobody reads do not end")
+
+
+def raw(server, request, host="127.0.0.1"):
+    with socket.create_connection((host, server.port), timeout=5) as connection:
+        connection.sendall(request)
+        return connection.recv(4096).split(b"\r\n")[0]
+
+
+def test_requests_that_make_no_sense_leave_no_traceback(serve, capfd):
+    server = serve()
+    assert b" 401 " in raw(server, b"GET / HTTP/1.1\r\nHost: [\r\n\r\n")
+    assert b" 400 " in raw(server, b"GET http://[/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    for _ in range(3):  # who goes away before the answer
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(b"GET /state.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 50)
+    assert get(server, "/healthz")[0] == 200
+    time.sleep(0.2)
+    assert capfd.readouterr().err == ""
+
+
+def test_it_listens_at_ipv6(serve):
+    if not socket.has_ipv6:
+        pytest.skip("this Python has no IPv6")
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError as exc:
+        pytest.skip(f"this machine has no ::1: {exc}")
+    assert b" 200 " in raw(serve(host="::1"), b"GET /healthz HTTP/1.1\r\nHost: [::1]\r\n\r\n", "::1")
