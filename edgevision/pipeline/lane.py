@@ -22,6 +22,10 @@ from edgevision.tasks.detections import Detections
 
 WAITING = 2
 """Frames that may wait for what follows the model; with so many waiting the camera gets no turn."""
+TRY_S = 1.0
+"""So often a frame is begun though the model was too slow for it: nobody would see otherwise that it is fast again."""
+FOR_DEADLINE = ("prepare", "infer", "decode")
+"""Stages that have to fit into what remains until a frame's deadline."""
 
 
 class Reader(Protocol):
@@ -98,6 +102,8 @@ class Lane:
         self._handle, self._changed, self._failed = handle, changed, failed
         self._gate, self._spare_gate = gate, gate or MotionGate()
         self._passed = 0
+        self._last_try_s = float("-inf")
+        self._tried: CapturedFrame | None = None
         self._lock = threading.Lock()
         self._begun_s: float | None = None
         self._waiting: queue.Queue[tuple[CapturedFrame, Stage, str, Any] | None] = queue.Queue(WAITING)
@@ -156,13 +162,18 @@ class Lane:
                 passes = gate.passes(frame.frame, frame.captured_s)
             if not passes:
                 return "still"
-        if self.deadline.refuses(frame.captured_s, time.monotonic(), self._needs_ms()):
-            self._note(False)
-            return "too old"
+        now_s = time.monotonic()
+        if self.deadline.refuses(frame.captured_s, now_s, self._needs_ms()):
+            hopeless = self.deadline.refuses(frame.captured_s, now_s, None)
+            if hopeless or now_s - self._last_try_s < TRY_S:
+                self._note(False)
+                return "too old"
+            self._tried = frame
+        self._last_try_s = now_s
         return None
 
     def _needs_ms(self) -> float | None:
-        found = [self.times.percentile(stage, 0.95) for stage in ("prepare", "infer", "decode")]
+        found = [self.times.percentile(stage, 0.95) for stage in FOR_DEADLINE]
         known = [ms for ms in found if ms is not None]
         return sum(known) if known else None
 
@@ -185,6 +196,8 @@ class Lane:
                     self.times.add("age", (done_s - frame.captured_s) * 1e3)
                 self._note(not late)
                 self.late += late
+                if frame is self._tried and not late:
+                    self.times.forget(FOR_DEADLINE)
                 with self.times.timed("handle"):
                     self._handle(Result(frame, detections, done_s, late, model))
                 self.done += 1

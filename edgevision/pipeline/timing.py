@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -63,6 +63,12 @@ class StageTimes:
         with self._lock:
             times = list(self._times.get(stage, ()))
         return float(np.quantile(times, share)) if len(times) >= FEWEST else None
+
+    def forget(self, stages: Iterable[str]) -> None:
+        """Take percentiles of these stages from what comes from now on; the counts stay."""
+        with self._lock:
+            for stage in stages:
+                self._times.pop(stage, None)
 
     def summary(self) -> dict[str, StageTime]:
         """Return what each stage takes, in the order in which they were first used."""
