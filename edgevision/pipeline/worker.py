@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from edgevision.errors import EdgeVisionError
+from edgevision.errors import EdgeVisionError, InferenceError
 from edgevision.pipeline.lane import Lane
 from edgevision.pipeline.model_slot import ModelSlot
 from edgevision.pipeline.sources.backoff import waits
@@ -124,10 +124,11 @@ class Worker:
                     prepared = stage.prepare(frame.frame)
                 start = time.perf_counter()
                 inferred = stage.infer(prepared)
-            except EdgeVisionError as exc:
+            except Exception as exc:  # also of a runtime or a frame that nobody thought of: the cameras go on
+                error = exc if isinstance(exc, EdgeVisionError) else InferenceError(f"{type(exc).__name__}: {exc}")
                 if self._failed is not None:
-                    self._failed(exc)
-                if slot.failed(exc):
+                    self._failed(error)
+                if slot.failed(error):
                     continue
                 break
             ms = (time.perf_counter() - start) * 1e3

@@ -101,6 +101,42 @@ def test_a_frame_that_would_be_late_is_not_begun():
     assert 5 <= len(results) <= 8 and lane.dropped["too old"] > 20
 
 
+def test_a_model_that_is_fast_again_is_found_to_be():
+    """Slow for 6 frames, which leaves no time for any; a second later one is tried, and the camera sees again."""
+    model = Brightness(0.08)
+    infer = model.infer
+
+    def quick_again(prepared):
+        model.seconds = 0.08 if model.ran < 6 else 0.005
+        return infer(prepared)
+
+    model.infer = quick_again
+    results, (lane,) = run_live(model, 3.5, {"gate": 25}, deadline=lambda: Deadline(0.06))
+    assert lane.dropped["too old"] > 10 and len(results) > 30
+    assert not any(result.late for result in results[6:])
+
+
+def test_a_model_that_fails_in_a_way_of_its_own_ends_nothing():
+    model, said = Brightness(), []
+    prepare = model.prepare
+
+    def picky(frame):
+        if not 3 <= (value := prepare(frame)) <= 250:
+            raise ZeroDivisionError("of a runtime")
+        return value
+
+    model.prepare = picky
+    results = []
+    reader = RecordingReader("file", lambda: IteratorSource(lambda: map(picture, range(20))))
+    lane = Lane(reader, results.append)
+    worker = Worker(ModelSlot("it", model), [lane], failed=lambda error: said.append(str(error)))
+    worker.start()
+    reader.start()
+    assert worker.join(20)
+    assert len(results) == 17 and lane.dropped["model failed"] == 3
+    assert said == ["ZeroDivisionError: of a runtime"] * 3
+
+
 def test_less_is_done_where_everything_is_too_much():
     settings = DegradationSettings((Level("half", every=2), Level("fifth", every=5)), down_s=0.4, up_s=60)
     _, (lane,) = run_live(
