@@ -119,8 +119,7 @@ class Pipeline:
         _check(cameras)
         with self._lock:
             kept = {camera.name for camera in cameras if self._is_running(camera)}
-            for name in [name for name in self._running if name not in kept]:
-                self._end(name)
+            self._end([name for name in self._running if name not in kept])
             for camera in cameras:
                 if camera.name not in kept:
                     self._begin(camera)
@@ -133,8 +132,7 @@ class Pipeline:
         """End: what is under way is handled, then everything is let go of. Any number of times."""
         self._worker.stop()
         with self._lock:
-            for name in list(self._running):
-                self._end(name)
+            self._end(list(self._running))
         for slot in (self.slot, *self._variants.values()):
             slot.close()
 
@@ -194,10 +192,11 @@ class Pipeline:
         self._worker.add(lane)
         reader.start()
 
-    def _end(self, name: str) -> None:
-        _, reader, lane = self._running.pop(name)
-        reader.close()
-        self._worker.remove(lane)
+    def _end(self, names: Sequence[str]) -> None:
+        ended = [self._running.pop(name) for name in names]
+        _close([reader for _, reader, _ in ended])
+        for _, _, lane in ended:
+            self._worker.remove(lane)
 
     def _source_told(self, event: SourceEvent) -> None:
         self._tell("source", event.source, f"{event.kind}: {event.reason}" if event.reason else event.kind)
@@ -208,6 +207,15 @@ class Pipeline:
     def _tell(self, kind: str, camera: str | None, text: str) -> None:
         if self._told is not None:
             self._told(Notice(kind, camera, text, time.monotonic()))
+
+
+def _close(readers: Sequence[LiveReader | RecordingReader]) -> None:
+    """Close them side by side: each waits for a read that is under way, and many cameras may be dead at once."""
+    threads = [threading.Thread(target=reader.close, daemon=True) for reader in readers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def _check(cameras: Sequence[Camera]) -> None:

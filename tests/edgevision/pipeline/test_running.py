@@ -143,3 +143,23 @@ def test_a_stage_that_hangs_is_no_health(results, monkeypatch):
 def test_cameras_that_make_no_sense(cameras, results):
     with pytest.raises(ConfigError, match="pipeline: cameras"):
         Pipeline("it", Nothing(), cameras, handle(results))
+
+
+def test_many_dead_cameras_end_together():
+    """Each hangs in a read for as long as it may; six of them take no longer than one."""
+    stop = threading.Event()
+
+    def hangs():
+        stop.wait(30)
+        yield from ()
+
+    cameras = [
+        Camera(f"dead {n}", lambda: IteratorSource(hangs, live=True), timeouts=Timeouts(read_s=0.5)) for n in range(6)
+    ]
+    pipeline = Pipeline("it", Nothing(), cameras, lambda camera: lambda result: None).start()
+    time.sleep(0.2)
+    start = time.monotonic()
+    pipeline.stop()
+    took = time.monotonic() - start
+    stop.set()
+    assert took < 3
