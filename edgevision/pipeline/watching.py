@@ -66,12 +66,18 @@ class Watch:
         variants: dict[str, Stage] = {}
         try:
             for name, artifact in model.variants:
-                variants[name] = stages(_variant(model, artifact))
+                smaller = _variant(model, artifact)
+                if list(_labels(smaller)) != list(self._labels):
+                    raise ConfigError(
+                        f"model: variants: {name} has other classes than the model, and rules go by them",
+                        got=str(artifact), next_step="name a variant of the same labels",
+                    )  # fmt: skip
+                variants[name] = stages(smaller)
             if self.config.sinks:
                 names = [sink.name for sink in self.config.sinks]
                 self._spool = Spool(self.config.spool, names, max_messages=self.config.spool_messages)
             self.pipeline = Pipeline(
-                model.artifact.name, stage, self._wanted(self.config.cameras), self._handle,
+                model.artifact.name, stage, self._take(self._wanted(self.config.cameras)), self._handle,
                 variants=variants, told=self._told,
             )  # fmt: skip
             self._serve()
@@ -103,8 +109,9 @@ class Watch:
     def reload(self) -> None:
         """Read the file anew: cameras that did not change go on, others begin or end, another model is exchanged.
 
-        A new model is verified on its golden samples first, and is on probation afterwards. Sinks, spool, recording
-        and page are those from the start: a change of them takes a restart, and is an error.
+        A new model is verified on its golden samples first, and is on probation afterwards. Sinks, spool, recording,
+        page, variants of the model and its classes are those from the start: a change of them takes a restart, and is
+        an error.
 
         Raises:
             EdgeVisionError: The new configuration makes no sense, or its model does not hold; the old one goes on.
@@ -113,10 +120,11 @@ class Watch:
         try:
             found = WatchConfig.read(self._path, _labels)
             self._check_same(found)
+            wanted = self._wanted(found.cameras)
             if found.model != self.config.model:
                 check_artifact(found.model)
                 self.pipeline.slot.swap(found.model.artifact.name, lambda: self._stages(found.model))
-            self.pipeline.change(self._wanted(found.cameras))
+            self.pipeline.change(self._take(wanted))
             gone = set(self._followers) - {camera.name for camera in found.cameras}
             for name in gone:
                 self._followers.pop(name).close()
@@ -164,16 +172,20 @@ class Watch:
         """TCP port of the status page; None where there is none."""
         return None if self._server is None else self._server.port
 
-    def _wanted(self, configs: Sequence[CameraConfig]) -> list[Camera]:
+    def _wanted(self, configs: Sequence[CameraConfig]) -> list[tuple[CameraConfig, Camera]]:
         """The pipeline's cameras; one whose configuration is the same as before is the same object."""
         wanted = []
         for config in configs:
             known = self._configs.get(config.name)
             same = known is not None and known.identity == config.identity
-            wanted.append(self._cameras[config.name] if same else self._camera(config))
-        self._cameras = {camera.name: camera for camera in wanted}
-        self._configs = {config.name: config for config in configs}
+            wanted.append((config, self._cameras[config.name] if same else self._camera(config)))
         return wanted
+
+    def _take(self, wanted: Sequence[tuple[CameraConfig, Camera]]) -> list[Camera]:
+        """Let these be the cameras from now on."""
+        self._cameras = {config.name: camera for config, camera in wanted}
+        self._configs = {config.name: config for config, _ in wanted}
+        return list(self._cameras.values())
 
     def _camera(self, config: CameraConfig) -> Camera:
         live = config.source().live
@@ -199,8 +211,15 @@ class Watch:
                 raise ConfigError(
                     f"{self._path}: [{name}] changed", next_step="restart to change it; nothing was changed"
                 )
-        if [sink.name for sink in found.sinks] != [sink.name for sink in self.config.sinks]:
-            raise ConfigError(f"{self._path}: sinks changed", next_step="restart to change them; nothing was changed")
+        for what, same in (
+            ("sinks", found.sink_tables == self.config.sink_tables),
+            ("variants of the model", found.model.variants == self.config.model.variants),
+            ("classes of the model, which rules go by,", list(_labels(found.model)) == list(self._labels)),
+        ):
+            if not same:
+                raise ConfigError(
+                    f"{self._path}: {what} changed", next_step="restart to change them; nothing was changed"
+                )
 
     def _serve(self) -> None:
         status = self.config.status
@@ -233,6 +252,7 @@ class Watch:
             return
         self._last_said[notice.camera] = (notice.kind, notice.text)
         trouble = notice.kind in ("error", "level") or notice.text.partition(":")[0] in ("lost", "refused", "stalled")
+        trouble = trouble or (notice.kind == "model" and " rolled back" in notice.text)
         level = logging.WARNING if trouble else logging.INFO
         logger.log(level, "%s: %s", notice.camera or notice.kind, notice.text)
 

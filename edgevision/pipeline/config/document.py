@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -143,6 +143,7 @@ class WatchConfig:
         model: The model.
         cameras: One or more.
         sinks: Where events go; none: they are only on the page and in the log.
+        sink_tables: What the document says of them, so that a change is seen.
         spool: File in which events wait.
         spool_messages: Most events that wait.
         recording: What is kept of events; None for nothing.
@@ -153,6 +154,7 @@ class WatchConfig:
     model: ModelConfig
     cameras: tuple[CameraConfig, ...]
     sinks: tuple[Sink, ...]
+    sink_tables: str = field(repr=False)
     spool: Path
     spool_messages: int
     recording: RecordingConfig | None
@@ -196,14 +198,15 @@ class WatchConfig:
         variants = [name for name, _ in model.variants]
         cameras = tuple(_camera(entry, names, profile, variants) for entry in table.tables("cameras"))
         _check_names("cameras", [camera.name for camera in cameras], least=1)
-        sinks = tuple(sink_of(entry, [camera.name for camera in cameras]) for entry in table.tables("sinks"))
+        sink_tables = table.tables("sinks")
+        sinks = tuple(sink_of(entry, [camera.name for camera in cameras]) for entry in sink_tables)
         _check_names("sinks", [sink.name for sink in sinks])
         spool = table.table("spool") or Table("spool", {}, base)
         spool_path, spool_messages = spool.path("path", base / "events.sqlite"), spool.whole("max_messages", 100_000)
         spool.finish()
         recording, status = table.table("recording"), table.table("status")
         made = cls(
-            profile, model, cameras, sinks, spool_path, spool_messages,
+            profile, model, cameras, sinks, repr([entry.data for entry in sink_tables]), spool_path, spool_messages,
             None if recording is None else _recording(recording), None if status is None else _status(status),
         )  # fmt: skip
         table.finish()
@@ -237,6 +240,8 @@ def _model(table: Table) -> ModelConfig:
 
 def _camera(table: Table, labels: Sequence[str], profile: str, variants: Sequence[str]) -> CameraConfig:
     budget_ms = table.number("budget_ms", None)
+    if budget_ms is not None and budget_ms <= 0:
+        raise ConfigError(f"{table.what}: budget_ms", got=budget_ms, allowed="more than 0")
     rule_tables = table.tables("rules")
     makers = [rule_of(entry, labels) for entry in rule_tables]
     _check_names(f"{table.what}.rules", [maker().name for maker in makers])
@@ -283,17 +288,17 @@ def _check_camera(table: Table, camera: CameraConfig, profile: str) -> None:
 def _filled(table: Table, kind: Any) -> Any:
     """A dataclass of numbers and flags from a table: what is not there keeps its default."""
     given: dict[str, Any] = {}
-    for field in fields(kind):
-        if field.name not in table:
-            table.know(field.name)
+    for name in [entry.name for entry in fields(kind)]:
+        if name not in table:
+            table.know(name)
             continue
-        default = getattr(kind(), field.name)
+        default = getattr(kind(), name)
         if isinstance(default, bool):
-            given[field.name] = table.flag(field.name, default)
+            given[name] = table.flag(name, default)
         elif isinstance(default, int):
-            given[field.name] = table.whole(field.name)
+            given[name] = table.whole(name)
         else:
-            given[field.name] = table.number(field.name)
+            given[name] = table.number(name)
     table.finish()
     return kind(**given)
 

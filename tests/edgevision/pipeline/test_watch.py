@@ -192,6 +192,42 @@ def test_another_model_is_verified_before_it_looks(place):
         assert watch.state()["model"]["name"].endswith("model")
 
 
+def test_a_configuration_is_taken_over_as_a_whole_or_not_at_all(place):
+    """What cannot be exchanged is named, and neither model nor cameras are others afterwards."""
+    shutil.copytree(place / "model", place / "better")
+    relabel(shutil.copytree(place / "model", place / "other"))
+    path = write(place)
+    text = path.read_text()
+    with Watch(path, stages=slow) as watch:
+        for before, after, said in (
+            ("events.jsonl", "elsewhere.jsonl", "sinks changed; restart to change them; nothing was changed"),
+            (
+                'artifact = "model"',
+                'artifact = "model"\nvariants = { small = "better" }',
+                "variants of the model changed",
+            ),
+            ('artifact = "model"', 'artifact = "other"', "classes of the model, which rules go by, changed"),
+        ):
+            path.write_text(text.replace(before, after))
+            with pytest.raises(ConfigError, match=said):
+                watch.reload()
+        path.write_text(text.replace('"model"', '"better"') + '[[cameras]]\nname = "gone"\nsource = "gone.avi"\n')
+        with pytest.raises(EdgeVisionError, match="no such file or folder"):
+            watch.reload()
+        state = watch.state()
+        assert set(state["cameras"]) == {"walk"} and state["model"] == {"name": "model", "on_probation": False}
+    path.write_text(text.replace('artifact = "model"', 'artifact = "model"\nvariants = { small = "other" }'))
+    with pytest.raises(ConfigError, match="small has other classes than the model"):
+        Watch(path, stages=slow)
+
+
+def relabel(artifact):
+    """Let an artifact's classes stand in another order."""
+    manifest = json.loads((artifact / "manifest.json").read_text())
+    manifest["labels"].reverse()
+    (artifact / "manifest.json").write_text(json.dumps(manifest))
+
+
 def test_a_model_that_was_never_sealed_here_proves_nothing(place):
     shutil.copytree(place / "model", place / "unsealed")
     path = write(place)
