@@ -52,6 +52,8 @@ def classes_of(table: Table, labels: Sequence[str]) -> Classes:
     names = table.texts("classes", None)
     if names is None:
         return None
+    if not names:
+        raise ConfigError(f"{table.what}: classes: an empty list finds nobody", next_step="name some, or take it out")
     for name in names:
         check_choice(f"{table.what}: classes", name, labels)
     return frozenset(labels.index(name) for name in names)

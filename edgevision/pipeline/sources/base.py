@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from edgevision.errors import ConfigError
 from edgevision.frames import Frame
 
 
@@ -67,3 +68,8 @@ class Timeouts:
     stalled_s: float = 5.0
     retry_s: float = 0.5
     retry_at_most_s: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 < value < float("inf"):
+                raise ConfigError(f"timeouts: {name}", got=value, allowed="seconds, more than 0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from edgevision.secret import HIDDEN, without_credentials
 
@@ -33,7 +33,8 @@ class Location:
     @property
     def scheme(self) -> str:
         """What stands before "://", in lower case; '' where nothing does."""
-        return urlsplit(self.address).scheme.lower() if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", self.address) else ""
+        found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", self.address)
+        return found[1].lower() if found else ""
 
     def clean(self, text: str) -> str:
         """Return a text, such as a library's error, in which the address and its secrets do not occur."""

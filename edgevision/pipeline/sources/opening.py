@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from edgevision.errors import ConfigError, SourceError
 from edgevision.pipeline.sources.base import Source, Timeouts
@@ -58,6 +59,7 @@ def source_for(
     """
     location = Location(address)
     if location.scheme in STREAMS:
+        _check_host(location)
         return VideoSource(location, live=True, timeouts=timeouts, options=options)
     if match := re.fullmatch(r"(?:v4l2:|camera:)?(/dev/video\d+|(?<=camera:)\d+)", address):
         node = match[1] if match[1].startswith("/") else f"/dev/video{match[1]}"
@@ -74,3 +76,14 @@ def source_for(
     if not path.exists():
         raise SourceError("no such file or folder", got=str(path), next_step="sources are: " + ", ".join(GRAMMAR))
     return VideoSource(Location(str(path)), live=False, options=options)
+
+
+def _check_host(location: Location) -> None:
+    """Raise ConfigError for an address of a stream that names no host, or a port that is none."""
+    try:
+        parts = urlsplit(location.address)
+        found = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # such as a bracket that does not close
+        found = False
+    if not found:
+        raise ConfigError("source: no address of a stream", got=location.shown, allowed="rtsp://host:port/path")

@@ -270,3 +270,9 @@ def test_kill_9_loses_nothing_that_was_put(tmp_path, after):
     with Spool(tmp_path / "spool.db", ["file"]) as spool:
         names = [one.id for one in drain(spool, "file")]
     assert names in ([f"e{number}" for number in range(last + 1)], [f"e{number}" for number in range(last + 2)])
+
+
+def test_a_folder_is_no_spool(tmp_path):
+    for path in (tmp_path, "."):
+        with pytest.raises(ConfigError, match="is a folder; name a file"):
+            Spool(path, ["mqtt"])

@@ -44,6 +44,13 @@ def test_unknown_kinds(address):
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("place", ["[::1", "", "h:99999", "h:0"])
+def test_streams_of_no_host(place):
+    with pytest.raises(ConfigError, match=r"no address of a stream: got rtsp://.*; allowed: rtsp://host") as caught:
+        source_for(f"rtsp://u:hunter2@{place}/x")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_what_is_not_there(tmp_path):
     with pytest.raises(SourceError, match="no such file or folder"):
         source_for(str(tmp_path / "nothing.mp4"))
