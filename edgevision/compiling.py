@@ -106,8 +106,9 @@ def _check(
     for artifact in artifacts:
         if artifact.manifest.format != "tflite":
             raise IncompatibleModelError(
-                f"{artifact.path}: accelerators are compiled for from TFLite", got=artifact.manifest.format,
-                allowed="tflite", next_step="edgevision quantize MODEL --data … --to tflite makes one",
+                f"{artifact.model_file}: accelerators are compiled for from TFLite", got=artifact.manifest.format,
+                allowed="tflite",
+                next_step="edgevision quantize the model that it was made from, --to tflite",
             )  # fmt: skip
     if target == EDGETPU and any(vela):
         raise ConfigError("system_config and memory_mode are for Ethos-U", got=target, allowed=ACCELERATORS)

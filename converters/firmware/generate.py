@@ -147,8 +147,8 @@ def _opened(model: str | Path | Artifact) -> Artifact:
         found = Artifact.open(path) if path.is_dir() or path.name == "manifest.json" else Artifact.describe(path)
     if found.manifest.format != "tflite":
         raise IncompatibleModelError(
-            f"{found.manifest.name}: firmware is made from int8 TFLite models", got=found.manifest.format,
-            allowed="tflite", next_step="edgevision quantize MODEL --to tflite",
+            f"{found.model_file}: firmware is made from int8 TFLite models", got=found.manifest.format,
+            allowed="tflite", next_step="edgevision quantize the model that it was made from, --to tflite",
         )  # fmt: skip
     return found
 

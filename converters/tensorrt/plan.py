@@ -74,7 +74,7 @@ def read_plan(artifact: Artifact) -> EnginePlan:
     names = {entry.name for entry in artifact.manifest.files}
     if f"{prefix}{PLAN}" not in names or f"{prefix}{MODEL}" not in names:
         raise IncompatibleModelError(
-            f"{artifact.path}: neither a plan for a TensorRT engine nor an engine that carries one",
+            f"{artifact.model_file}: neither a plan for a TensorRT engine nor an engine that carries one",
             got=artifact.manifest.format, next_step="edgevision convert MODEL --to tensorrt-plan writes a plan",
         )  # fmt: skip
 

@@ -86,7 +86,8 @@ def _text(made: Compilation) -> str:
     known: dict[str, object] = {
         "artifact": made.artifact.path, "by": report.by,
         "mapped": f"{report.mapped} of {len(report.placements)} operators",
-        **{name.replace("_", " "): f"{value:,}" for name, value in report.facts.items()},
+        **{name.replace("_", " "): f"{value:,.5g}" if isinstance(value, float) else f"{value:,}"
+           for name, value in report.facts.items()},
     }  # fmt: skip
     lines = [f"on the processor: {p.kind} {p.index} ({p.name}): {p.reason}" for p in report.on_cpu]
     lines += [f"differs from check: {line}" for line in made.differences]

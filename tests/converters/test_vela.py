@@ -77,3 +77,10 @@ def test_a_summary_that_is_not_understood_is_reported(tmp_path):
 def test_reasons_of_the_log():
     log = "x\nWarning (supported operators) operator: PAD, ofm: 'a b'\nReason: too wide\n - list\n"
     assert _reasons(log) == {"a b": "Vela: too wide"}
+
+
+@pytest.mark.parametrize("file", ["edge_cases/person_detect_vela_ethosu.tflite", "face/ultralight_RFB-320.onnx"])
+def test_what_is_no_tflite_model_is_refused_by_the_name_of_its_file(models, tmp_path, file):
+    with pytest.raises(IncompatibleModelError, match=rf"{models / file}: .*--to tflite"):
+        compile_for([Artifact.describe(models / file)], "ethos-u55-128", tmp_path)
+    assert not any(tmp_path.iterdir())

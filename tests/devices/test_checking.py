@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from edgevision.devices.checking import NO, PARTLY, RUNS, check_model
+from edgevision.devices.checking import NO, PARTLY, RUNS, _memory, check_model
+from edgevision.devices.fit import GENERATED, Need
 from edgevision.devices.profile import load_profile, profile_names
 from edgevision.graphs import read_graph
 
@@ -110,3 +111,10 @@ def test_the_page_of_rules_is_up_to_date(repository):
 
     page = runpy.run_path(str(repository / "scripts/operators_reference.py"))["page"]()
     assert (repository / "docs/operators.md").read_text(encoding="utf-8") == page
+
+
+@pytest.mark.parametrize("name", ["stm32h7", "openmv-h7", "nicla-vision"])
+def test_an_arena_that_no_block_of_the_memory_holds_does_not_fit(name):
+    (reason,) = _memory(Need(GENERATED, 600_000, 600_000, 100_000), load_profile(name))
+    assert reason.kind == "memory" and "600,000 bytes, the memory has 524,288" in reason.text
+    assert not _memory(Need(GENERATED, 500_000, 500_000, 100_000), load_profile(name))
