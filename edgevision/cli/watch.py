@@ -39,6 +39,7 @@ def watch(config: Path, check: bool, duration: float | None) -> None:
     SIGTERM and SIGINT end it in order: what is under way is handled, and events that no sink has yet stay in the spool.
     SIGHUP reads CONFIG anew: cameras that did not change go on, and one that makes no sense changes nothing.
     """
+    from edgevision.errors import SourceError
     from edgevision.pipeline.watching import Watch
 
     with _signals() as signals, _logged():
@@ -54,6 +55,11 @@ def watch(config: Path, check: bool, duration: float | None) -> None:
             _wait(watching, signals, duration)
             state = watching.state()
     show({"config": str(config), **state}, _text(state))
+    failed = [
+        f"{name}: {one['reason']}" for name, one in state["cameras"].items() if one["failures"] and not one["live"]
+    ]
+    if failed:
+        raise SourceError("not every recording was looked at to its end", got="; ".join(failed))
 
 
 def _wait(watching: Watch, signals: queue.SimpleQueue[int], duration: float | None) -> None:

@@ -82,13 +82,19 @@ class ModelSlot:
         self._probation = Probation()
         self._times: list[float] = []
         self._told = told
-        self._closed = False
+        self._closed = self._rolled_back = False
 
     @property
     def name(self) -> str:
         """Name of the model that runs."""
         with self._lock:
             return self._name
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether the last exchange was taken back: the model that runs is not the one that was asked for."""
+        with self._lock:
+            return self._rolled_back
 
     @property
     def on_probation(self) -> bool:
@@ -131,6 +137,7 @@ class ModelSlot:
             stage.close()
             raise
         with self._lock:
+            self._rolled_back = False
             self._old = (self._name, self._stage, self._times)
             self._name, self._stage, self._times = name, stage, []
             self._probation = probation or Probation()
@@ -175,6 +182,7 @@ class ModelSlot:
     def _roll_back(self, reason: str) -> None:
         with self._lock:
             assert self._old is not None
+            self._rolled_back = True
             bad, name = self._stage, self._name
             self._name, self._stage, self._times = self._old
             self._old = None

@@ -153,7 +153,7 @@ class Pipeline:
             "up_s": time.monotonic() - self._started_s,
             "model": {"name": self.slot.name, "on_probation": self.slot.on_probation},
             "worker_stuck": self._worker_silent_s() > STUCK_S,
-            "cameras": {camera.name: _state(reader, lane) for camera, reader, lane in running},
+            "cameras": {camera.name: {"live": camera.live, **_state(reader, lane)} for camera, reader, lane in running},
         }
 
     def __enter__(self) -> Pipeline:

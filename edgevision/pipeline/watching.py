@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgevision.artifact import Artifact
-from edgevision.errors import ConfigError, EdgeVisionError
+from edgevision.errors import ConfigError, EdgeVisionError, reason_of
 from edgevision.pipeline.config import CameraConfig, ModelConfig, WatchConfig
 from edgevision.pipeline.events import Spool
 from edgevision.pipeline.following import Follower
@@ -25,6 +26,7 @@ from edgevision.pipeline.status.service import Service
 from edgevision.pipeline.status.web import StatusServer
 
 logger = logging.getLogger("edgevision.pipeline")
+_VARYING = re.compile(r"[\w./:-]*\d[\w./:-]*")
 SWEEP_S = 60.0
 DRAIN_S = 5.0
 """So long it is waited at the end for sinks to take what is left; the rest stays in the spool."""
@@ -121,7 +123,7 @@ class Watch:
             found = WatchConfig.read(self._path, _labels)
             self._check_same(found)
             wanted = self._wanted(found.cameras)
-            if found.model != self.config.model:
+            if found.model != self.config.model or self.pipeline.slot.rolled_back:
                 check_artifact(found.model)
                 self.pipeline.slot.swap(found.model.artifact.name, lambda: self._stages(found.model))
             self.pipeline.change(self._take(wanted))
@@ -241,16 +243,21 @@ class Watch:
     def _sweep(self) -> None:
         recording = self.config.recording
         while recording is not None and not self._stopping.is_set():
-            gone = recording.retention.sweep(recording.folder)
+            try:
+                gone = recording.retention.sweep(recording.folder)
+            except OSError as exc:  # the next round may find the disk again
+                logger.warning("old recordings could not be deleted: %s", reason_of(exc))
+                gone = []
             if gone:
                 logger.info("%d old recordings deleted", len(gone))
             self._stopping.wait(SWEEP_S)
 
     def _told(self, notice: Notice) -> None:
-        """Log it; what a camera says again and again, such as that it is refused, once until it says something else."""
-        if self._last_said.get(notice.camera) == (notice.kind, notice.text):
+        """Log it; what a camera says again and again, but for numbers and file names in it, once until it differs."""
+        said = (notice.kind, _VARYING.sub("#", notice.text))
+        if self._last_said.get(notice.camera) == said:
             return
-        self._last_said[notice.camera] = (notice.kind, notice.text)
+        self._last_said[notice.camera] = said
         trouble = notice.kind in ("error", "level") or notice.text.partition(":")[0] in ("lost", "refused", "stalled")
         trouble = trouble or (notice.kind == "model" and " rolled back" in notice.text)
         level = logging.WARNING if trouble else logging.INFO

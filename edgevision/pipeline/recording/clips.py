@@ -255,12 +255,13 @@ def tidy(folder: Path) -> list[Path]:
     """Give clips that a killed process left unfinished their names, and return them; empty ones are deleted."""
     found = []
     for part in folder.glob("*/.*.mp4.part"):
-        if time.time() - part.stat().st_mtime < 5:
-            continue  # another process may be at it
-        if part.stat().st_size:
-            path = part.with_name(part.name[1 : -len(".part")])
-            part.replace(path)
-            found.append(path)
-        else:
-            part.unlink()
+        with suppress(OSError):  # what cannot be renamed stays as it is, and the cameras begin all the same
+            if time.time() - part.stat().st_mtime < 5:
+                continue  # another process may be at it
+            if part.stat().st_size:
+                path = part.with_name(part.name[1 : -len(".part")])
+                part.replace(path)
+                found.append(path)
+            else:
+                part.unlink()
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def _recordings(folder: Path) -> list[tuple[float, int, Path]]:
             continue
         with os.scandir(camera) as entries:
             for entry in entries:
-                if RECORDED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                    status = entry.stat()
-                    found.append((status.st_mtime, status.st_size, Path(entry.path)))
+                with suppress(FileNotFoundError):  # somebody else deleted it meanwhile
+                    if RECORDED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                        status = entry.stat()
+                        found.append((status.st_mtime, status.st_size, Path(entry.path)))
     return found

@@ -30,7 +30,7 @@ def slot(told):
 def test_a_new_model_proves_itself(slot, told):
     old, new = slot.current()[1], Model()
     slot.swap("new", lambda: new, probation=Probation(3))
-    assert slot.current() == ("new", new) and slot.on_probation and not old.closed
+    assert slot.current() == ("new", new) and slot.on_probation and not old.closed and not slot.rolled_back
     for _ in range(3):
         slot.succeeded(11.0)
     assert (slot.name, old.closed, new.closed) == ("new", 1, 0) and not slot.on_probation
@@ -41,7 +41,7 @@ def test_a_failure_on_probation_brings_the_old_one_back(slot, told):
     old, new = slot.current()[1], Model()
     slot.swap("new", lambda: new)
     assert slot.failed(InferenceError("no memory"))
-    assert slot.current() == ("old", old) and (old.closed, new.closed) == (0, 1)
+    assert slot.current() == ("old", old) and (old.closed, new.closed) == (0, 1) and slot.rolled_back
     assert (told[-1].kind, told[-1].reason) == ("rolled back", "no memory")
     assert not slot.failed(InferenceError("again")) and slot.name == "old"
 

@@ -1,5 +1,6 @@
 """A configuration, running: a recording of a square that walks through a zone, with a model made here that finds it."""
 
+import functools
 import json
 import os
 import shutil
@@ -11,10 +12,13 @@ import urllib.request
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from edgevision.artifact import Artifact
+from edgevision.cli import main
 from edgevision.data.locate import open_dataset
 from edgevision.errors import ConfigError, EdgeVisionError, InferenceError
+from edgevision.pipeline.running import Notice
 from edgevision.pipeline.watching import Watch
 from edgevision.shipped import shipped_model
 from edgevision.tasks.detections import Detections
@@ -127,6 +131,27 @@ def test_what_is_open_at_the_end_ends(place):
         watch.stop()
     phases = [event["phase"] for event in events(place)]
     assert phases.count("start") == phases.count("end") == 1
+
+
+def test_troubles_that_differ_in_names_and_numbers_alone_are_logged_once(place, caplog):
+    with Watch(write(place), stages=Bright) as watch:
+        for name in ("20260101T000000.000Z_a.mp4", "20260101T000001.000Z_b.mp4"):
+            watch._told(Notice("error", "walk", f"{name} could not be recorded: No space left", 0.0))
+        watch._told(Notice("error", "walk", "permission denied", 0.0))
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [line for line in lines if "No space" in line] == [
+        "walk: 20260101T000000.000Z_a.mp4 could not be recorded: No space left"
+    ]
+    assert "walk: permission denied" in lines
+
+
+def test_a_recording_that_cannot_be_read_is_a_failure(place, monkeypatch):
+    monkeypatch.setattr("edgevision.pipeline.watching.Watch", functools.partial(Watch, stages=Bright))
+    good = CliRunner().invoke(main, ["watch", str(write(place))])
+    assert good.exit_code == 0 and "walk" in good.stdout, good.output
+    (place / "walk.mkv").write_bytes(b"no film")
+    bad = CliRunner().invoke(main, ["watch", str(write(place))])
+    assert bad.exit_code == 1 and "walk: " in bad.output and "cannot be opened" in bad.output
 
 
 def test_the_page_shows_it(place):

@@ -1,5 +1,6 @@
 """Clips and snapshots: what is in them, what is kept, and what a full disk does."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -165,6 +166,19 @@ def test_the_oldest_go_first_and_nothing_else(tmp_path, limits, gone):
     assert [path.name for path in found] == [file_name(index, "a", "mp4") for index in gone]
     assert (tmp_path / "gate" / "my notes.txt").exists() and (tmp_path / "mine.mp4").exists()
     assert len(list((tmp_path / "gate").iterdir())) == 5 - len(gone)
+
+
+def test_what_somebody_else_deletes_meanwhile_is_no_trouble(tmp_path, monkeypatch):
+    recordings(tmp_path, [(4, 100), (3, 100)])
+    listed = os.scandir
+
+    def scandir(folder):
+        entries = list(listed(folder))
+        (tmp_path / "gate" / file_name(0, "a", "mp4")).unlink(missing_ok=True)
+        return contextlib.nullcontext(entries)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert [path.name for path in Retention(50, None).sweep(tmp_path, now_s=1e9)] == [file_name(1, "a", "mp4")]
 
 
 def test_a_clock_that_was_set_back_deletes_nothing(tmp_path):
