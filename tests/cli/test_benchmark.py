@@ -85,7 +85,7 @@ def test_a_scenario_that_is_stopped_leaves_nothing(keras_artifact, tmp_path, sce
     with subprocess.Popen(
         [sys.executable, "-m", "edgevision", *map(str, arguments), "--out", str(tmp_path / "out")],
         stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell in the background, or nohup, ignores it
     ) as started:  # fmt: skip
         deadline = time.monotonic() + 60
         while not list(tmp_path.glob(".*/mlperf_log_detail.txt")) and time.monotonic() < deadline:
