@@ -67,9 +67,12 @@ class VideoSource:
         av = require("av")
         self.close()
         timeout = (self._timeouts.open_s, self._timeouts.read_s) if self.live else None
+        began = time.monotonic()
         try:
             container = av.open(self._location.address, format=self._form, options=dict(self._options), timeout=timeout)
         except (av.error.FFmpegError, OSError, ValueError) as exc:
+            if self.live and time.monotonic() - began >= 0.95 * self._timeouts.open_s:
+                raise SourceError(f"{self._location} did not answer within {self._timeouts.open_s:g} s") from None
             raise self._failed("cannot be opened", exc) from None
         if not container.streams.video:
             container.close()
@@ -97,6 +100,7 @@ class VideoSource:
             try:
                 packet = next(packets, None)
             except (error, OSError) as exc:
+                self._check_silence(asked)
                 raise self._failed("failed", exc) from None
             if packet is None:
                 self._check_silence(asked)

@@ -105,7 +105,12 @@ def start(tmp_path) -> Iterator[Callable[..., subprocess.Popen]]:
 
     def start(*args: object) -> subprocess.Popen:
         command = [sys.executable, "-m", "edgevision", *map(str, args)]
-        running.append(subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        running.append(
+            subprocess.Popen(
+                command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
+            )
+        )  # fmt: skip
         return running[-1]
 
     yield start
