@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +25,24 @@ if TYPE_CHECKING:
 LOOK_S = 0.2
 
 
+def _print_example(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        click.echo(files("edgevision.pipeline.config").joinpath("example.toml").read_text(encoding="utf-8"), nl=False)
+        context.exit()
+
+
 @command(
     "watch",
     "edgevision watch yard.toml",
     "edgevision watch yard.toml --check",
     "edgevision watch yard.toml --duration 60 --json",
+    "edgevision watch --example > yard.toml",
 )
 @click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--example", is_flag=True, is_eager=True, expose_value=False, callback=_print_example,
+    help="Print a configuration with every key there is, and its default, and exit.",
+)
 @click.option("--check", is_flag=True, help="Read the configuration and load the model, and run nothing.")
 @click.option("--duration", type=FloatRange(min=0, min_open=True), help="Seconds after which to end.")
 def watch(config: Path, check: bool, duration: float | None) -> None:
