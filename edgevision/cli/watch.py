@@ -58,12 +58,13 @@ def watch(config: Path, check: bool, duration: float | None) -> None:
         watching = Watch(config)
         if check:
             watching.stop()
-            show({"config": str(config), "cameras": [camera.name for camera in watching.config.cameras]},
-                 f"{config}: {len(watching.config.cameras)} cameras, {len(watching.config.sinks)} sinks")  # fmt: skip
+            cameras, sinks = ([part.name for part in parts] for parts in (watching.config.cameras, watching.config.sinks))
+            text = f"{config}: ready to run; cameras: {', '.join(cameras)}; sinks: {', '.join(sinks) or 'none'}"
+            show({"config": str(config), "cameras": cameras, "sinks": sinks}, text)
             return
         with watching:
-            if watching.status_port is not None:
-                note(f"status page: port {watching.status_port}")
+            if watching.status_url is not None:
+                note(f"status page: {watching.status_url}")
             _wait(watching, signals, duration)
             state = watching.state()
     show({"config": str(config), **state}, _text(state))

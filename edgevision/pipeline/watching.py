@@ -170,9 +170,9 @@ class Watch:
         self.stop()
 
     @property
-    def status_port(self) -> int | None:
-        """TCP port of the status page; None where there is none."""
-        return None if self._server is None else self._server.port
+    def status_url(self) -> str | None:
+        """Where the status page is; None where there is none."""
+        return None if self._server is None else self._server.url
 
     def _wanted(self, configs: Sequence[CameraConfig]) -> list[tuple[CameraConfig, Camera]]:
         """The pipeline's cameras; one whose configuration is the same as before is the same object."""

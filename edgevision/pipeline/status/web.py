@@ -74,6 +74,7 @@ class StatusServer:
         if token is not None and len(token) < FEWEST_CHARACTERS:
             raise ConfigError("status page: the token is too short", allowed=f"{FEWEST_CHARACTERS} characters or more")
         self._state, self._healthy, self._preview, self._token = state, healthy, preview, token
+        self._host = host
         self._loopback = _is_loopback(host)
         self._streams = threading.Semaphore(MOST_STREAMS)
         outer = self
@@ -94,6 +95,12 @@ class StatusServer:
     def port(self) -> int:
         """The TCP port."""
         return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.port}/"
 
     def start(self) -> StatusServer:
         """Begin to answer; returns at once."""

@@ -168,7 +168,7 @@ def test_the_page_shows_it(place):
     path.write_text(CONFIG.format(dwell=0.5, more="") + more, encoding="utf-8")
     with Watch(path, stages=Bright) as watch:
         assert watch.join(60)
-        address = f"http://127.0.0.1:{watch.status_port}/"
+        address = watch.status_url
         with urllib.request.urlopen(address + "state.json", timeout=5) as answer:
             assert json.load(answer)["cameras"]["walk"]["results"] == 120
         with urllib.request.urlopen(address + "live/walk.jpg", timeout=5) as answer:
