@@ -58,7 +58,8 @@ def watch(config: Path, check: bool, duration: float | None) -> None:
         watching = Watch(config)
         if check:
             watching.stop()
-            cameras, sinks = ([part.name for part in parts] for parts in (watching.config.cameras, watching.config.sinks))
+            cameras = [camera.name for camera in watching.config.cameras]
+            sinks = [sink.name for sink in watching.config.sinks]
             text = f"{config}: ready to run; cameras: {', '.join(cameras)}; sinks: {', '.join(sinks) or 'none'}"
             show({"config": str(config), "cameras": cameras, "sinks": sinks}, text)
             return
