@@ -1,4 +1,4 @@
-"""A detection artifact as the pipeline's model: checked, prepared, run and decoded."""
+"""An artifact as the pipeline's model: checked, prepared, run and decoded."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 from edgevision.artifact import Artifact
 from edgevision.detector import Detector
-from edgevision.errors import InferenceError
+from edgevision.errors import InferenceError, check_choice
 from edgevision.frames import Frame
+from edgevision.pipeline.classifier_stage import ClassifierStage
 from edgevision.pipeline.config.document import ModelConfig
 from edgevision.tasks.detection import detect, with_thresholds
 from edgevision.tasks.detections import Detections
@@ -48,6 +49,15 @@ class DetectorStage:
     def close(self) -> None:
         """Let go of the model."""
         self._detector.model.close()
+
+
+def stage_for(config: ModelConfig) -> DetectorStage | ClassifierStage:
+    """Load a detector or a classifier, as its artifact says; raises what they raise, ConfigError for another task."""
+    kinds = {"detection": DetectorStage, "classification": ClassifierStage}
+    task = Artifact.open(config.artifact).manifest.task
+    if task is not None:
+        check_choice(f"{config.artifact}: task", task, tuple(kinds))
+    return kinds[task or "detection"](config)
 
 
 def check_artifact(config: ModelConfig) -> None:

@@ -20,7 +20,7 @@ from edgevision.pipeline.model_slot import Stage
 from edgevision.pipeline.recording.clips import tidy
 from edgevision.pipeline.running import Camera, Notice, Pipeline
 from edgevision.pipeline.sinks import Delivery
-from edgevision.pipeline.stages import DetectorStage, check_artifact
+from edgevision.pipeline.stages import check_artifact, stage_for
 from edgevision.pipeline.status.preview import Preview
 from edgevision.pipeline.status.service import Service
 from edgevision.pipeline.status.web import StatusServer
@@ -40,7 +40,7 @@ class Watch:
         pipeline: The pipeline.
     """
 
-    def __init__(self, path: str | Path, *, stages: Callable[[ModelConfig], Stage] = DetectorStage) -> None:
+    def __init__(self, path: str | Path, *, stages: Callable[[ModelConfig], Stage] = stage_for) -> None:
         """Read the configuration and load the model; `start` begins.
 
         Args:

@@ -66,7 +66,7 @@ def _given(table: Table, *numbers: str) -> dict[str, float]:
 
 def _zone(table: Table, labels: Sequence[str]) -> dict[str, Any]:
     spell = _given(table, "dwell_s", "inertia_s", "margin_px")
-    return {"points": table.points("points"), "classes": classes_of(table, labels), **spell}
+    return {"points": table.points("points", None), "classes": classes_of(table, labels), **spell}
 
 
 def _loitering(table: Table, labels: Sequence[str]) -> dict[str, Any]:

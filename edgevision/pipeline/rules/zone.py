@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 from edgevision.errors import ConfigError
 from edgevision.pipeline.rules.change import END, START, UPDATE, Change, Scene
 from edgevision.pipeline.rules.geometry import Point, inside_by, polygon
 from edgevision.pipeline.rules.holding import Holding
 from edgevision.pipeline.tracking.tracks import Tracks
+from edgevision.tensors import Array
 
 KINDS = ("zone", "loitering")
 FORGET_S = 10.0
@@ -16,24 +19,24 @@ FORGET_S = 10.0
 
 
 class Zone:
-    """Which tracks stand in a polygon: their anchor, the middle of the box's lower edge, is in it.
+    """Which tracks stand in a polygon: their anchor, the middle of the box's lower edge, is in it. Without one: all.
 
     Who is in stays in until the anchor is ``margin_px`` outside: a box that trembles on the edge changes nothing.
     """
 
     def __init__(
-        self, what: str, points: Sequence[Point], margin_px: float = 0.0, classes: Collection[int] | None = None
+        self, what: str, points: Sequence[Point] | None, margin_px: float = 0.0, classes: Collection[int] | None = None
     ) -> None:
         if not margin_px >= 0:
             raise ConfigError(f"{what}: margin_px", got=margin_px, allowed="0 or more")
-        self._corners = polygon(what, points)
+        self._corners = None if points is None else polygon(what, points)
         self._margin_px, self._classes = margin_px, None if classes is None else frozenset(classes)
         self._inside: dict[int, float] = {}  # track -> when it was seen in it last
 
     def update(self, tracks: Tracks) -> dict[int, int]:
         """Return track id -> class of the tracks that are in it; only believed ones that are seen count."""
         seen = tracks.confirmed
-        depth = inside_by(self._corners, seen.anchors).tolist() if len(seen) else []
+        depth = self._depth(seen.anchors).tolist() if len(seen) else []
         present: dict[int, int] = {}
         for track, number, by in zip(seen.ids.tolist(), seen.class_ids.tolist(), depth, strict=True):
             wanted = self._classes is None or number in self._classes
@@ -47,6 +50,9 @@ class Zone:
         } | dict.fromkeys(present, tracks.time_s)
         return present
 
+    def _depth(self, anchors: Array) -> Array:
+        return np.full(len(anchors), np.inf) if self._corners is None else inside_by(self._corners, anchors)
+
 
 class ZoneRule:
     """Somebody is in a zone: an event for each, from when they have been there for the dwell until they have left it.
@@ -55,7 +61,7 @@ class ZoneRule:
 
     Args:
         name: Name of the rule.
-        points: Corners of the zone, in pixels.
+        points: Corners of the zone, in pixels; None for the whole picture.
         dwell_s: Seconds to be in it until it is an event.
         inertia_s: Seconds that someone may be out of it, or out of sight, and is not gone.
         margin_px: See `Zone`.
@@ -69,7 +75,7 @@ class ZoneRule:
     def __init__(
         self,
         name: str,
-        points: Sequence[Point],
+        points: Sequence[Point] | None = None,
         *,
         dwell_s: float = 1.0,
         inertia_s: float = 1.0,
@@ -117,7 +123,7 @@ class CountRule:
 
     Args:
         name: Name of the rule.
-        points: Corners of the zone.
+        points: Corners of the zone, in pixels; None for the whole picture.
         at_least: It holds with this many, or more; None for no lower limit.
         at_most: It holds with this many, or fewer; None for no upper limit.
         dwell_s: Seconds that it has to hold.
@@ -134,7 +140,7 @@ class CountRule:
     def __init__(
         self,
         name: str,
-        points: Sequence[Point],
+        points: Sequence[Point] | None = None,
         *,
         at_least: int | None = None,
         at_most: int | None = None,
