@@ -53,7 +53,10 @@ class DetectorStage:
 
 def stage_for(config: ModelConfig) -> DetectorStage | ClassifierStage:
     """Load a detector or a classifier, as its artifact says; raises what they raise, ConfigError for another task."""
-    kinds = {"detection": DetectorStage, "classification": ClassifierStage}
+    kinds: dict[str, type[DetectorStage | ClassifierStage]] = {
+        "detection": DetectorStage,
+        "classification": ClassifierStage,
+    }
     task = Artifact.open(config.artifact).manifest.task
     if task is not None:
         check_choice(f"{config.artifact}: task", task, tuple(kinds))
