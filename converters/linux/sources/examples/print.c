@@ -97,7 +97,7 @@ ev_encoding encoding_named(const char *name)
     return EV_ENCODING_NONE;
 }
 
-int is_yuv(ev_format format) { return format == EV_YUYV || format == EV_NV12 || format == EV_I420; }
+int is_yuv(int32_t format) { return format == EV_YUYV || format == EV_NV12 || format == EV_I420; }
 
 static size_t set_plane(ev_plane *plane, const unsigned char *data, size_t offset, size_t stride, size_t rows)
 {

@@ -14,7 +14,7 @@ void print_statistics(FILE *to, const ev_statistics *statistics);
 /* 0 for an unknown name. */
 ev_format format_named(const char *name);
 ev_encoding encoding_named(const char *name);
-int is_yuv(ev_format format);
+int is_yuv(int32_t format);
 
 /* Planes of a frame that lies in one piece, `stride` bytes a row of the first plane (0: rows without gaps).
    Returns how many bytes it has; `data` may be NULL. */

@@ -90,9 +90,9 @@ typedef struct {
 } ev_plane;
 
 typedef struct {
-    ev_format format;
-    ev_encoding encoding;
-    ev_memory memory;
+    int32_t format;   /* an ev_format */
+    int32_t encoding; /* an ev_encoding */
+    int32_t memory;   /* an ev_memory */
     uint32_t width;
     uint32_t height;
     ev_plane planes[3];

@@ -74,7 +74,7 @@ void across(const uint8_t *row, const std::vector<Window> &columns, uint8_t *to)
 
 }  // namespace
 
-void resample_antialiased(Rows &rows, const Placement &at, bool triangle, uint8_t *image, size_t out_stride)
+void resample_antialiased(PictureRows &rows, const Placement &at, bool triangle, uint8_t *image, size_t out_stride)
 {
     const std::vector<Window> columns = windows(at.width, at.out_width, triangle);
     const std::vector<Window> lines = windows(at.height, at.out_height, triangle);

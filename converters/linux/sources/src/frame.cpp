@@ -22,9 +22,9 @@ struct Shape {
     Rows planes[3];
 };
 
-bool is_yuv(ev_format format) { return format == EV_YUYV || format == EV_NV12 || format == EV_I420; }
+bool is_yuv(int32_t format) { return format == EV_YUYV || format == EV_NV12 || format == EV_I420; }
 
-Shape shape_of(ev_format format, size_t width, size_t height)
+Shape shape_of(int32_t format, size_t width, size_t height)
 {
     const size_t half_width = (width + 1) / 2, half_height = (height + 1) / 2;
     switch (format) {
@@ -36,7 +36,7 @@ Shape shape_of(ev_format format, size_t width, size_t height)
     case EV_NV12: return {2, {{height, width}, {half_height, 2 * half_width}, {}}};
     case EV_I420: return {3, {{height, width}, {half_height, half_width}, {half_height, half_width}}};
     }
-    throw Error(EV_ERROR_FORMAT, "frame: an unknown format: got " + std::to_string(static_cast<int>(format))
+    throw Error(EV_ERROR_FORMAT, "frame: an unknown format: got " + std::to_string(format)
                                      + "; allowed: EV_GRAY8 (1) to EV_I420 (7)");
 }
 
@@ -52,11 +52,11 @@ void check(const ev_frame &frame)
     }
     if (is_yuv(frame.format) && (frame.encoding < EV_BT601_LIMITED || frame.encoding > EV_BT709_FULL)) {
         throw Error(EV_ERROR_ENCODING, "frame: YUV without matrix and range: got encoding "
-                                           + std::to_string(static_cast<int>(frame.encoding))
+                                           + std::to_string(frame.encoding)
                                            + "; allowed: EV_BT601_LIMITED (1) to EV_BT709_FULL (4): the camera says which");
     }
     if (frame.memory != EV_POINTER && frame.memory != EV_DMABUF) {
-        throw Error(EV_ERROR_ARGUMENT, "frame: memory: got " + std::to_string(static_cast<int>(frame.memory))
+        throw Error(EV_ERROR_ARGUMENT, "frame: memory: got " + std::to_string(frame.memory)
                                            + "; allowed: EV_POINTER (0), EV_DMABUF (1)");
     }
 }
@@ -102,8 +102,8 @@ void copy_frame(const ev_frame &frame, Picture &picture)
         picture.planes[i] = {total, shape.planes[i].bytes};
         total += shape.planes[i].rows * shape.planes[i].bytes;
     }
-    picture.format = frame.format;
-    picture.encoding = frame.encoding;
+    picture.format = static_cast<ev_format>(frame.format);
+    picture.encoding = is_yuv(frame.format) ? static_cast<ev_encoding>(frame.encoding) : EV_ENCODING_NONE;
     picture.width = frame.width;
     picture.height = frame.height;
     picture.bytes.resize(total);

@@ -58,6 +58,8 @@ LiteRtStatus LiteRtGetCompiledModelInputBufferRequirements(LiteRtCompiledModel c
                                                            LiteRtTensorBufferRequirements *requirements);
 LiteRtStatus LiteRtGetCompiledModelOutputBufferRequirements(LiteRtCompiledModel compiled, size_t signature, size_t index,
                                                             LiteRtTensorBufferRequirements *requirements);
+LiteRtStatus LiteRtGetCompiledModelOutputTensorLayouts(LiteRtCompiledModel compiled, size_t signature, size_t count,
+                                                       LiteRtLayout *layouts, bool allocate);
 LiteRtStatus LiteRtCreateManagedTensorBufferFromRequirements(LiteRtEnvironment environment,
                                                              const LiteRtRankedTensorType *type,
                                                              LiteRtTensorBufferRequirements requirements,

@@ -65,7 +65,7 @@ std::vector<Taps> linear_taps(int64_t in, int64_t out)
     return found;
 }
 
-void linear_fixed(Rows &rows, const Placement &at, uint8_t *image, size_t out_stride)
+void linear_fixed(PictureRows &rows, const Placement &at, uint8_t *image, size_t out_stride)
 {
     const std::vector<Taps> down = linear_taps(static_cast<int64_t>(at.height), static_cast<int64_t>(at.out_height));
     const std::vector<Taps> across = linear_taps(static_cast<int64_t>(at.width), static_cast<int64_t>(at.out_width));
@@ -88,7 +88,7 @@ void linear_fixed(Rows &rows, const Placement &at, uint8_t *image, size_t out_st
     }
 }
 
-void nearest(Rows &rows, const Placement &at, uint8_t *image, size_t out_stride)
+void nearest(PictureRows &rows, const Placement &at, uint8_t *image, size_t out_stride)
 {
     for (size_t y = 0; y < at.out_height; y++) {
         const uint8_t *row = rows.at((2 * y + 1) * at.height / (2 * at.out_height));
@@ -131,13 +131,13 @@ Geometry geometry_of(const Placement &at)
     return made;
 }
 
-Rows::Rows(const Picture &picture, const Placement &at) : picture_(picture), placement_(at), which_{at.height, at.height}
+PictureRows::PictureRows(const Picture &picture, const Placement &at) : picture_(picture), placement_(at), which_{at.height, at.height}
 {
     kept_[0].resize(3 * at.width);
     kept_[1].resize(3 * at.width);
 }
 
-const uint8_t *Rows::at(size_t y)
+const uint8_t *PictureRows::at(size_t y)
 {
     for (size_t i = 0; i < 2; i++) {
         if (which_[i] == y) {
@@ -153,7 +153,7 @@ const uint8_t *Rows::at(size_t y)
 
 void resample(const Picture &picture, const Placement &at, const std::string &filter, uint8_t *image, size_t out_stride)
 {
-    Rows rows(picture, at);
+    PictureRows rows(picture, at);
     uint8_t *corner = image + at.out_top * out_stride + 3 * at.out_left;
     if (at.width == at.out_width && at.height == at.out_height) {
         for (size_t y = 0; y < at.height; y++) {

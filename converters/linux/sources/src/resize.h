@@ -33,9 +33,9 @@ Placement place(const std::string &resize, size_t width, size_t height, size_t o
 Geometry geometry_of(const Placement &at);
 
 // Rows of the placed part of a picture, as red, green and blue; the last two are kept.
-class Rows {
+class PictureRows {
 public:
-    Rows(const Picture &picture, const Placement &at);
+    PictureRows(const Picture &picture, const Placement &at);
     const uint8_t *at(size_t y);  // 3 · width bytes, valid until the second next call
 
 private:
@@ -50,6 +50,6 @@ private:
 void resample(const Picture &picture, const Placement &at, const std::string &filter, uint8_t *image, size_t out_stride);
 
 // For `bilinear` and `area`: antialiased, in two passes with 8 bits between.
-void resample_antialiased(Rows &rows, const Placement &at, bool triangle, uint8_t *image, size_t out_stride);
+void resample_antialiased(PictureRows &rows, const Placement &at, bool triangle, uint8_t *image, size_t out_stride);
 
 }  // namespace ev

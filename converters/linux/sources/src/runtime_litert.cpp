@@ -147,6 +147,8 @@ private:
                                             + std::to_string(specs_.size()));
         }
         std::vector<std::string> names;
+        std::vector<LiteRtLayout> layouts(count);  // what operators made of them: files leave some open
+        check(LiteRtGetCompiledModelOutputTensorLayouts(compiled_.get, 0, count, layouts.data(), true), "the outputs");
         for (size_t i = 0; i < count; i++) {
             LiteRtTensor tensor = nullptr;
             LiteRtRankedTensorType type{};
@@ -154,6 +156,7 @@ private:
             const char *name = nullptr;
             check(LiteRtGetSignatureOutputTensorByIndex(signature_, i, &tensor), "an output");
             check(LiteRtGetRankedTensorType(tensor, &type), "an output");
+            type.layout = layouts[i];
             check(LiteRtGetCompiledModelOutputBufferRequirements(compiled_.get, 0, i, &wanted), "an output");
             Buffer buffer;
             check(LiteRtCreateManagedTensorBufferFromRequirements(environment_.get, &type, wanted, &buffer.get),

@@ -85,19 +85,19 @@ static unsigned wrong_frames(ev_context *context)
 {
     unsigned refused = 0;
     ev_frame base = sound();
-    REFUSED("format", frame.format = (ev_format)99, EV_ERROR_FORMAT, "unknown format: got 99");
+    REFUSED("format", frame.format = 99, EV_ERROR_FORMAT, "unknown format: got 99");
     REFUSED("width 0", frame.width = 0, EV_ERROR_SIZE, "got 0x48");
     REFUSED("width", frame.width = 65536, EV_ERROR_SIZE, "got 65536x48");
     REFUSED("stride", frame.planes[0].stride = 191, EV_ERROR_STRIDE, "stride: got 191; allowed: at least the 192");
     REFUSED("bytes", frame.planes[0].bytes -= 1, EV_ERROR_BYTES, "too short: got 9215 bytes");
     REFUSED("no data", frame.planes[0].data = NULL, EV_ERROR_NULL, "plane 0 has no data");
-    REFUSED("memory", frame.memory = (ev_memory)7, EV_ERROR_ARGUMENT, "memory: got 7");
+    REFUSED("memory", frame.memory = 7, EV_ERROR_ARGUMENT, "memory: got 7");
     REFUSED("future", frame.captured_ns = INT64_MAX - 1, EV_ERROR_ARGUMENT, "captured in the future");
     REFUSED("descriptor", (frame.memory = EV_DMABUF, frame.planes[0].fd = -1), EV_ERROR_DMABUF, "descriptor -1");
     REFUSED("stride that is huge", frame.planes[0].stride = SIZE_MAX, EV_ERROR_BYTES, "too short");
     base = nv12();
     REFUSED("no encoding", frame.encoding = EV_ENCODING_NONE, EV_ERROR_ENCODING, "YUV without matrix and range");
-    REFUSED("encoding", frame.encoding = (ev_encoding)9, EV_ERROR_ENCODING, "got encoding 9");
+    REFUSED("encoding", frame.encoding = 9, EV_ERROR_ENCODING, "got encoding 9");
     REFUSED("chroma", frame.planes[1].bytes = 10, EV_ERROR_BYTES, "plane 1 is too short");
     REFUSED("no chroma", frame.planes[1].data = NULL, EV_ERROR_NULL, "plane 1 has no data");
     REFUSED("odd", (frame.format = EV_YUYV, frame.width = 63), EV_ERROR_SIZE, "YUYV has pairs of pixels: got width 63");

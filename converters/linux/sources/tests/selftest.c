@@ -107,8 +107,8 @@ static void read_frame(struct state *s, const char *line)
     }
     free(s->bytes);
     s->bytes = read_all(s->folder, name, &bytes);
-    s->frame.format = (ev_format)format;
-    s->frame.encoding = (ev_encoding)encoding;
+    s->frame.format = (int32_t)format;
+    s->frame.encoding = (int32_t)encoding;
     for (i = 0; i < 3 && strides[i] != 0; i++) {
         const size_t rows = i == 0 ? s->frame.height : (s->frame.height + 1) / 2;
         s->frame.planes[i].data = s->bytes + offset;
