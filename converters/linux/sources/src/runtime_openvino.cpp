@@ -26,6 +26,9 @@ void check(ov_status_e status, const std::string &what)
     const bool own = status <= INVALID_C_PARAM && status != UNKNOW_EXCEPTION;
     const char *said = own ? nullptr : ov_get_last_err_msg();
     std::string text = said != nullptr && *said != '\0' ? said : ov_get_error_info(status);
+    if (said != nullptr) {
+        ov_free(said);
+    }
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
         text.pop_back();
     }
