@@ -24,10 +24,10 @@ import numpy as np
 from edgevision.adopt import adopt
 from edgevision.artifact import Artifact
 from edgevision.converters.firmware import firmware
-from edgevision.converters.firmware.frames import ENCODINGS
+from edgevision.converters.firmware.frames import CAMERA_FORMATS, ENCODINGS
 from edgevision.converters.firmware.targets import TARGETS
 from edgevision.data.locate import open_dataset
-from edgevision.frames import FRAME_FORMATS, Frame, encode_frame
+from edgevision.frames import Frame, encode_frame
 from edgevision.resize import RESIZES, fit
 from edgevision.runtimes import load
 
@@ -71,8 +71,8 @@ def make_frames(options: argparse.Namespace) -> list[Frame]:
     found = []
     for index in np.linspace(0, len(images) - 1, options.count).astype(int):
         image, _ = fit(images.image(int(index)), height, width, "center_crop", "bilinear")
-        for position, format_ in enumerate(FRAME_FORMATS):
-            matrix, full_range = ENCODINGS[(len(found) // len(FRAME_FORMATS) + position) % 4]
+        for position, format_ in enumerate(CAMERA_FORMATS):
+            matrix, full_range = ENCODINGS[(len(found) // len(CAMERA_FORMATS) + position) % 4]
             found.append(encode_frame(image, format_, matrix=matrix, full_range=full_range, padding=position))
     return found
 
@@ -111,7 +111,7 @@ def run_board(path: Path, target: str, frames: list[Frame], size: int, folder: P
 
 def packed(frame: Frame) -> bytes:
     encoding = 0 if frame.matrix is None else 1 + ENCODINGS.index((frame.matrix, frame.full_range))
-    head = [1 + FRAME_FORMATS.index(frame.format), encoding, frame.width, frame.height]
+    head = [1 + CAMERA_FORMATS.index(frame.format), encoding, frame.width, frame.height]
     for index in range(2):
         there = index < len(frame.planes)
         head += [frame.planes[index].size, frame.strides[index]] if there else [0, 0]
@@ -127,7 +127,7 @@ def unpacked(answer: bytes, size: int) -> dict[str, Any]:
 
 def compare(frames: list[Frame], wanted: dict[str, list[Any]], answers: list[dict[str, Any]]) -> dict[str, Any]:
     rows: dict[str, Any] = {}
-    for format_ in FRAME_FORMATS:
+    for format_ in CAMERA_FORMATS:
         chosen = [i for i, frame in enumerate(frames) if frame.format == format_]
         mine = [answers[i] for i in chosen]
         tensors, scores, others = ([wanted[key][i] for i in chosen] for key in ("tensors", "scores", "tflite"))

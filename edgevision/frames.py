@@ -1,4 +1,4 @@
-"""Camera frames as they lie in memory: five pixel formats, their planes with strides, to RGB and back.
+"""Camera frames as they lie in memory: seven pixel formats, their planes with strides, to RGB and back.
 
 * ``gray8``: one byte a pixel (V4L2 ``GREY``); red, green and blue are that byte.
 * ``rgb565``: two bytes a pixel, the lower first (V4L2 ``RGBP``): red in bits 11 to 15, green in 5 to 10, blue below.
@@ -6,9 +6,11 @@
 * ``rgb888``: three bytes a pixel: red, green, blue (V4L2 ``RGB3``).
 * ``yuyv``: four bytes for two pixels: Y0 Cb Y1 Cr (V4L2 ``YUYV``); the width is even.
 * ``nv12``: a plane of luma, then one of Cb and Cr in turn, ⌈height/2⌉ rows of ⌈width/2⌉ pairs (V4L2 ``NV12``).
+* ``bgr888``: three bytes a pixel: blue, green, red (V4L2 ``BGR3``).
+* ``i420``: a plane of luma, then one of Cb and one of Cr, ⌈height/2⌉ rows of ⌈width/2⌉ bytes each (V4L2 ``YU12``).
 
-YUV becomes RGB as `edgevision.yuv` defines it. This is what the C code that `edgevision.converters.firmware` generates
-computes, bit for bit.
+YUV becomes RGB as `edgevision.yuv` defines it. This is what the code that `edgevision.converters.firmware` and
+`edgevision.converters.linux` write computes, bit for bit.
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ import numpy as np
 from edgevision.errors import ConfigError, InputError, check_choice
 from edgevision.preprocessing import check_image, recolor
 from edgevision.tensors import Array
-from edgevision.yuv import nv12_to_rgb, rgb_to_yuv444, yuyv_to_rgb
+from edgevision.yuv import i420_to_rgb, nv12_to_rgb, rgb_to_yuv444, yuyv_to_rgb
 
-FRAME_FORMATS = ("gray8", "rgb565", "rgb888", "yuyv", "nv12")
+FRAME_FORMATS = ("gray8", "rgb565", "rgb888", "yuyv", "nv12", "bgr888", "i420")
 MAX_SIDE = 65535
 
-_PIXEL_BYTES = {"gray8": 1, "rgb565": 2, "rgb888": 3, "yuyv": 2, "nv12": 1}
+_PIXEL_BYTES = {"gray8": 1, "rgb565": 2, "rgb888": 3, "yuyv": 2, "nv12": 1, "bgr888": 3, "i420": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,7 @@ class Frame:
         format: One of `FRAME_FORMATS`.
         width: Pixels of a row, 1 to 65535.
         height: Rows, 1 to 65535.
-        planes: The bytes of each plane, uint8 (bytes,): two for ``nv12``, else one.
+        planes: The bytes of each plane, uint8 (bytes,): two for ``nv12``, three for ``i420``, else one.
         strides: Bytes from one row of a plane to the next, for each plane.
         matrix: ``bt601`` or ``bt709`` for YUV, as the camera states it; not read for the others.
         full_range: Whether luma covers 0 to 255, likewise.
@@ -75,12 +77,15 @@ class Frame:
             return np.repeat(first[..., None], 3, axis=2)
         if self.format == "rgb565":
             return _rgb565_to_rgb(first)
-        if self.format == "rgb888":
-            return first.reshape(self.height, self.width, 3).copy()
+        if self.format in ("rgb888", "bgr888"):
+            pixels = first.reshape(self.height, self.width, 3)
+            return pixels.copy() if self.format == "rgb888" else np.ascontiguousarray(pixels[..., ::-1])
         assert self.matrix is not None and self.full_range is not None  # __post_init__ saw to it
         if self.format == "yuyv":
             packed = first.reshape(self.height, self.width, 2)
             return yuyv_to_rgb(packed, matrix=self.matrix, full_range=self.full_range)
+        if self.format == "i420":
+            return i420_to_rgb(first, *rest, matrix=self.matrix, full_range=self.full_range)
         pairs = rest[0].reshape(rest[0].shape[0], -1, 2)
         return nv12_to_rgb(first, pairs, matrix=self.matrix, full_range=self.full_range)
 
@@ -93,19 +98,22 @@ class Frame:
         rows = _rows(self.planes[0], self.strides[0], *shape)
         if self.format == "rgb565":
             return self.to_rgb()[..., 1]
-        step, start = {"gray8": (1, 0), "nv12": (1, 0), "yuyv": (2, 0), "rgb888": (3, 1)}[self.format]
+        step = _PIXEL_BYTES[self.format]
+        start = 1 if step == 3 else 0
         return rows[:, start::step]
 
 
 def is_yuv(format_: str) -> bool:
     """Whether a format has luma and chroma, whose meaning the camera has to state."""
-    return format_ in ("yuyv", "nv12")
+    return format_ in ("yuyv", "nv12", "i420")
 
 
 def plane_shapes(format_: str, width: int, height: int) -> tuple[tuple[int, int], ...]:
     """Return rows and bytes of a row for each plane of a frame."""
-    first = (height, _PIXEL_BYTES[format_] * width)
-    return (first, ((height + 1) // 2, (width + 1) // 2 * 2)) if format_ == "nv12" else (first,)
+    first, half = (height, _PIXEL_BYTES[format_] * width), ((height + 1) // 2, (width + 1) // 2)
+    if format_ == "i420":
+        return first, half, half
+    return (first, (half[0], 2 * half[1])) if format_ == "nv12" else (first,)
 
 
 def encode_frame(
@@ -137,8 +145,8 @@ def encode_frame(
 
 def _encode(image: Array, format_: str, matrix: str, full_range: bool) -> list[Array]:
     height, width = image.shape[:2]
-    if format_ == "rgb888":
-        return [image.reshape(height, -1)]
+    if format_ in ("rgb888", "bgr888"):
+        return [(image if format_ == "rgb888" else image[..., ::-1]).reshape(height, -1)]
     if format_ == "gray8":
         return [recolor(image, "GRAY")[..., 0]]
     if format_ == "rgb565":
@@ -146,6 +154,8 @@ def _encode(image: Array, format_: str, matrix: str, full_range: bool) -> list[A
         words = (red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)
         return [words.astype("<u2").view(np.uint8)]
     y, u, v = rgb_to_yuv444(image, matrix=matrix, full_range=full_range)
+    if format_ == "i420":
+        return [y, u[::2, ::2], v[::2, ::2]]
     if format_ == "nv12":
         return [y, np.stack([u[::2, ::2], v[::2, ::2]], axis=-1).reshape((height + 1) // 2, -1)]
     if width % 2:

@@ -13,12 +13,14 @@ from edgevision.converters.firmware.detect import Detection, DetectionHead, dete
 from edgevision.converters.firmware.pieces import piece
 from edgevision.converters.firmware.source import Names, array
 from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
-from edgevision.frames import FRAME_FORMATS, is_yuv
+from edgevision.frames import is_yuv
 from edgevision.manifest import Manifest
 from edgevision.preprocessing import Preprocessing
 from edgevision.tensors import Array, TensorSpec
 from edgevision.yuv import coefficients
 
+CAMERA_FORMATS = ("gray8", "rgb565", "rgb888", "yuyv", "nv12")
+"""Of `edgevision.frames.FRAME_FORMATS` those that firmware takes, in the order of the C enumeration (from 1)."""
 FRAME_FILTERS = ("linear_fixed", "nearest")
 """Filters of `edgevision.resize` that need integers and no memory."""
 ENCODINGS = (("bt601", False), ("bt601", True), ("bt709", False), ("bt709", True))
@@ -63,7 +65,7 @@ class FrameInput:
 
     Attributes:
         bound: The preprocessing, joined to the model's input.
-        formats: Formats of frames, some of `FRAME_FORMATS`.
+        formats: Formats of frames, some of `CAMERA_FORMATS`.
         detection: How a detector's outputs become boxes; None for other models, and for decoders that firmware has not.
     """
 
@@ -110,7 +112,7 @@ def frame_input(
         IncompatibleModelError: Preprocessing that firmware does not compute.
     """
     for format_ in frames or ():
-        check_choice("frames", format_, FRAME_FORMATS)
+        check_choice("frames", format_, CAMERA_FORMATS)
     if filter_ is not None:
         check_choice("filter", filter_, FRAME_FILTERS)
     preprocessing = manifest.preprocessing
@@ -127,7 +129,7 @@ def frame_input(
         )
     preprocessing = replace(preprocessing, filter=filter_ or preprocessing.filter)
     _check_computable(manifest, preprocessing, inputs)
-    chosen = FRAME_FORMATS if frames is None else tuple(name for name in FRAME_FORMATS if name in frames)
+    chosen = CAMERA_FORMATS if frames is None else tuple(name for name in CAMERA_FORMATS if name in frames)
     size = (preprocessing.height, preprocessing.width)
     head = DetectionHead.from_decoding(manifest.decoding) if manifest.task == "detection" else None
     detection = None if head is None else Detection(head, tuple(outputs), size)

@@ -14,7 +14,7 @@ from edgevision.converters.firmware import size, vectors
 from edgevision.converters.firmware.arena import plan_arena
 from edgevision.converters.firmware.cmsis import BACKENDS, with_cmsis
 from edgevision.converters.firmware.fixed_point import ROUNDINGS
-from edgevision.converters.firmware.frames import FrameInput, frame_input, frame_sources
+from edgevision.converters.firmware.frames import CAMERA_FORMATS, FrameInput, frame_input, frame_sources
 from edgevision.converters.firmware.golden_frames import frames_selftest, golden_frames, golden_images
 from edgevision.converters.firmware.lowering import Program, lower
 from edgevision.converters.firmware.source import Names, code, header
@@ -22,7 +22,6 @@ from edgevision.converters.firmware.targets import TARGETS
 from edgevision.documents import pretty_json
 from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
 from edgevision.files import check_place, sha256_file
-from edgevision.frames import FRAME_FORMATS
 from edgevision.graphs import Graph, Value, read_graph
 from edgevision.lifetimes import Layout
 from edgevision.manifest import LineageStep
@@ -86,7 +85,7 @@ def firmware(
         target: The processor that sizes are measured and the board example is made for, one of `targets.TARGETS`.
         max_ram: The most bytes that the arena may have.
         max_flash: The most bytes that code and constants may have; code counts where the target's compiler is here.
-        frames: Formats of camera frames that ``<name>_preprocess`` takes, some of `edgevision.frames.FRAME_FORMATS`:
+        frames: Formats of camera frames that ``<name>_preprocess`` takes, some of `frames.CAMERA_FORMATS`:
             all by default where the preprocessing is known; an empty sequence for none.
         filter: The filter that frames are resized with, one of `frames.FRAME_FILTERS`, instead of the one that the
             artifact's preprocessing has. The new artifact's preprocessing says so: evaluate it again.
@@ -235,7 +234,7 @@ def _selftest(
 ) -> dict[str, str]:
     graph = program.graph
     inputs, outputs = ([graph.values[name].elements for name in side] for side in (graph.inputs, graph.outputs))
-    images = golden_images(source, len(FRAME_FORMATS))
+    images = golden_images(source, len(CAMERA_FORMATS))
     framed = [] if camera is None else golden_frames(camera, images)
     shown = [] if camera is None or source.golden() is None else [camera.bound(image)[0] for image in images]
     drawn = vectors.draw_inputs(inputs, [[tensor.reshape(-1)] for tensor in shown])

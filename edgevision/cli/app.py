@@ -44,7 +44,7 @@ COMMANDS: Rows = {
         "compile": ("edgevision.cli.compile:compile_", "Compile for an accelerator, by its vendor's compiler"),
         "inspect": ("edgevision.cli.inspect:inspect", "Show what an artifact or a model file is"),
         "adopt": ("edgevision.cli.adopt:adopt", "Make an artifact of a model file from elsewhere"),
-        "firmware": ("edgevision.cli.firmware:firmware", "Write an int8 model as C for a microcontroller"),
+        "firmware": ("edgevision.cli.firmware:firmware", "Write a model as code for a camera: C99, or C++ for Linux"),
     },
     "Run it": {
         "predict": ("edgevision.cli.predict:predict", "Say what is in images"),

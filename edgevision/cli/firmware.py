@@ -1,4 +1,4 @@
-"""``edgevision firmware``: an int8 model as C code for a microcontroller."""
+"""``edgevision firmware``: an int8 model as C code for a microcontroller, or any as a C++ project for Linux."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from edgevision.cli.command import command
 from edgevision.cli.options import Choice, model_argument, out_option, overwrite_option
 from edgevision.cli.output import facts, show, table, working
+from edgevision.errors import ConfigError
 
 if TYPE_CHECKING:
     from edgevision.manifest import Manifest
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 BACKENDS = ("c99", "cmsis-nn")
 ROUNDINGS = ("tflite-micro", "litert")
 TARGETS = ("cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+LINUX = "linux"
 FILTERS = ("linear_fixed", "nearest")
 
 
@@ -59,8 +62,9 @@ class Frames(click.ParamType):  # type: ignore[type-arg]
 @model_argument()
 @click.option("--name", default="model", show_default=True, help="Prefix of files, functions and types.")
 @click.option(
-    "--target", type=Choice(TARGETS), default="cortex-m7", show_default=True, help="Processor to measure for."
-)
+    "--target", type=Choice((*TARGETS, LINUX)), default="cortex-m7", show_default=True,
+    help="Processor to measure for; linux: a C++ project instead.",
+)  # fmt: skip
 @click.option(
     "--rounding", type=Choice(ROUNDINGS), default=ROUNDINGS[0], show_default=True,
     help="Whose results it has: litert rounds fully connected layers once.",
@@ -82,7 +86,9 @@ class Frames(click.ParamType):  # type: ignore[type-arg]
 @out_option("runs")
 @overwrite_option
 def firmware(model: Path, out: Path, **options: Any) -> None:
-    """Write MODEL, an int8 .tflite file or the artifact of one, as C99 into OUT/NAME-c-static_wi8_ai8.
+    """Write MODEL as code for a camera: C99 for a microcontroller, or with --target linux a C++ project.
+
+    For a microcontroller, MODEL is an int8 .tflite file or the artifact of one; OUT/NAME-c-static_wi8_ai8 gets it.
 
     The code allocates nothing, needs memcpy and memset alone, and computes bit for bit what TFLite Micro computes, or
     with --rounding litert what LiteRT's reference kernels do.
@@ -90,7 +96,14 @@ def firmware(model: Path, out: Path, **options: Any) -> None:
     compute; it has to be declared with a filter that needs integers alone, or --filter declares one for the firmware.
     Beside it: a selftest with golden vectors and frames, CMake and board files, and firmware.json with RAM, flash and
     operations. Flash includes the code where arm-none-eabi-gcc is installed.
+
+    With --target linux, MODEL is an artifact of format openvino, onnx or tflite for classification or detection, of
+    any scheme; OUT/NAME-linux gets a CMake project: one small C interface (include/ev.h) over OpenVINO's C runtime or
+    LiteRT's C library, examples for V4L2 and GStreamer, a selftest, and the model. --name, --out and --overwrite apply.
     """
+    if options["target"] == LINUX:
+        _linux(model, out, options)
+        return
     from edgevision.converters.firmware import firmware as generate
 
     with working("generating"):
@@ -114,6 +127,28 @@ def firmware(model: Path, out: Path, **options: Any) -> None:
     ]
     text = f"{facts(summary)}\n\n{table(['operator', 'output', 'MACs', 'constant bytes'], rows)}"
     show({"artifact": str(made.artifact.path), "firmware": report}, text)
+
+
+def _linux(model: Path, out: Path, options: dict[str, Any]) -> None:
+    from edgevision.converters.linux import linux_project
+
+    context = click.get_current_context()
+    for name in ("rounding", "backend", "max_ram", "max_flash", "frames", "filter"):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} with --target linux", got=options[name], next_step="leave it out"
+            )
+    with working("generating"):
+        made = linux_project(model, out, name=options["name"], overwrite=options["overwrite"])
+    manifest = made.manifest
+    litert = " -DEDGEVISION_LITERT=FOLDER" if manifest.format == "tflite" else ""
+    summary = {
+        "project": made.path,
+        "runs on": "LiteRT's C library" if litert else "OpenVINO's C runtime",
+        "results": ", ".join(part for part in (manifest.task, manifest.decoding.get("decoder")) if part),
+        "build": f"cmake -S {made.path} -B build{litert} && cmake --build build && ctest --test-dir build",
+    }
+    show({"artifact": str(made.path), "firmware": {"target": LINUX, "name": options["name"]}}, facts(summary))
 
 
 def _frames(report: dict[str, Any]) -> str:

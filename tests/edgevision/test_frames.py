@@ -14,7 +14,7 @@ def smooth(height, width):
 
 
 @pytest.mark.parametrize("padding", [0, 5])
-@pytest.mark.parametrize(("format_", "error"), [("rgb565", 7), ("rgb888", 0), ("yuyv", 4), ("nv12", 5)])
+@pytest.mark.parametrize(("format_", "error"), [("rgb565", 7), ("rgb888", 0), ("yuyv", 4), ("nv12", 5), ("bgr888", 0), ("i420", 5)])
 def test_a_frame_is_the_picture_that_it_was_made_of(format_, error, padding):
     image = smooth(30, 40)
     rgb = encode_frame(image, format_, padding=padding).to_rgb()
@@ -54,6 +54,19 @@ def test_nv12_of_odd_size_has_chroma_for_its_last_row_and_column():
     frame = encode_frame(RNG.integers(0, 256, (5, 7, 3), np.uint8), "nv12")
     assert [plane.size for plane in frame.planes] == [35, 24]
     assert frame.to_rgb().shape == (5, 7, 3)
+
+
+def test_i420_has_the_same_samples_as_nv12_in_planes_of_their_own():
+    image = RNG.integers(0, 256, (5, 7, 3), np.uint8)
+    pairs, planes = encode_frame(image, "nv12"), encode_frame(image, "i420")
+    assert [plane.size for plane in planes.planes] == [35, 12, 12] and planes.strides == (7, 4, 4)
+    np.testing.assert_array_equal(planes.to_rgb(), pairs.to_rgb())
+    np.testing.assert_array_equal(planes.luma(), pairs.luma())
+
+
+def test_bgr888_has_blue_first():
+    frame = Frame("bgr888", 1, 1, (np.array([1, 2, 3], np.uint8),), (3,))
+    assert frame.to_rgb().tolist() == [[[3, 2, 1]]] and frame.luma().tolist() == [[2]]
 
 
 def bytes_(count):

@@ -12,9 +12,8 @@ import pytest
 
 from edgevision.adopt import adopt
 from edgevision.converters.firmware import firmware
-from edgevision.converters.firmware.frames import ENCODINGS
+from edgevision.converters.firmware.frames import CAMERA_FORMATS, ENCODINGS
 from edgevision.firmware_library import FLAGS, FirmwareLibrary, host_compiler
-from edgevision.frames import FRAME_FORMATS
 from edgevision.preprocessing import Preprocessing
 
 MLPERF = {
@@ -161,7 +160,7 @@ def c_frame(frame):
     for k, (plane, stride) in enumerate(zip(frame.planes, frame.strides, strict=True)):
         planes[k] = CPlane(plane.ctypes.data, plane.size, stride)
     encoding = 0 if frame.matrix is None else 1 + ENCODINGS.index((frame.matrix, frame.full_range))
-    return CFrame(1 + FRAME_FORMATS.index(frame.format), encoding, frame.width, frame.height, planes)
+    return CFrame(1 + CAMERA_FORMATS.index(frame.format), encoding, frame.width, frame.height, planes)
 
 
 class Camera:

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from edgevision.converters.firmware.frames import CAMERA_FORMATS
 from edgevision.converters.firmware.targets import TARGETS
-from edgevision.frames import FRAME_FORMATS
 
 TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm")
 PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
@@ -30,9 +30,9 @@ def test_frames_are_preprocessed_and_classified_as_in_python(repository, mlperf_
     command = [sys.executable, str(script), str(mlperf_model), "--count", "3", "--resize", "letterbox"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=280)
     report = json.loads(done.stdout)
-    assert set(report["boards"]) == set(TARGETS) and report["frames"] == 3 * len(FRAME_FORMATS)
+    assert set(report["boards"]) == set(TARGETS) and report["frames"] == 3 * len(CAMERA_FORMATS)
     for target, rows in report["boards"].items():
-        assert set(rows) == set(FRAME_FORMATS)
+        assert set(rows) == set(CAMERA_FORMATS)
         for format_, row in rows.items():
             different = [row[key] for key in ("refused", "inputs_that_differ", "answers_that_differ")]
             assert different == [0, 0, 0], (target, format_)

@@ -9,9 +9,9 @@ import pytest
 from edgevision.adopt import adopt
 from edgevision.artifact import Artifact
 from edgevision.converters.firmware import firmware
-from edgevision.converters.firmware.frames import ENCODINGS
+from edgevision.converters.firmware.frames import CAMERA_FORMATS, ENCODINGS
 from edgevision.errors import ConfigError, IncompatibleModelError
-from edgevision.frames import FRAME_FORMATS, Frame, encode_frame
+from edgevision.frames import Frame, encode_frame
 from edgevision.golden import synthetic_images
 from edgevision.preprocessing import Preprocessing
 from edgevision.runtimes import load
@@ -26,7 +26,7 @@ def noise(height, width, seed=0):
 def frames(sizes, padding):
     """A frame of noise in every size, format and encoding."""
     for height, width in sizes:
-        for format_ in FRAME_FORMATS:
+        for format_ in CAMERA_FORMATS:
             for matrix, full_range in ENCODINGS if format_ in ("yuyv", "nv12") else ENCODINGS[:1]:
                 image = noise(height, width, seed=height * width)
                 yield encode_frame(image, format_, matrix=matrix, full_range=full_range, padding=padding)
@@ -98,7 +98,7 @@ def test_yuv_is_converted_as_python_does_for_every_value(camera):
             built.check(Frame("yuyv", 80, 96, (packed.reshape(-1),), (160,), matrix, full_range))  # fmt: skip
 
 
-@pytest.mark.parametrize("format_", FRAME_FORMATS)
+@pytest.mark.parametrize("format_", CAMERA_FORMATS)
 def test_a_part_of_a_frame_is_what_python_cuts_out(camera, c_frame, format_):
     built = camera({"resize": "letterbox"})
     frame = encode_frame(noise(61, 80), format_, padding=2)
@@ -184,7 +184,7 @@ def test_the_class_of_a_frame_is_what_the_runtime_answers(camera, c_frame):
     seen = set()
     with load(built.made.artifact) as model:
         for count, image in enumerate(synthetic_images(30, 30, 40, seed=3)):
-            frame = encode_frame(image, FRAME_FORMATS[count % 5])
+            frame = encode_frame(image, CAMERA_FORMATS[count % 5])
             assert built.status(c_frame(frame)) == 0 == built.c.cam_run(built.context)
             assert built.c.cam_classify(built.context, best, ctypes.c_size_t(1)) == 0
             scores = model.infer([built.bound(frame.to_rgb())[0]])[0].reshape(-1)
