@@ -59,8 +59,10 @@ class WebhookSink:
             raise ConfigError("webhook: timeout_s", got=timeout_s, allowed="more than 0")
         self._context = _context(ca_file) if self._url.scheme == "https" else None
         self._authorization = _basic(self._url)
-        host = self._url.hostname or ""
-        self._place = f"{self._url.scheme}://{host}{f':{self._url.port}' if self._url.port else ''}"
+        self._host = self._url.hostname or ""
+        self._port = self._url.port or (443 if self._url.scheme == "https" else 80)  # http.client would look in ::1
+        shown = f"[{self._host}]" if ":" in self._host else self._host
+        self._place = f"{self._url.scheme}://{shown}{f':{self._url.port}' if self._url.port else ''}"
         self._target = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
 
     def __repr__(self) -> str:
@@ -69,12 +71,13 @@ class WebhookSink:
     def send(self, event: Event) -> None:
         """Post an event; raises UnreachableError, or RefusedError for a status that says so."""
         body = event.to_json().encode()
-        host, port = self._url.hostname or "", self._url.port
         connection: http.client.HTTPConnection
         if self._context is not None:
-            connection = http.client.HTTPSConnection(host, port, timeout=self._timeout_s, context=self._context)
+            connection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=self._timeout_s, context=self._context
+            )
         else:
-            connection = http.client.HTTPConnection(host, port, timeout=self._timeout_s)
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         try:
             connection.request("POST", self._target, body, self._request_headers(event, body))
             response = connection.getresponse()
@@ -98,7 +101,8 @@ class WebhookSink:
         what = f"webhook {self._place}: status {response.status}"
         if response.status in FOR_GOOD:
             raise RefusedError(what, next_step="the receiver does not take this event")
-        raise UnreachableError(what, retry_after_s=_seconds(response.getheader("Retry-After")))
+        moved = "redirections are not followed: name the final address" if 300 <= response.status < 400 else None
+        raise UnreachableError(what, retry_after_s=_seconds(response.getheader("Retry-After")), next_step=moved)
 
     def _request_headers(self, event: Event, body: bytes) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Idempotency-Key": event.message_id, "User-Agent": "edgevision"}

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -124,6 +125,17 @@ def test_who_acknowledges_a_number_that_has_grown_is_told_again(tmp_path):
         again = spool.next("mqtt")[0].event
         assert again.kind == DROPPED and again.data["count"] == told.event.data["count"] + 2
         assert again.message_id != told.event.message_id
+
+
+def test_what_was_read_from_memory_and_is_on_the_disk_by_now_is_acknowledged(tmp_path):
+    """JSON has no tuples: what comes back from the disk is not equal to what was put."""
+    with Spool(tmp_path / "spool.db", ["file"]) as spool:
+        sent = event(points=(1, 2))
+        spool.put([sent])
+        (message,) = spool.next("file")
+        assert message.event != sent
+        spool.acknowledge("file", replace(message, event=sent))
+        assert spool.next("file") == []
 
 
 def test_a_sink_that_is_dead_costs_the_others_nothing(tmp_path):

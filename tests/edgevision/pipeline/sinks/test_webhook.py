@@ -84,6 +84,30 @@ def test_other_statuses_are_errors(server, event, status, error):
     assert len(server.got) == 1
 
 
+def test_a_redirection_is_not_followed_and_said(server, event):
+    server.statuses = [302]
+    with pytest.raises(UnreachableError, match="name the final address"):
+        WebhookSink(f"http://127.0.0.1:{server.server_port}/").send(event())
+
+
+def test_addresses_of_ipv6_with_and_without_a_port(event):
+    class Six(HTTPServer):
+        address_family = socket.AF_INET6
+
+    try:
+        server = Six(("::1", 0), BaseHTTPRequestHandler)
+    except OSError as exc:
+        pytest.skip(f"no IPv6 here: {exc}")
+    with server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(UnreachableError, match=rf"http://\[::1\]:{server.server_port}: status 501"):
+            WebhookSink(f"http://[::1]:{server.server_port}/").send(event())
+        thread.join()
+    with pytest.raises(UnreachableError, match=r"http://\[::1\]: no answer: (?!.*not known)"):
+        WebhookSink("http://[::1]/").send(event())  # nothing listens at 80
+
+
 def test_a_server_that_fails_for_a_while_gets_everything_once(server, event, tmp_path):
     server.statuses = [503, 500, 204, 502]
     events = [event() for _ in range(10)]
