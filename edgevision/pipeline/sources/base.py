@@ -18,7 +18,8 @@ class CapturedFrame:
         sequence: Its number since the source was opened for the first time, from 0; frames that were dropped are
             counted.
         captured_s: When it came in, in seconds of `time.monotonic`; of a recording, which is read as fast as it can be
-            worked on, when its beginning was opened and its place: as if it were watched at its own speed.
+            worked on, when its beginning was opened and how far it is from there: as if it were watched at its own
+            speed.
         frame: The picture, in the planes that the source gave.
         position_s: Its place in a recording, in seconds; None where the source is no recording.
     """
