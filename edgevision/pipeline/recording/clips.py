@@ -76,8 +76,8 @@ class ClipRecorder:
             camera: Name of the camera.
             settings: What a clip is.
             masked: Paints the privacy masks over a picture, uint8 RGB (height, width, 3).
-            done: Called with each finished clip, in the encoder's thread.
-            failed: Called with what ended a clip early, such as a full disk; likewise.
+            done: Called with each finished clip that is whole, in the encoder's thread.
+            failed: Called with what ended a clip early, such as a full disk, or what it lacks; likewise.
 
         Raises:
             BackendUnavailableError: PyAV is not installed.
@@ -160,11 +160,11 @@ class ClipRecorder:
         path = clip.close()
         if path is None:
             return
+        if clip.left_out:
+            what = f"{path.name} lacks {clip.left_out} frames: they came faster than they can be encoded"
+            raise OutputError(what, next_step="record a smaller picture, or fewer a second")
         if self._done is not None:
             self._done(path)
-        if clip.left_out and self._failed is not None:
-            what = f"{path.name} lacks {clip.left_out} frames: they came faster than they can be encoded"
-            self._failed(OutputError(what, next_step="record a smaller picture, or fewer a second"))
 
     def _encode(self) -> None:
         while (work := self._work.get()) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -82,10 +83,10 @@ def _levels(
         counts = [height * width for height, width in grids]
         rows = _rows(outputs[0], sum(counts), grids[0] if len(grids) == 1 else None, first)
         if rows is not None:
-            parts = np.split(rows, np.cumsum(counts)[:-1])
+            ends = accumulate(counts)
             return [
-                Level(part, outputs[0], stride, grid[1], count)
-                for part, stride, grid, count in zip(parts, strides, grids, counts, strict=True)
+                Level(rows[end - count : end], outputs[0], stride, grid[1], count)
+                for end, stride, grid, count in zip(ends, strides, grids, counts, strict=True)
             ]
     found: list[Level] = []
     for stride, grid in zip(strides, grids, strict=True):
