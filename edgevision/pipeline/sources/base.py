@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +50,13 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of it; any number of times."""
+
+
+def close(source: Source | None) -> None:
+    """Let go of a source, whatever a library says to that: the thread that reads it has to go on."""
+    if source is not None:
+        with suppress(Exception):
+            source.close()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from edgevision.errors import EdgeVisionError
-from edgevision.pipeline.sources.base import CapturedFrame, Source
+from edgevision.pipeline.sources.base import CapturedFrame, Source, close
 from edgevision.pipeline.sources.live import SourceEvent, SourceState
 
 AHEAD = 4
@@ -102,8 +102,9 @@ class RecordingReader:
         self.close()
 
     def _read(self) -> None:
-        source, kind, reason = self._make(), "refused", ""
+        source, kind, reason = None, "refused", ""
         try:
+            source = self._make()
             source.open()
             kind, self._reason = "lost", ""
             self._tell("opened", "")
@@ -120,7 +121,7 @@ class RecordingReader:
         except Exception as exc:  # a decoder or a program of someone else
             reason = f"{type(exc).__name__}: {exc}"
         finally:
-            source.close()
+            close(source)
             self._reason = reason
             self._failures += kind != "closed"
             self._done.set()

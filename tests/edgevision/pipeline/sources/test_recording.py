@@ -58,3 +58,36 @@ def test_places_that_are_out_of_order_or_missing_go_on_too():
     times = [clock.captured_s(place, 101.0 + number) for number, place in enumerate((0, 0.08, 0.04, 0.12, None, None))]
     assert all(before < after for before, after in pairwise(times))
     np.testing.assert_allclose(np.array(times) - 100, [0, 0.08, 0.08, 0.12, 5, 6], atol=1e-3)
+
+
+class Stubborn:
+    """A library that fails when it is closed."""
+
+    live = False
+
+    def open(self):
+        pass
+
+    def read(self):
+        return None
+
+    def close(self):
+        raise OSError("busy")
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "says"),
+    [
+        (lambda: source_for("gone.mp4"), "refused", "no such file"),
+        (lambda: 1 / 0, "refused", "ZeroDivisionError"),
+        (Stubborn, "closed", "every frame was read"),
+    ],
+)
+def test_a_recording_ends_whatever_its_source_does(make, kind, says):
+    told = []
+    with RecordingReader("file", make, told=told.append) as reader:
+        end = time.monotonic() + 10
+        while not reader.ended and time.monotonic() < end:
+            time.sleep(0.01)
+        assert reader.ended and not reader.state().connected
+    assert told[-1].kind == kind and says in told[-1].reason
