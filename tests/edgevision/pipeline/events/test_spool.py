@@ -178,6 +178,9 @@ def test_a_file_that_is_damaged_is_put_aside_and_said(tmp_path, caplog):
 def test_only_one_process_has_it_and_only_its_user_reads_it(tmp_path):
     with Spool(tmp_path / "spool.db", ["mqtt"]), pytest.raises(ConfigError, match="in use"):
         Spool(tmp_path / "spool.db", ["mqtt"])
+    (tmp_path / "link.db").symlink_to(tmp_path / "spool.db")
+    with Spool(tmp_path / "spool.db", ["mqtt"]), pytest.raises(ConfigError, match="in use"):
+        Spool(tmp_path / "link.db", ["mqtt"])
     Spool(tmp_path / "spool.db", ["mqtt"]).close()
     assert (tmp_path / "spool.db").stat().st_mode & 0o077 == 0
 
