@@ -6,9 +6,12 @@ import base64
 import hashlib
 import hmac
 import http.client
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from edgevision.errors import ConfigError, check_choice, reason_of
@@ -21,6 +24,7 @@ FOR_GOOD = (400, 413, 415, 422)
 """Statuses that are about this event, and will be the same tomorrow."""
 
 _LONGEST_REASON = 200
+_STEPS = 3  # to connect, to send, to wait for the answer
 
 
 class WebhookSink:
@@ -34,7 +38,7 @@ class WebhookSink:
         url: http or https. User and password in it are sent as basic authentication.
         secret: Key of the signature.
         headers: More headers; a `Secret` as value for tokens.
-        timeout_s: Seconds for each step of a request.
+        timeout_s: Seconds for each step of a request; all of it may take three times as long.
         ca_file: Certificates to trust instead of the system's, PEM.
         name: What the spool knows it by.
 
@@ -78,6 +82,9 @@ class WebhookSink:
             )
         else:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        limit = threading.Timer(_STEPS * self._timeout_s, _cut, (connection,))  # an answer may come letter by letter
+        limit.daemon = True
+        limit.start()
         try:
             connection.request("POST", self._target, body, self._request_headers(event, body))
             response = connection.getresponse()
@@ -86,6 +93,7 @@ class WebhookSink:
             reason = scrub(reason_of(exc), self._secrets())
             raise UnreachableError(f"webhook {self._place}: no answer: {reason}") from None
         finally:
+            limit.cancel()
             connection.close()
         self._judge(response)
 
@@ -108,6 +116,8 @@ class WebhookSink:
         headers = {"Content-Type": "application/json", "Idempotency-Key": event.message_id, "User-Agent": "edgevision"}
         if self._authorization is not None:
             headers["Authorization"] = self._authorization.reveal()
+        given = {key.lower() for key in self._headers}
+        headers = {key: value for key, value in headers.items() if key.lower() not in given}
         for key, value in self._headers.items():
             headers[key] = value.reveal() if isinstance(value, Secret) else value
         if self._secret is not None:
@@ -163,6 +173,12 @@ def _context(ca_file: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as exc:
         raise ConfigError(f"webhook: ca_file {ca_file}: {reason_of(exc)}") from exc
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    """End what a connection waits for."""
+    with suppress(OSError, AttributeError):  # it is not open any more, or not yet
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _seconds(text: str | None) -> float | None:
