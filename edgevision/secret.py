@@ -18,8 +18,10 @@ _USER = re.compile(r"(?<=://)(?:[^/?#\s]*|[^/?#\s:@]*:(?!\d{1,5}[/?#])\S*)@")
 """User and password end at the last @ before the path. A password with a slash in it ends the address for whoever
 connects, and is one nevertheless: what stands behind the colon is no port."""
 _QUERY = re.compile(
-    r"(?i)([?&;](?:[\w.-]*(?:passw|pwd|secret|token|key|auth|sig|credential)[\w.-]*|user|username|login|pass)=)[^&;#\s]*"
+    r"(?i)([?&;/_](?:[\w.-]*(?:passw|passphrase|loginpas|pwd|secret|token|key|auth|sig|credential)[\w.-]*"
+    r"|user|username|loginuse|login|pass)=)[^&;#\s]*"
 )
+"""Parameters, after a question mark or, as some cameras have them, in the path."""
 
 
 class Secret:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgevision.tasks.boxes import box_area, box_iou
+from edgevision.tasks.boxes import box_area, box_intersection, box_iou
 from edgevision.tensors import Array
 
 
@@ -35,8 +35,7 @@ def overlaps(boxes: Array, truth: Array, crowd: Array) -> Array:
     boxes, truth = np.asarray(boxes, np.float64), np.asarray(truth, np.float64)
     iou = box_iou(boxes, truth)
     if crowd.any():
-        areas, others = box_area(boxes)[:, None], box_area(truth)[None]
-        shared = iou * (areas + others) / (1 + iou)
+        areas, shared = box_area(boxes)[:, None], box_intersection(boxes, truth)
         inside = np.divide(shared, areas, out=np.zeros_like(shared), where=areas > 0)
         iou = np.where(crowd[None], inside, iou)
     return iou

@@ -62,9 +62,10 @@ def segmentation_metrics(
             raise InputError("metrics: maps of one size", got=f"{list(one.shape)} and {list(truth.shape)}")
         counts = truth != ignored
         wanted, called = truth[counts].astype(np.int64), one[counts].astype(np.int64)
-        highest = max(wanted.max(initial=0), called.max(initial=0))
-        if highest >= count or min(wanted.min(initial=0), called.min(initial=0)) < 0:
-            raise InputError("metrics: classes", got=int(highest), allowed=f"0 to {count - 1}")
+        both = np.concatenate([wanted, called])
+        lowest, highest = both.min(initial=0), both.max(initial=0)
+        if lowest < 0 or highest >= count:
+            raise InputError("metrics: classes", got=f"{lowest} to {highest}", allowed=f"0 to {count - 1}")
         confusion += confusion_matrix(wanted, called, count)
     pixels = int(confusion.sum())
     if not pixels:

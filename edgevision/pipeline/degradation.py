@@ -31,6 +31,8 @@ class Level:
 
 
 FULL = Level("full")
+FEWEST = 3
+"""Frames of which a share is taken at least: the first one after a pause is often late, and means nothing."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ class Degradation:
         longest = max(self.settings.down_s, self.settings.up_s)
         while self._frames[0][0] < at_s - longest:
             self._frames.popleft()
+        if len(self._frames) < FEWEST:
+            return None
         lasted = at_s - self._changed_s
         late, count = self._late_share(at_s, self.settings.down_s)
         if late >= self.settings.down_share and lasted >= self.settings.down_s and self._place + 1 < len(self._levels):
@@ -110,6 +114,8 @@ class Degradation:
 
     def _late_share(self, at_s: float, seconds: float) -> tuple[float, int]:
         recent = [in_time for when, in_time in self._frames if when >= at_s - seconds]
+        if len(recent) < FEWEST:
+            recent = [in_time for _, in_time in list(self._frames)[-FEWEST:]]
         return 1 - sum(recent) / len(recent), len(recent)
 
     def _change(self, step: int, at_s: float, reason: str) -> LevelChange:

@@ -11,6 +11,7 @@ from edgevision.errors import EdgeVisionError
 from edgevision.pipeline.config.document import CameraConfig, RecordingConfig
 from edgevision.pipeline.events import Event, EventLog, Spool
 from edgevision.pipeline.lane import Result
+from edgevision.pipeline.pace import Pace
 from edgevision.pipeline.recording import ClipRecorder, save_snapshot
 from edgevision.pipeline.rules import END, MOMENT, START, Change, Identities, PrivacyMask, Scene
 from edgevision.pipeline.status.preview import Preview
@@ -50,6 +51,8 @@ class Follower:
         self._labels, self._spool, self._recording, self._preview, self._told = labels, spool, recording, preview, told
         self._tracker, self._identities, self._rules = Tracker(config.tracker), Identities(), config.rules()
         self._log, self._mask = EventLog(config.name, labels), config.mask()
+        # Still pictures are passed over by a gate on purpose, however long they last.
+        self._pace = Pace(config.tracker.lost_s if config.motion is None else float("inf"))
         self._clips: ClipRecorder | None = None
         if recording is not None and recording.clips is not None:
             masked = None if self._mask is None else self._mask.apply
@@ -71,6 +74,8 @@ class Follower:
         scene = Scene(seen, wall_s)
         changes = [change for rule in self._rules for change in rule.update(scene)]
         self._last_s = frame.captured_s
+        if (slow := self._pace.note(frame.captured_s)) is not None:
+            self._tell(slow)
         if self._clips is not None:
             self._clips.frame(frame)
         if changes:

@@ -24,6 +24,16 @@ def box_area(boxes: Array) -> Array:
     return area
 
 
+def box_intersection(first: Array, second: Array) -> Array:
+    """Return the area that each box of ``first`` (N, 4) shares with each of ``second`` (M, 4): (N, M)."""
+    sides = [
+        np.minimum.outer(first[:, end], second[:, end]) - np.maximum.outer(first[:, start], second[:, start])
+        for start, end in ((0, 2), (1, 3))
+    ]
+    shared: Array = np.maximum(sides[0], 0) * np.maximum(sides[1], 0)
+    return shared
+
+
 def box_iou(first: Array, second: Array) -> Array:
     """Return the intersection over union of each box of ``first`` (N, 4) with each of ``second`` (M, 4): (N, M).
 
@@ -32,7 +42,7 @@ def box_iou(first: Array, second: Array) -> Array:
     >>> box_iou(np.array([[0.0, 0, 10, 10]]), np.array([[5.0, 0, 15, 10], [20, 0, 30, 10]])).round(3).tolist()
     [[0.333, 0.0]]
     """
-    shared = _intersection(first, second)
+    shared = box_intersection(first, second)
     union = box_area(first)[:, None] + box_area(second)[None] - shared
     iou: Array = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return iou
@@ -87,15 +97,6 @@ def nms(
             block = block[~_overlaps(boxes, classes, block, kept, iou_threshold).any(axis=1)]
         kept = np.concatenate([kept, block[_survivors(_overlaps(boxes, classes, block, block, iou_threshold))]])
     return kept[:limit]
-
-
-def _intersection(first: Array, second: Array) -> Array:
-    sides = [
-        np.minimum.outer(first[:, end], second[:, end]) - np.maximum.outer(first[:, start], second[:, start])
-        for start, end in ((0, 2), (1, 3))
-    ]
-    shared: Array = np.maximum(sides[0], 0) * np.maximum(sides[1], 0)
-    return shared
 
 
 def _overlaps(boxes: Array, classes: Array | None, first: Array, second: Array, threshold: float) -> Array:

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from edgevision.errors import InferenceError
 from edgevision.resize import Geometry
 from edgevision.tasks.boxes import box_area, nms
 from edgevision.tasks.decoders.base import Decoder
 from edgevision.tasks.detections import Detections
 from edgevision.tasks.outputs import outputs_of
 from edgevision.tensors import Array, TensorSpec
+
+_NUMBERS = "run it in float32, or verify the artifact on this runtime: edgevision verify"
 
 
 def detect(stored: Sequence[Array], specs: Sequence[TensorSpec], decoder: Decoder, geometry: Geometry) -> Detections:
@@ -27,9 +32,11 @@ def detect(stored: Sequence[Array], specs: Sequence[TensorSpec], decoder: Decode
         The objects, best first; boxes are clipped to the source image, and those wholly outside are left out.
 
     Raises:
-        InferenceError: The outputs are not those of such a model, or are NaN.
+        InferenceError: The outputs are not those of such a model, or are NaN or infinite.
     """
     found = decoder.decode(outputs_of(stored, specs), geometry.target, decoder.score_threshold)
+    if not np.isfinite(found.boxes).all():
+        raise InferenceError("detection: a box without a place", got="NaN or infinity", next_step=_NUMBERS)
     classes = None if decoder.class_agnostic else found.classes
     order = nms(
         found.boxes, found.scores, decoder.iou_threshold, classes=classes, max_detections=decoder.max_detections

@@ -16,6 +16,7 @@ from edgevision.tensors import Array, TensorSpec
 
 AXES = ("last", "first")
 ACTIVATIONS = ("none", "sigmoid")
+MOST_CLASSES = 65536
 
 
 @dataclass(frozen=True)
@@ -99,20 +100,21 @@ def segment(stored: Array, spec: TensorSpec, decoding: SegmentationDecoding, geo
 def _classes(output: Output, decoding: SegmentationDecoding) -> Array:
     """The class of each place that the model knows: (h, w)."""
     stored = output.stored
-    if stored.ndim == 4 and stored.shape[0] == 1:
+    if stored.dtype.kind == "f" and np.isnan(stored).any():
+        raise InferenceError(f"output {output.spec.name}: scores are NaN")
+    if stored.ndim == 4 and stored.size and stored.shape[0] == 1:
         axis = 2 if decoding.classes_axis == "last" else 0
         scores = stored[0]
-        if scores.dtype.kind == "f" and np.isnan(scores).any():
-            raise InferenceError(f"output {output.spec.name}: scores are NaN")
         if scores.shape[axis] > 1:  # stored values are in the order of the real ones
             return _small(scores.argmax(axis=axis), scores.shape[axis])
         one = output.real(np.take(scores, 0, axis=axis))
         return ((sigmoid(one) if decoding.activation == "sigmoid" else one) >= decoding.threshold).astype(np.uint8)
-    if stored.ndim == 3 and stored.shape[0] == 1 and stored.dtype.kind in "iuf":
-        numbers = np.rint(output.real(stored[0])).astype(np.int64)
-        if numbers.min(initial=0) < 0:
-            raise InferenceError(f"output {output.spec.name}: a class below 0", got=int(numbers.min()))
-        return _small(numbers, int(numbers.max(initial=0)) + 1)
+    if stored.ndim == 3 and stored.size and stored.shape[0] == 1 and stored.dtype.kind in "iuf":
+        numbers = np.rint(output.real(stored[0]))
+        if not 0 <= numbers.min() <= numbers.max() < MOST_CLASSES:
+            got = f"{numbers.min()} to {numbers.max()}"
+            raise InferenceError(f"output {output.spec.name}: classes", got=got, allowed=f"0 to {MOST_CLASSES - 1}")
+        return _small(numbers, int(numbers.max()) + 1)
     raise InferenceError(
         f"output {output.spec.name}: no classes of pixels", got=list(stored.shape), allowed="[1, H, W] or four axes"
     )

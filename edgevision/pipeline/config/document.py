@@ -90,7 +90,8 @@ class CameraConfig:
         """Return its source, unopened; raises SourceError or ConfigError."""
         secret = "" if self.password is None else quote(self.password.reveal(), safe="")
         address = self.address.replace("{password}", secret)
-        return source_for(address, timeouts=self.timeouts, options=dict(self.options), base=self.base)
+        options = dict(self.options)
+        return source_for(address, timeouts=self.timeouts, options=options, base=self.base, secret=self.password)
 
     def mask(self) -> PrivacyMask | None:
         """Return the privacy masks; None without any."""

@@ -140,7 +140,7 @@ class Spool:
     def next(self, sink: str, limit: int = 32, timeout_s: float = 0.0) -> list[Message]:
         """Return the first messages that a sink has not acknowledged, waiting for one for up to ``timeout_s``.
 
-        Of a closed spool there are none.
+        Of a closed spool there are none. Raises OutputError while the disk cannot be read.
         """
         end = time.monotonic() + timeout_s
         with self._changed:
@@ -163,7 +163,8 @@ class Spool:
             if self._store.closed:
                 return
             held = self._after(message.position - 1, 1)
-            if held and held[0].position == message.position and held[0].event != message.event:
+            there = held[0].event.message_id if held and held[0].position == message.position else None
+            if there not in (None, message.event.message_id):
                 return  # more was dropped while the word of it was under way: it is told again
             self._acknowledged[sink] = max(self._acknowledged[sink], message.position)
             if at_once:
@@ -172,11 +173,16 @@ class Spool:
     def stats(self) -> SpoolStats:
         """Return how it is doing."""
         with self._changed:
+            on_disk, error = dict.fromkeys(self._acknowledged, self._store.count), self._disk_error
+            try:
+                on_disk = {sink: self._store.waiting(position) for sink, position in self._acknowledged.items()}
+            except OutputError as exc:  # of what cannot be read, all may wait
+                error = str(exc)
             waiting = {
-                sink: self._store.waiting(position) + sum(message.position > position for message in self._memory)
+                sink: on_disk[sink] + sum(message.position > position for message in self._memory)
                 for sink, position in self._acknowledged.items()
             }
-            return SpoolStats(waiting, len(self._memory), self._dropped, self._disk_error, self._store.damaged)
+            return SpoolStats(waiting, len(self._memory), self._dropped, error, self._store.damaged)
 
     def close(self) -> None:
         """Write what can be written, and let go of the file; idempotent."""

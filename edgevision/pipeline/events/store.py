@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Store:
     """What a spool keeps on disk. One process has it at a time; calls come one after the other.
 
     Every method that writes does so in one transaction, flushed to the disk, and raises OutputError when it could not:
-    the file then is as it was before.
+    the file then is as it was before. Those that read raise it too, for a disk that fails.
 
     Attributes:
         count: Messages in it.
@@ -55,7 +55,7 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path = path.resolve()  # one lock for a file, by whatever link it is called
         if path.is_dir():
             raise ConfigError(f"spool {path} is a folder", next_step="name a file")
         try:
@@ -111,7 +111,10 @@ class Store:
 
     def waiting(self, position: int) -> int:
         """Return how many messages there are after a position; none when it is closed."""
-        return 0 if self.closed else self._measured("WHERE position > ?", position)[0]
+        if self.closed:
+            return 0
+        with self._reading():
+            return self._measured("WHERE position > ?", position)[0]
 
     def oldest(self, count: int, size: int) -> list[Message]:
         """Return the first ``count`` messages, or more if those have less than ``size`` bytes."""
@@ -125,10 +128,10 @@ class Store:
 
     def after(self, position: int, limit: int) -> list[Message]:
         """Return the first messages after a position, in order."""
-        rows = self._database.execute(
-            "SELECT position, body FROM messages WHERE position > ? ORDER BY position LIMIT ?", (position, limit)
-        )
-        return [Message(number, Event.from_dict(json.loads(body))) for number, body in rows]
+        query = "SELECT position, body FROM messages WHERE position > ? ORDER BY position LIMIT ?"
+        with self._reading():
+            rows = self._database.execute(query, (position, limit))
+            return [Message(number, Event.from_dict(json.loads(body))) for number, body in rows]
 
     def unfinished(self) -> list[Event]:
         """Return the last message of every event that has started and not ended."""
@@ -221,6 +224,15 @@ class Store:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         self.path.rename(aside)
         return aside
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, ValueError) as exc:
+            with suppress(sqlite3.Error):
+                self._database.execute("PRAGMA shrink_memory")  # what was read wrongly is read from the disk next time
+            raise OutputError(f"spool {self.path}: events could not be read: {reason_of(exc)}") from exc
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[None]:

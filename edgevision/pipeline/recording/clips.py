@@ -15,14 +15,16 @@ from typing import Any, BinaryIO
 from edgevision.errors import ConfigError, OutputError
 from edgevision.frames import Frame
 from edgevision.optional import require
-from edgevision.pipeline.recording.names import file_name, folder_name
+from edgevision.pipeline.recording.names import RECORDED, file_name, folder_name
 from edgevision.pipeline.sources.base import CapturedFrame
 from edgevision.tensors import Array
 
 CODECS = ("libx264", "mpeg4")
 """H.264 where FFmpeg has an encoder for it, else MPEG-4 part 2."""
 BEHIND = 64
-"""Frames that may wait for the encoder; beyond them frames are left out, and counted."""
+"""Frames that may wait for the encoder, beside those from before the event; beyond them they are left out, and said."""
+FRAGMENT_US = "500000"
+"""Longest fragment: what a killed process loses. Key frames alone are ten seconds apart where little moves."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ class ClipRecorder:
             camera: Name of the camera.
             settings: What a clip is.
             masked: Paints the privacy masks over a picture, uint8 RGB (height, width, 3).
-            done: Called with each finished clip, in the encoder's thread.
-            failed: Called with what ended a clip early, such as a full disk; likewise.
+            done: Called with each finished clip that is whole, in the encoder's thread.
+            failed: Called with what ended a clip early, such as a full disk, or what it lacks; likewise.
 
         Raises:
             BackendUnavailableError: PyAV is not installed.
@@ -101,7 +103,7 @@ class ClipRecorder:
             self._until_s = now_s + self.settings.post_s
         if self._clip is not None:
             over = now_s > self._until_s or now_s - self._clip.began_s > self.settings.longest_s
-            self._finish() if over else self._write(self._clip, frame)
+            self._finish() if over else self._write(self._clip, deque([frame]))
         if self._clip is None:
             self._remember(frame)
 
@@ -117,9 +119,8 @@ class ClipRecorder:
             latest = self._before[-1]
             self._clip = _Clip(self._folder / file_name(wall_s, event_id, "mp4"), self._before[0].captured_s)
             self._until_s = latest.captured_s + self.settings.post_s
-            while self._before:
-                self._write(self._clip, self._before.popleft())
-            self._bytes = 0
+            before, self._before, self._bytes = self._before, deque(), 0
+            self._write(self._clip, before)
         return None if self._clip is None else f"{self._folder.name}/{self._clip.path.name}"
 
     def end(self, event_id: str) -> None:
@@ -142,11 +143,13 @@ class ClipRecorder:
         ):
             self._bytes -= _size(self._before.popleft().frame)
 
-    def _write(self, clip: _Clip, frame: CapturedFrame) -> None:
+    def _write(self, clip: _Clip, frames: deque[CapturedFrame]) -> None:
+        count = len(frames)
         try:
-            self._work.put_nowait(lambda: clip.write(frame, self._masked))
+            self._work.put_nowait(lambda: clip.write(frames, self._masked))
         except queue.Full:
-            self.left_out += 1
+            self.left_out += count
+            clip.left_out += count
 
     def _finish(self) -> None:
         clip, self._clip = self._clip, None
@@ -155,7 +158,12 @@ class ClipRecorder:
 
     def _close(self, clip: _Clip) -> None:
         path = clip.close()
-        if path is not None and self._done is not None:
+        if path is None:
+            return
+        if clip.left_out:
+            what = f"{path.name} lacks {clip.left_out} frames: they came faster than they can be encoded"
+            raise OutputError(what, next_step="record a smaller picture, or fewer a second")
+        if self._done is not None:
             self._done(path)
 
     def _encode(self) -> None:
@@ -168,10 +176,16 @@ class ClipRecorder:
 
 
 class _Clip:
-    """One file: written under another name in fragments, so that one that is cut short can be played all the same."""
+    """One file: written under another name in fragments, so that one that is cut short can be played all the same.
+
+    Attributes:
+        path: Its name in the end.
+        began_s: When its first frame was taken, on a monotonic clock.
+        left_out: Frames that are not in it.
+    """
 
     def __init__(self, path: Path, began_s: float) -> None:
-        self.path, self.began_s = path, began_s
+        self.path, self.began_s, self.left_out = path, began_s, 0
         self._part = path.with_name(f".{path.name}.part")
         self._container: Any = None
         self._stream: Any = None
@@ -179,23 +193,29 @@ class _Clip:
         self._last_ms = -1
         self._broken = False
 
-    def write(self, frame: CapturedFrame, masked: Callable[[Array], Array] | None) -> None:
-        """Encode a frame; one of another size than the first is scaled to it."""
+    def write(self, frames: deque[CapturedFrame], masked: Callable[[Array], Array] | None) -> None:
+        """Encode frames, and let go of them; those of another size than the first are scaled to it."""
         if self._broken:
             return
         av = require("av")
         try:
-            picture = frame.frame.to_rgb()
-            image = av.VideoFrame.from_ndarray(picture if masked is None else masked(picture), format="rgb24")
-            if self._container is None:
-                self._open(av, frame.frame)
-            image = image.reformat(self._stream.width, self._stream.height, "yuv420p")
-            image.pts = max(self._last_ms + 1, round((frame.captured_s - self.began_s) * 1000))
-            self._last_ms = image.pts
-            self._container.mux(self._stream.encode(image))
+            while frames:
+                self._encode(av, frames.popleft(), masked)
+            assert self._file is not None  # opened with the container
+            self._file.flush()
         except (av.error.FFmpegError, OSError) as exc:
             self._give_up()
             raise OutputError(f"{self.path.name} could not be recorded: {exc}", next_step=_ROOM) from exc
+
+    def _encode(self, av: Any, frame: CapturedFrame, masked: Callable[[Array], Array] | None) -> None:
+        picture = frame.frame.to_rgb()
+        image = av.VideoFrame.from_ndarray(picture if masked is None else masked(picture), format="rgb24")
+        if self._container is None:
+            self._open(av, frame.frame)
+        image = image.reformat(self._stream.width, self._stream.height, "yuv420p")
+        image.pts = max(self._last_ms + 1, round((frame.captured_s - self.began_s) * 1000))
+        self._last_ms = image.pts
+        self._container.mux(self._stream.encode(image))
 
     def close(self) -> Path | None:
         """Finish the file and give it its name; None where it has no frame, or was given up."""
@@ -218,7 +238,7 @@ class _Clip:
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
         codec = next(name for name in CODECS if name in av.codecs_available)
-        options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+        options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": FRAGMENT_US}
         self._file = self._part.open("wb")  # FFmpeg's own files swallow what a full disk says
         self._container = av.open(self._file, "w", format="mp4", options=options)
         # No frames out of order: a file in fragments would begin later by as many.
@@ -252,9 +272,14 @@ def _size(frame: Frame) -> int:
 
 
 def tidy(folder: Path) -> list[Path]:
-    """Give clips that a killed process left unfinished their names, and return them; empty ones are deleted."""
+    """Give clips that a killed process left unfinished their names, and return them; empty ones are deleted.
+
+    Only files that are called as unfinished recordings are, in folders one level down that are no links.
+    """
     found = []
     for part in folder.glob("*/.*.mp4.part"):
+        if part.parent.is_symlink() or not RECORDED.fullmatch(part.name[1 : -len(".part")]):
+            continue
         with suppress(OSError):  # what cannot be renamed stays as it is, and the cameras begin all the same
             if time.time() - part.stat().st_mtime < 5:
                 continue  # another process may be at it

@@ -61,15 +61,21 @@ class Retention:
 
 
 def _recordings(folder: Path) -> list[tuple[float, int, Path]]:
-    """When it ended, bytes and path of each recording."""
+    """When it ended, bytes and path of each recording; folders of others that cannot be read have none."""
     found = []
     for camera in folder.iterdir() if folder.is_dir() else ():
-        if not camera.is_dir() or camera.is_symlink():
-            continue
-        with os.scandir(camera) as entries:
-            for entry in entries:
-                with suppress(FileNotFoundError):  # somebody else deleted it meanwhile
-                    if RECORDED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                        status = entry.stat()
-                        found.append((status.st_mtime, status.st_size, Path(entry.path)))
+        with suppress(OSError):  # such as lost+found, or what somebody else deleted meanwhile
+            if camera.is_dir() and not camera.is_symlink():
+                found += _of_camera(camera)
+    return found
+
+
+def _of_camera(folder: Path) -> list[tuple[float, int, Path]]:
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # somebody else deleted it meanwhile
+                if RECORDED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                    status = entry.stat()
+                    found.append((status.st_mtime, status.st_size, Path(entry.path)))
     return found

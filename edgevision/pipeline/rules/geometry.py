@@ -10,22 +10,33 @@ from edgevision.errors import ConfigError
 from edgevision.tensors import Array
 
 Point = tuple[float, float]
+_NO_AREA = 1e-9  # square pixels
 
 
 def polygon(what: str, points: Sequence[Point]) -> Array:
-    """Return the corners (K, 2) float64 of a polygon; raises ConfigError for fewer than three or for no area."""
-    corners = _points(what, points)
+    """Return the corners (K, 2) float64 of a polygon.
+
+    Raises:
+        ConfigError: Fewer than three corners, no area, or edges that cross: part of what is meant would lie outside.
+    """
+    corners = checked_points(what, points)
     if len(corners) < 3:
         raise ConfigError(f"{what}: corners of a polygon", got=len(corners), allowed="3 or more")
-    following = np.roll(corners, -1, axis=0)
-    if not np.ptp(corners, axis=0).all() or not np.abs(_cross(corners, following)).any():
+    off = corners - corners[0]
+    if not (np.abs(_cross(off, np.roll(off, -1, axis=0))) > _NO_AREA).any():
         raise ConfigError(f"{what}: a polygon without an area", got=corners.tolist())
+    if _crosses_itself(corners):
+        raise ConfigError(
+            f"{what}: a polygon whose edges cross",
+            got=corners.tolist(),
+            next_step="name its corners all the way around",
+        )
     return corners
 
 
 def segment(what: str, start: Point, end: Point) -> tuple[Array, Array]:
     """Return the two ends (2,) of a line; raises ConfigError when they are one point."""
-    ends = _points(what, [start, end])
+    ends = checked_points(what, [start, end])
     if (ends[0] == ends[1]).all():
         raise ConfigError(f"{what}: a line that starts where it ends", got=ends[0].tolist())
     return ends[0], ends[1]
@@ -78,12 +89,28 @@ def crosses(start: Array, end: Array, before: Point, after: Point) -> bool:
     return 0 < on_way <= 1 and 0 <= on_line <= 1
 
 
+def _crosses_itself(corners: Array) -> bool:
+    """Whether two edges meet between their ends."""
+    ends = list(zip(corners, np.roll(corners, -1, axis=0), strict=True))
+    return any(
+        _parted(*ends[one], *ends[other]) and _parted(*ends[other], *ends[one])
+        for one in range(len(ends))
+        for other in range(one + 2, len(ends))
+    )
+
+
+def _parted(start: Array, end: Array, first: Array, second: Array) -> bool:
+    """Whether two points lie on different sides of an endless line."""
+    return bool(_cross(end - start, first - start) * _cross(end - start, second - start) < 0)
+
+
 def _cross(first: Array, second: Array) -> Array:
     product: Array = first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]
     return product
 
 
-def _points(what: str, points: Sequence[Point]) -> Array:
+def checked_points(what: str, points: Sequence[Point]) -> Array:
+    """Return points as (N, 2) float64; raises ConfigError for what are no pairs of finite numbers."""
     try:
         corners = np.array(points, np.float64)
     except (TypeError, ValueError) as exc:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgevision.errors import ConfigError
-from edgevision.pipeline.rules.geometry import Point
+from edgevision.pipeline.rules.geometry import Point, checked_points
 from edgevision.tensors import Array
 
 
@@ -34,8 +34,8 @@ class Ground:
         Raises:
             ConfigError: Fewer than four points, not as many on both sides, or three of four on one line.
         """
-        image, plane = np.array(pixels, np.float64), np.array(metres, np.float64)
-        if image.shape != plane.shape or image.ndim != 2 or image.shape[1] != 2 or len(image) < 4:
+        image, plane = checked_points("ground: pixels", pixels), checked_points("ground: metres", metres)
+        if image.shape != plane.shape or len(image) < 4:
             raise ConfigError(
                 "ground: points", got=f"{len(image)} in pixels, {len(plane)} in metres", allowed="4 or more of each"
             )

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgevision.errors import InputError
+from edgevision.errors import ConfigError, InputError
 from edgevision.pipeline.rules.geometry import Point, polygon
 from edgevision.tensors import Array
+
+_HALF_A_DIAGONAL = 0.7072  # of a pixel
 
 
 class PrivacyMask:
@@ -18,10 +20,12 @@ class PrivacyMask:
     a camera that changes its resolution uncovers nothing. Every pixel that a polygon touches is painted.
 
     Raises:
-        ConfigError: No polygon.
+        ConfigError: No polygon, one whose edges cross, or a picture without a size.
     """
 
     def __init__(self, polygons: Sequence[Sequence[Point]], width: int, height: int) -> None:
+        if width < 1 or height < 1:
+            raise ConfigError("privacy mask: width and height of its picture", got=f"{width} and {height}")
         self._polygons = [polygon("privacy mask", points) for points in polygons]
         self._size = (width, height)
         self._painted: dict[tuple[int, int], Array] = {}
@@ -43,12 +47,33 @@ class PrivacyMask:
         return self._painted[width, height]
 
     def _paint(self, width: int, height: int) -> Array:
-        from PIL import Image, ImageDraw, ImageFilter
-
-        picture = Image.new("L", (width, height))
-        draw = ImageDraw.Draw(picture)
+        painted = np.zeros((height, width), bool)
         scale = np.array([width / self._size[0], height / self._size[1]])
         for corners in self._polygons:
-            draw.polygon([(float(x), float(y)) for x, y in corners * scale - 0.5], fill=255, outline=255)
-        grown = picture.filter(ImageFilter.MaxFilter(3))  # whatever Pillow leaves out on the edge
-        return np.asarray(grown) > 0
+            _cover(painted, corners * scale)
+        return painted
+
+
+def _cover(painted: Array, corners: Array) -> None:
+    """Paint, (H, W) bool, the pixels whose middle is in a polygon (even-odd rule), and those that its edges touch."""
+    height, width = painted.shape
+    x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
+    inside = np.zeros_like(painted)
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        rows = np.flatnonzero((start[1] > y) != (end[1] > y))
+        meets = start[0] + (y[rows] - start[1]) * (end[0] - start[0]) / (end[1] - start[1])
+        inside[rows] ^= x < meets[:, None]
+        _draw(painted, start, end)
+    painted |= inside
+
+
+def _draw(painted: Array, start: Array, end: Array) -> None:
+    """Paint each pixel whose middle is no farther from a line than its own corner."""
+    size = np.array(painted.shape[::-1])
+    left, top = np.clip(np.floor(np.minimum(start, end)) - 1, 0, size).astype(int)
+    right, bottom = np.clip(np.ceil(np.maximum(start, end)) + 1, 0, size).astype(int)
+    x, y = np.arange(left, right) + 0.5 - start[0], (np.arange(top, bottom) + 0.5 - start[1])[:, None]
+    across, down = end - start
+    along = np.clip((x * across + y * down) / max(across**2 + down**2, 1e-12), 0, 1)
+    near = (x - along * across) ** 2 + (y - along * down) ** 2 <= _HALF_A_DIAGONAL**2
+    painted[top:bottom, left:right] |= near

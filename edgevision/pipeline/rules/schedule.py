@@ -88,5 +88,5 @@ def _zone(name: str | None) -> tzinfo | None:
         return None
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as exc:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:  # OSError: a folder of zones
         raise ConfigError("schedule: time zone", got=name, allowed="a name such as Europe/Vienna or UTC") from exc

@@ -132,7 +132,7 @@ class CountRule:
         classes: Class ids that count; None for all.
 
     Raises:
-        ConfigError: No polygon, no limit, or a negative or infinite number.
+        ConfigError: No polygon, no limit, limits that never hold, or a negative or infinite number.
     """
 
     kind = "count"
@@ -151,6 +151,10 @@ class CountRule:
     ) -> None:
         if at_least is None and at_most is None:
             raise ConfigError(f"{name}: a count needs a limit", allowed=("at_least", "at_most"))
+        if min(at_least or 0, at_most or 0) < 0 or (at_most is not None and (at_least or 0) > at_most):
+            raise ConfigError(
+                f"{name}: at_least and at_most", got=f"{at_least} and {at_most}", allowed="0 ≤ at_least ≤ at_most"
+            )
         self.name = name
         self._least, self._most = at_least or 0, at_most
         self._zone, self._holding = Zone(name, points, margin_px, classes), Holding(name, dwell_s, inertia_s)

@@ -19,6 +19,9 @@ logger = logging.getLogger("edgevision.pipeline")
 NOTED_S = 0.1
 """While many events wait, the disk is told what was delivered this often: who dies in between sends so much again."""
 
+LONGEST_ASKED_S = 3600.0
+"""What a sink asks for in ``retry_after_s`` is given up to this."""
+
 _LOOK_S = 0.5  # how often a quiet thread looks whether it shall stop
 
 
@@ -89,15 +92,25 @@ class Delivery:
         What waits stays in the spool. An attempt that is under way is waited for: as long as the sink's own time limit.
         """
         end = time.monotonic() + drain_s
-        while self._spool.next(self._sink.name, 1) and time.monotonic() < end:
+        while self._has_more() and time.monotonic() < end:
             time.sleep(0.02)
         self._stop.set()
         self._thread.join()
-        return not self._spool.next(self._sink.name, 1)
+        return not self._has_more()
+
+    def _has_more(self) -> bool:
+        try:
+            return bool(self._spool.next(self._sink.name, 1))
+        except EdgeVisionError:  # a disk that cannot be read: whatever waits stays there
+            return True
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            waiting = self._spool.next(self._sink.name, timeout_s=_LOOK_S)
+            try:
+                waiting = self._spool.next(self._sink.name, timeout_s=_LOOK_S)
+            except EdgeVisionError as exc:  # a disk that cannot be read: it may be again
+                self._failed(exc)
+                continue
             if not waiting:
                 self._attempt(self._sink.idle)
             noted_s = time.monotonic()
@@ -145,4 +158,4 @@ class Delivery:
         longest = min(self._first_wait_s * 2 ** min(self._in_a_row, 30), self._longest_wait_s)
         self._in_a_row += 1
         asked = getattr(error, "retry_after_s", None) or 0.0
-        self._stop.wait(max(longest * self._random.uniform(0.5, 1.0), min(asked, self._longest_wait_s)))
+        self._stop.wait(max(longest * self._random.uniform(0.5, 1.0), min(asked, LONGEST_ASKED_S)))

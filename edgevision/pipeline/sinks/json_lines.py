@@ -7,7 +7,7 @@ import os
 from collections import deque
 from pathlib import Path
 
-from edgevision.errors import OutputError, reason_of
+from edgevision.errors import ConfigError, OutputError, reason_of
 from edgevision.pipeline.events.event import Event
 
 _TAIL_BYTES = 1 << 18
@@ -17,16 +17,22 @@ _REMEMBERED = 1000  # message ids
 class JsonLinesSink:
     """Appends each event as a line, flushed to the disk.
 
-    A line is there whole or not at all: what a killed process or a full disk left of one is cut off. A message that is
-    in the file's last 256 kB is not written again. When the file is moved away (as logrotate does), a new one is begun.
+    A line is there whole or not at all: what a killed process or a full disk left of one is cut off, and nothing else
+    is. A message that is in the file's last 256 kB is not written again. When the file is moved away (as logrotate
+    does), a new one is begun.
 
     Args:
         path: The file; made where it is not there.
         name: What the spool knows it by.
+
+    Raises:
+        ConfigError: The path is a folder, a pipe or a device: nothing is kept there.
     """
 
     def __init__(self, path: str | Path, *, name: str = "json-lines") -> None:
         self.name, self._path = name, Path(path)
+        if self._path.exists() and not self._path.is_file():
+            raise ConfigError(f"json lines: {self._path} is no file that keeps lines", next_step="name a file")
         self._file: int | None = None
         self._inode = 0
         self._recent: deque[str] = deque(maxlen=_REMEMBERED)
@@ -74,15 +80,30 @@ class JsonLinesSink:
             raise
 
     def _repair(self, file: int) -> None:
-        """Cut off a line that has no end, and note which messages the last lines are."""
+        """Cut off an event that has no end, end what others left open, and note which messages the last lines are."""
         size = os.fstat(file).st_size
         begin = max(0, size - _TAIL_BYTES)
         tail = os.pread(file, size - begin, begin)
         whole = tail.rfind(b"\n") + 1
-        if whole < len(tail) and (whole or not begin):
+        if _is_half_an_event(tail[whole:]):
             os.ftruncate(file, begin + whole)
-        for line in tail[:whole].splitlines():
+        elif whole < len(tail):
+            os.write(file, b"\n")
+        for line in tail.splitlines():
             try:
                 self._recent.append(str(json.loads(line)["message_id"]))
             except (ValueError, KeyError, TypeError):
                 continue  # the first line may be half of one, and others may write here
+
+
+def _is_half_an_event(rest: bytes) -> bool:
+    """Whether what stands behind the last line end is the beginning of an event, or what a power cut leaves of one."""
+    try:
+        json.loads(rest)
+    except ValueError:
+        return not rest.strip(b"\0") or rest.startswith(_BEGINNING) or _BEGINNING.startswith(rest)
+    return False  # a whole document
+
+
+_BEGINNING = b'{"data":'
+"""How each event begins: keys are sorted."""

@@ -76,7 +76,9 @@ class MqttSettings:
             raise ConfigError("mqtt: host and port", got=f"{self.host!r} and {self.port}", allowed="a name, 1 to 65535")
         if not self.timeout_s > 0 or self.keepalive_s < 1:
             raise ConfigError("mqtt: timeout_s and keepalive_s", got=f"{self.timeout_s} and {self.keepalive_s}")
-        for what, text in (("topic", self.topic), ("client_id", self.client_id)):
+        if self.password is not None and self.username is None:
+            raise ConfigError("mqtt: a password of nobody", next_step="set username too")
+        for what, text in (("topic", self.topic), ("client_id", self.client_id), ("discovery", self.discovery or "-")):
             if not text or set(text) & set("+#\0") or (what == "client_id" and "/" in text):
                 raise ConfigError(f"mqtt: {what}", got=repr(text), allowed="a text without + # (and / in client_id)")
 

@@ -6,9 +6,12 @@ import base64
 import hashlib
 import hmac
 import http.client
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from edgevision.errors import ConfigError, check_choice, reason_of
@@ -21,6 +24,7 @@ FOR_GOOD = (400, 413, 415, 422)
 """Statuses that are about this event, and will be the same tomorrow."""
 
 _LONGEST_REASON = 200
+_STEPS = 3  # to connect, to send, to wait for the answer
 
 
 class WebhookSink:
@@ -34,7 +38,7 @@ class WebhookSink:
         url: http or https. User and password in it are sent as basic authentication.
         secret: Key of the signature.
         headers: More headers; a `Secret` as value for tokens.
-        timeout_s: Seconds for each step of a request.
+        timeout_s: Seconds for each step of a request; all of it may take three times as long.
         ca_file: Certificates to trust instead of the system's, PEM.
         name: What the spool knows it by.
 
@@ -59,8 +63,10 @@ class WebhookSink:
             raise ConfigError("webhook: timeout_s", got=timeout_s, allowed="more than 0")
         self._context = _context(ca_file) if self._url.scheme == "https" else None
         self._authorization = _basic(self._url)
-        host = self._url.hostname or ""
-        self._place = f"{self._url.scheme}://{host}{f':{self._url.port}' if self._url.port else ''}"
+        self._host = self._url.hostname or ""
+        self._port = self._url.port or (443 if self._url.scheme == "https" else 80)  # http.client would look in ::1
+        shown = f"[{self._host}]" if ":" in self._host else self._host
+        self._place = f"{self._url.scheme}://{shown}{f':{self._url.port}' if self._url.port else ''}"
         self._target = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
 
     def __repr__(self) -> str:
@@ -69,12 +75,16 @@ class WebhookSink:
     def send(self, event: Event) -> None:
         """Post an event; raises UnreachableError, or RefusedError for a status that says so."""
         body = event.to_json().encode()
-        host, port = self._url.hostname or "", self._url.port
         connection: http.client.HTTPConnection
         if self._context is not None:
-            connection = http.client.HTTPSConnection(host, port, timeout=self._timeout_s, context=self._context)
+            connection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=self._timeout_s, context=self._context
+            )
         else:
-            connection = http.client.HTTPConnection(host, port, timeout=self._timeout_s)
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        limit = threading.Timer(_STEPS * self._timeout_s, _cut, (connection,))  # an answer may come letter by letter
+        limit.daemon = True
+        limit.start()
         try:
             connection.request("POST", self._target, body, self._request_headers(event, body))
             response = connection.getresponse()
@@ -83,6 +93,7 @@ class WebhookSink:
             reason = scrub(reason_of(exc), self._secrets())
             raise UnreachableError(f"webhook {self._place}: no answer: {reason}") from None
         finally:
+            limit.cancel()
             connection.close()
         self._judge(response)
 
@@ -98,12 +109,15 @@ class WebhookSink:
         what = f"webhook {self._place}: status {response.status}"
         if response.status in FOR_GOOD:
             raise RefusedError(what, next_step="the receiver does not take this event")
-        raise UnreachableError(what, retry_after_s=_seconds(response.getheader("Retry-After")))
+        moved = "redirections are not followed: name the final address" if 300 <= response.status < 400 else None
+        raise UnreachableError(what, retry_after_s=_seconds(response.getheader("Retry-After")), next_step=moved)
 
     def _request_headers(self, event: Event, body: bytes) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Idempotency-Key": event.message_id, "User-Agent": "edgevision"}
         if self._authorization is not None:
             headers["Authorization"] = self._authorization.reveal()
+        given = {key.lower() for key in self._headers}
+        headers = {key: value for key, value in headers.items() if key.lower() not in given}
         for key, value in self._headers.items():
             headers[key] = value.reveal() if isinstance(value, Secret) else value
         if self._secret is not None:
@@ -159,6 +173,12 @@ def _context(ca_file: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as exc:
         raise ConfigError(f"webhook: ca_file {ca_file}: {reason_of(exc)}") from exc
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    """End what a connection waits for."""
+    with suppress(OSError, AttributeError):  # it is not open any more, or not yet
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +19,8 @@ class CapturedFrame:
         sequence: Its number since the source was opened for the first time, from 0; frames that were dropped are
             counted.
         captured_s: When it came in, in seconds of `time.monotonic`; of a recording, which is read as fast as it can be
-            worked on, when its beginning was opened and its place: as if it were watched at its own speed.
+            worked on, when its beginning was opened and how far it is from there: as if it were watched at its own
+            speed.
         frame: The picture, in the planes that the source gave.
         position_s: Its place in a recording, in seconds; None where the source is no recording.
     """
@@ -48,6 +50,13 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of it; any number of times."""
+
+
+def close(source: Source | None) -> None:
+    """Let go of a source, whatever a library says to that: the thread that reads it has to go on."""
+    if source is not None:
+        with suppress(Exception):
+            source.close()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from edgevision.errors import BackendUnavailableError, SourceError
 from edgevision.frames import Frame
 from edgevision.pipeline.sources.base import Timeouts
 from edgevision.pipeline.sources.location import Location
+from edgevision.secret import Secret
 
 FORMATS = {"NV12": "nv12", "YUY2": "yuyv", "GRAY8": "gray8", "RGB": "rgb888", "RGB16": "rgb565"}
 """GStreamer's name of a pixel format -> ours."""
@@ -32,9 +33,9 @@ class GStreamerSource:
 
     live = True
 
-    def __init__(self, description: str, *, timeouts: Timeouts | None = None) -> None:
-        """Describe it; `open` starts the pipeline."""
-        self._location = Location(description)
+    def __init__(self, description: str, *, timeouts: Timeouts | None = None, secret: Secret | None = None) -> None:
+        """Describe it; `open` starts the pipeline. A secret in the description is shown nowhere."""
+        self._location = Location(description, secret)
         self._timeouts = timeouts or Timeouts()
         self._gst: Any = None
         self._pipeline: Any = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from edgevision.errors import EdgeVisionError
 from edgevision.pipeline.sources.backoff import waits
-from edgevision.pipeline.sources.base import CapturedFrame, Source, Timeouts
+from edgevision.pipeline.sources.base import CapturedFrame, Source, Timeouts, close
 from edgevision.pipeline.sources.latest import LatestFrame
 
 LEFT_BEHIND = 3
@@ -187,8 +187,9 @@ class LiveReader:
 
     def _read_once(self, turn: int) -> tuple[str, str]:
         """Open, and read until it fails; return what kind of event that is, and why."""
-        source, kind = self._make(), "refused"
+        source, kind = None, "refused"
         try:
+            source = self._make()
             source.open()
             if self._is_mine(turn):
                 self._opened()
@@ -201,7 +202,7 @@ class LiveReader:
         except Exception as exc:  # a driver or a program of someone else: the camera is lost, not the process
             return kind, f"{type(exc).__name__}: {exc}"
         finally:
-            source.close()
+            close(source)
 
     def _opened(self) -> None:
         with self._lock:

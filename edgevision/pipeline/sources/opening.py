@@ -22,6 +22,7 @@ from edgevision.pipeline.sources.gstreamer import GStreamerSource
 from edgevision.pipeline.sources.libcamera import LibcameraSource
 from edgevision.pipeline.sources.location import Location
 from edgevision.pipeline.sources.video import VideoSource
+from edgevision.secret import Secret
 
 GRAMMAR = (
     "FILE",
@@ -44,6 +45,7 @@ def source_for(
     timeouts: Timeouts | None = None,
     options: Mapping[str, str] | None = None,
     base: Path | None = None,
+    secret: Secret | None = None,
 ) -> Source:
     """Return the source of an address; it is not opened.
 
@@ -52,12 +54,13 @@ def source_for(
         timeouts: How long a live source may take.
         options: More options for FFmpeg, where it reads the source ("video_size": "1280x720").
         base: Folder that a relative path is relative to; None: the current one.
+        secret: A password in the address, so that it is shown nowhere, at whatever place it stands.
 
     Raises:
         ConfigError: An address of no known kind.
         SourceError: No such file or folder.
     """
-    location = Location(address)
+    location = Location(address, secret)
     if location.scheme in STREAMS:
         _check_host(location)
         return VideoSource(location, live=True, timeouts=timeouts, options=options)
@@ -65,7 +68,7 @@ def source_for(
         node = match[1] if match[1].startswith("/") else f"/dev/video{match[1]}"
         return VideoSource(Location(node), live=True, timeouts=timeouts, form="video4linux2,v4l2", options=options)
     if address.startswith("gst:"):
-        return GStreamerSource(address[4:].strip(), timeouts=timeouts)
+        return GStreamerSource(address[4:].strip(), timeouts=timeouts, secret=secret)
     if match := re.fullmatch(r"libcamera:(\d+)", address):
         return LibcameraSource(int(match[1]))
     if location.scheme or re.match(r"[a-z0-9]+:(?![\\/])", address):

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable
 
 from edgevision.errors import EdgeVisionError
-from edgevision.pipeline.sources.base import CapturedFrame, Source
+from edgevision.pipeline.sources.base import CapturedFrame, Source, close
 from edgevision.pipeline.sources.live import SourceEvent, SourceState
 
 AHEAD = 4
 """Frames that are decoded before they are asked for."""
 SHORTEST_S = 1e-4
 """Frames whose places do not advance are taken to be so far apart: time goes on."""
+JUMP_S = 1.0
+"""Places that go back by more than this belong to another recording; by less, they are out of order."""
+
+
+class PlayingTime:
+    """When each frame of a recording would be seen, if it were watched from now on at its own speed.
+
+    Places count from the first one: a transport stream begins anywhere. Where they jump back, as where two files were
+    put together, time goes on from there.
+    """
+
+    def __init__(self, began_s: float) -> None:
+        """Begin at a time of `time.monotonic`."""
+        self._last_s, self._zero_s = began_s, math.nan
+
+    def captured_s(self, position_s: float | None, now_s: float) -> float:
+        """Return the time of the next frame, which is later than that before; now where it has no place."""
+        taken_s = now_s
+        if position_s is not None:
+            if math.isnan(self._zero_s) or self._zero_s + position_s < self._last_s - JUMP_S:
+                self._zero_s = self._last_s + SHORTEST_S - position_s
+            taken_s = self._zero_s + position_s
+        self._last_s = max(taken_s, self._last_s + SHORTEST_S)
+        return self._last_s
 
 
 class RecordingReader:
@@ -77,18 +102,18 @@ class RecordingReader:
         self.close()
 
     def _read(self) -> None:
-        source, kind, reason = self._make(), "refused", ""
+        source, kind, reason = None, "refused", ""
         try:
+            source = self._make()
             source.open()
             kind, self._reason = "lost", ""
             self._tell("opened", "")
-            began_s = last_s = time.monotonic()
+            clock = PlayingTime(time.monotonic())
             while not self._stopping.is_set() and (read := source.read()) is not None:
                 self._newest_s = time.monotonic()
                 frame, position_s = read
-                taken_s = self._newest_s if position_s is None else began_s + position_s
-                last_s = max(taken_s, last_s + SHORTEST_S)
-                self._offer(CapturedFrame(self.name, self._received, last_s, frame, position_s))
+                captured_s = clock.captured_s(position_s, self._newest_s)
+                self._offer(CapturedFrame(self.name, self._received, captured_s, frame, position_s))
                 self._received += 1
             kind, reason = "closed", "before its end" if self._stopping.is_set() else "every frame was read"
         except EdgeVisionError as exc:
@@ -96,7 +121,7 @@ class RecordingReader:
         except Exception as exc:  # a decoder or a program of someone else
             reason = f"{type(exc).__name__}: {exc}"
         finally:
-            source.close()
+            close(source)
             self._reason = reason
             self._failures += kind != "closed"
             self._done.set()

@@ -27,10 +27,13 @@ def scaled_anchors(
 ) -> Array:
     """Return anchors whose scales grow evenly from layer to layer (W. Liu et al., SSD, arXiv:1512.02325, section 2.2).
 
+    Scales are shares of the input's shorter side, as in TensorFlow's Object Detection API: an anchor of ratio 1 is a
+    square in pixels.
+
     Args:
         size: Height and width of the input, pixels.
         strides: Stride of each layer; layers of one stride that follow each other share their cells.
-        min_scale: Scale of the first layer, a share of the input.
+        min_scale: Scale of the first layer, a share of the shorter side.
         max_scale: Scale of the last.
         aspect_ratios: Width over height of the anchors.
         between: Whether there is also a square one between this layer's scale and the next.
@@ -50,34 +53,51 @@ def scaled_anchors(
             shapes += _shapes([(scales[layer], ratio) for ratio in aspect_ratios])
             if between:
                 shapes += _shapes([(math.sqrt(scales[layer] * scales[layer + 1]), 1.0)])
-        parts.append(_grid(size, stride, [(1.0, 1.0)] * len(shapes) if fixed else shapes))
+        across, down = min(size) / size[1], min(size) / size[0]
+        sides = [(1.0, 1.0)] * len(shapes) if fixed else [(width * across, height * down) for width, height in shapes]
+        parts.append(_grid(_centres(size, stride), sides))
     return _frozen(parts)
 
 
 @lru_cache(maxsize=8)
 def sized_anchors(size: Size, strides: tuple[int, ...], sizes: tuple[tuple[float, ...], ...]) -> Array:
-    """Return square anchors of given sides.
+    """Return square anchors of given sides, cut to the input, whose cells are a whole stride apart.
+
+    An input that the stride does not divide has a last cell that begins in it and ends outside.
 
     Args:
         size: Height and width of the input, pixels.
         strides: Stride of each layer.
         sizes: Sides of each layer's anchors, pixels.
     """
-    both = zip(strides, sizes, strict=True)
-    return _frozen([_grid(size, stride, [(s / size[1], s / size[0]) for s in sides]) for stride, sides in both])
+    parts = []
+    for stride, sides in zip(strides, sizes, strict=True):
+        centres = _centres(size, stride) * [_cells(size[1], stride) * stride / size[1],
+                                            _cells(size[0], stride) * stride / size[0]]  # fmt: skip
+        parts.append(_grid(centres, [(side / size[1], side / size[0]) for side in sides]).clip(0, 1))
+    return _frozen(parts)
 
 
 def _shapes(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(scale * math.sqrt(ratio), scale / math.sqrt(ratio)) for scale, ratio in pairs]
 
 
-def _grid(size: Size, stride: int, shapes: Sequence[tuple[float, float]]) -> Array:
-    """Anchors of these widths and heights in the middle of each cell, row by row, those of a cell together."""
-    rows, columns = -(-size[0] // stride), -(-size[1] // stride)
+def _cells(length: int, stride: int) -> int:
+    return -(-length // stride)
+
+
+def _centres(size: Size, stride: int) -> Array:
+    """Middles of cells that share the input evenly, row by row: x, y as shares of it, (cells, 2)."""
+    rows, columns = _cells(size[0], stride), _cells(size[1], stride)
     y, x = np.mgrid[:rows, :columns]
-    centres = np.stack([(x + 0.5) / columns, (y + 0.5) / rows], axis=-1).reshape(-1, 1, 2)
+    centres: Array = np.stack([(x + 0.5) / columns, (y + 0.5) / rows], axis=-1).reshape(-1, 2)
+    return centres
+
+
+def _grid(centres: Array, shapes: Sequence[tuple[float, float]]) -> Array:
+    """Anchors of these widths and heights at each centre, those of a cell together."""
     sides = np.asarray(shapes, np.float64)[None]
-    anchors: Array = np.concatenate(np.broadcast_arrays(centres, sides), axis=-1).reshape(-1, 4)
+    anchors: Array = np.concatenate(np.broadcast_arrays(centres[:, None], sides), axis=-1).reshape(-1, 4)
     return anchors
 
 

@@ -12,14 +12,13 @@ from edgevision.tasks.decoders.base import (
     ACTIVATIONS,
     Candidates,
     Decoder,
-    Level,
     Size,
     above,
     activated,
     from_centres,
-    levels,
     unlike,
 )
+from edgevision.tasks.decoders.levels import Level, levels
 from edgevision.tasks.outputs import Output
 from edgevision.tensors import Array
 
@@ -54,9 +53,12 @@ class CenterNet(Decoder):
     def decode(self, outputs: Sequence[Output], size: Size, least: float) -> Candidates:
         """Return candidates; see `Decoder.decode`."""
         heat, sizes, offsets = self._grids(outputs, size)
-        scores = activated(heat.output.real(heat.rows), self.activation)
-        peaks = _peaks(scores.reshape(-1, heat.width, scores.shape[1])).reshape(scores.shape)
-        flat = above(np.where(peaks, scores, -1.0).ravel(), least, "centernet")
+        values = heat.output.real(heat.rows)
+        scores = activated(values, self.activation)
+        high = above(scores.ravel(), least, "centernet")
+        # Peaks are sought before the sigmoid: after it high values are all 1.
+        peaks = _peaks(values.reshape(-1, heat.width, values.shape[1])).ravel()
+        flat = high[peaks[high]]
         cell, classes = np.divmod(flat, scores.shape[1])
         centres = (heat.cells(cell) + offsets.real(cell, slice(2))) * heat.stride
         sides = sizes.real(cell, slice(2)) * (1 if self.size_in_pixels else heat.stride)
@@ -70,7 +72,7 @@ class CenterNet(Decoder):
         if len(outputs) != 3:
             raise unlike("centernet", outputs, size, "heat map, sizes and offsets")
         both = zip(self.outputs, (1, 2, 2), strict=True)
-        return [levels([outputs[place]], size, self.strides, "centernet", width)[0] for place, width in both]
+        return [levels([outputs[at]], size, self.strides, "centernet", width, outputs)[0] for at, width in both]
 
 
 def _peaks(heat: Array) -> Array:

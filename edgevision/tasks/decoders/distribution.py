@@ -8,17 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgevision.errors import ConfigError, InferenceError
-from edgevision.tasks.decoders.base import (
-    ACTIVATIONS,
-    Candidates,
-    Decoder,
-    Level,
-    Size,
-    above,
-    activated,
-    joined,
-    levels,
-)
+from edgevision.tasks.decoders.base import ACTIVATIONS, Candidates, Decoder, Size, above, activated, joined
+from edgevision.tasks.decoders.levels import Level, levels
 from edgevision.tasks.outputs import Output
 from edgevision.tensors import Array
 

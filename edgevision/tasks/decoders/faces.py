@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgevision.tasks.decoders.anchors import sized_anchors
-from edgevision.tasks.decoders.base import Candidates, Decoder, Level, Size, above, from_centres, joined, levels, unlike
+from edgevision.tasks.decoders.base import Candidates, Decoder, Size, above, from_centres, joined, unlike
+from edgevision.tasks.decoders.levels import Level, levels
 from edgevision.tasks.decoders.ssd import SSD, AnchorDecoder
 from edgevision.tasks.outputs import Output
 from edgevision.tensors import Array

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgevision.tasks.decoders.base import Candidates, Decoder, Level, Size, above, from_centres, levels
+from edgevision.errors import ConfigError
+from edgevision.tasks.decoders.base import Candidates, Decoder, Size, above, from_centres
+from edgevision.tasks.decoders.levels import Level, levels
 from edgevision.tasks.outputs import Output, sigmoid
 
 
@@ -26,6 +28,11 @@ class FastestDet(Decoder):
 
     strides: tuple[int, ...] = (16,)
     objectness_power: float = 0.6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.objectness_power <= 1:
+            raise ConfigError("decoding: objectness_power", got=self.objectness_power, allowed="0 to 1")
 
     def decode(self, outputs: Sequence[Output], size: Size, least: float) -> Candidates:
         """Return candidates; see `Decoder.decode`."""

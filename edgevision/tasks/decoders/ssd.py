@@ -16,6 +16,7 @@ from edgevision.tensors import Array
 
 ACTIVATIONS = ("none", "sigmoid", "softmax")
 _CLIP = 100.0
+_POST_PROCESS = "tflite_detection_postprocess"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +46,23 @@ class DetectionPostProcess(Decoder):
     def decode(self, outputs: Sequence[Output], size: Size, least: float) -> Candidates:
         """Return candidates; see `Decoder.decode`."""
         if max(self.outputs) >= len(outputs):
-            raise unlike("tflite_detection_postprocess", outputs, size, f"outputs {list(self.outputs)}")
+            raise unlike(_POST_PROCESS, outputs, size, f"outputs {list(self.outputs)}")
         boxes, classes, scores, count = (outputs[p].real(outputs[p].stored) for p in self.outputs)
-        if boxes.ndim != 3 or boxes.shape[2] != 4 or classes.shape != scores.shape or count.size != 1:
-            raise unlike("tflite_detection_postprocess", outputs, size, "[1, N, 4], [1, N], [1, N] and [1]")
-        index = above(scores[0, : int(count.item())], least, "tflite_detection_postprocess")
+        slots = boxes.shape[1] if boxes.ndim == 3 else -1
+        if boxes.shape != (1, slots, 4) or not classes.shape == scores.shape == (1, slots) or count.size != 1:
+            raise unlike(_POST_PROCESS, outputs, size, "[1, N, 4], [1, N], [1, N] and [1]")
+        if not 0 <= count.item() <= slots:
+            raise InferenceError(f"decoder {_POST_PROCESS}: count", got=count.item(), allowed=f"0 to {slots}")
+        index = above(scores[0, : int(count.item())], least, _POST_PROCESS)
         scale = np.array([size[1], size[0]] * 2, np.float32)
-        numbers = np.rint(classes[0, index]).astype(np.int64) - self.first_class
-        return Candidates(boxes[0, index][:, [1, 0, 3, 2]] * scale, scores[0, index], numbers)
+        numbers = np.rint(classes[0, index]) - self.first_class
+        if not (numbers >= 0).all():  # NaN is not
+            raise InferenceError(
+                f"decoder {_POST_PROCESS}: a class before the first one",
+                got=classes[0, index].min(), allowed=f"first_class, {self.first_class}, or higher",
+                next_step="declare the number of the first label: --decoding first_class=… of edgevision adopt",
+            )  # fmt: skip
+        return Candidates(boxes[0, index][:, [1, 0, 3, 2]] * scale, scores[0, index], numbers.astype(np.int64))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +139,7 @@ class AnchorDecoder(Decoder):
 
     def _both(self, outputs: Sequence[Output], size: Size) -> tuple[_Rows, _Rows]:
         wanted = f"offsets [1, N, {4 + 2 * self.keypoints}] and scores [1, N, classes]"
-        if len(outputs) != 2 or any(output.stored.ndim != 3 for output in outputs):
+        if len(outputs) != 2 or any(output.stored.ndim != 3 or len(output.stored) != 1 for output in outputs):
             raise unlike("ssd", outputs, size, wanted)
         offsets, scores = (_Rows(outputs[place], outputs[place].stored[0]) for place in self.outputs)
         fits = len(offsets.rows) == len(scores.rows) and offsets.rows.shape[1] == 4 + 2 * self.keypoints

@@ -12,7 +12,6 @@ from edgevision.tasks.decoders.base import (
     ACTIVATIONS,
     Candidates,
     Decoder,
-    Level,
     Size,
     above,
     activated,
@@ -20,6 +19,7 @@ from edgevision.tasks.decoders.base import (
     joined,
     unlike,
 )
+from edgevision.tasks.decoders.levels import Level
 from edgevision.tasks.outputs import Output, sigmoid
 from edgevision.tensors import Array
 

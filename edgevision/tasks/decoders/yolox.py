@@ -11,14 +11,13 @@ from edgevision.tasks.decoders.base import (
     ACTIVATIONS,
     Candidates,
     Decoder,
-    Level,
     Size,
     above,
     activated,
     from_centres,
     joined,
-    levels,
 )
+from edgevision.tasks.decoders.levels import Level, levels
 from edgevision.tasks.outputs import Output
 
 

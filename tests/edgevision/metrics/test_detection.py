@@ -71,6 +71,31 @@ def pycocotools(truths, found):
     return evaluation.stats, evaluation.eval["precision"]
 
 
+def coarse(seed, images=5):
+    """Whole numbers on a grid, so that overlaps lie on thresholds exactly; crowds, empty boxes, many detections."""
+    rng = np.random.default_rng(seed)
+    truths, found = [], []
+    for _ in range(images):
+        count, many = int(rng.integers(0, 6)), int(rng.integers(1, 400))
+        corners, others = (8.0 * rng.integers(0, 20, (length, 2)) for length in (count, many))
+        boxes = np.concatenate([corners, corners + 16 * rng.integers(0, 8, (count, 2))], axis=1)
+        crowd = rng.uniform(size=count) < 0.5
+        truths.append(Objects.of(boxes, rng.integers(0, len(LABELS), count), crowd, np.prod(boxes[:, 2:] - corners, 1)))
+        near = np.concatenate([others, others + 16 * rng.integers(1, 8, (many, 2))], axis=1)
+        scores = -np.sort(-rng.uniform(0, 1, many).round(1))
+        found.append(Detections(near, scores, rng.integers(0, len(LABELS), many)))
+    return truths, found
+
+
+@pytest.mark.parametrize("seed", range(19, 29))
+def test_overlaps_on_the_threshold_are_those_of_pycocotools(seed):
+    truths, found = coarse(seed)
+    stats, _ = pycocotools(truths, found)
+    got = detection_metrics(truths, found, LABELS)
+    mine = [-1 if value is None else value for value in (got.map, got.map50, got.map75, got.ar1, got.ar10, got.ar100)]
+    np.testing.assert_allclose(mine, stats[[0, 1, 2, 6, 7, 8]], atol=1e-9)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_every_figure_is_that_of_pycocotools(seed):
     truths, found = scene(seed)

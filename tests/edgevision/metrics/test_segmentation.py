@@ -40,3 +40,8 @@ def test_iou_is_counted_over_sets_of_pixels():
 def test_what_makes_no_sense(truths, found):
     with pytest.raises(InputError):
         segmentation_metrics(truths, found, ["a", "b"])
+
+
+def test_the_class_that_is_out_of_range_is_named():
+    with pytest.raises(InputError, match="got -1 to 0; allowed: 0 to 1"):
+        segmentation_metrics([np.zeros((2, 2), int)], [np.full((2, 2), -1)], ["a", "b"])

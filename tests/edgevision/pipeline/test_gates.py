@@ -78,6 +78,14 @@ def test_levels_go_down_one_at_a_time_and_come_back_slowly():
     assert drive(degradation, [True] * 110, start=4.5) == [("small", "half"), ("half", "full")]
 
 
+def test_the_first_late_frame_after_a_pause_changes_nothing():
+    degradation = Degradation(SETTINGS)
+    drive(degradation, [True] * 50)
+    assert degradation.note(60.0, False) is None and degradation.note(60.1, True) is None
+    slow = Degradation(SETTINGS)  # a frame in two seconds: three in a row are late
+    assert drive(slow, [False] * 3, step=2.0) == [("full", "half")]
+
+
 def test_a_few_late_frames_change_nothing():
     degradation = Degradation(SETTINGS)
     assert drive(degradation, [index % 5 != 0 for index in range(200)]) == []

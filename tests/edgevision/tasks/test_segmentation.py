@@ -60,9 +60,12 @@ def test_shares_largest_first():
 
 
 def test_what_makes_no_sense():
-    for wrong in (np.zeros((1, 5)), np.zeros((2, 3, 4)), -np.ones((1, 3, 4))):
+    empty, damaged = (np.zeros((1, 0, 0, 3)), np.zeros((1, 4, 4, 0))), np.full((1, 3, 4), np.inf)
+    for wrong in (np.zeros((1, 5)), np.zeros((2, 3, 4)), -np.ones((1, 3, 4)), np.full((1, 3, 4), 7e4), damaged, *empty):
         with pytest.raises(InferenceError):
             classes_of(wrong.astype(np.float32))
+    with pytest.raises(InferenceError, match="NaN"):
+        classes_of(np.full((1, 3, 4), np.nan, np.float32))
     scores = SCORES[None].copy()
     scores[0, 0, 0, 0] = np.nan
     with pytest.raises(InferenceError, match="NaN"):

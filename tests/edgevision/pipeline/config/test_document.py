@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgevision.errors import ConfigError
+from edgevision.errors import ConfigError, SourceError
 from edgevision.pipeline.config import WatchConfig
 from edgevision.pipeline.rules import LineRule, Scheduled, SpeedRule, ZoneRule
 from edgevision.pipeline.sinks import JsonLinesSink, MqttSink, WebhookSink
@@ -123,6 +123,14 @@ def read(tmp_path, monkeypatch):
         return WatchConfig.read(path, lambda model: LABELS)
 
     return read
+
+
+def test_the_password_of_a_camera_is_hidden_wherever_its_address_has_it(read):
+    address = "http://127.0.0.1:9/{password}/live.mjpg"
+    (gate, _) = read(WHOLE.replace("rtsp://admin:{password}@10.0.0.7/1", address)).cameras
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1:9/\*\*\*/live") as caught:
+        gate.source().open()
+    assert "hunter" not in str(caught.value) and "hunter" not in repr(caught.value)
 
 
 def test_everything_is_read(read, tmp_path):

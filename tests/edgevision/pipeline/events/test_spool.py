@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -126,6 +127,17 @@ def test_who_acknowledges_a_number_that_has_grown_is_told_again(tmp_path):
         assert again.message_id != told.event.message_id
 
 
+def test_what_was_read_from_memory_and_is_on_the_disk_by_now_is_acknowledged(tmp_path):
+    """JSON has no tuples: what comes back from the disk is not equal to what was put."""
+    with Spool(tmp_path / "spool.db", ["file"]) as spool:
+        sent = event(points=(1, 2))
+        spool.put([sent])
+        (message,) = spool.next("file")
+        assert message.event != sent
+        spool.acknowledge("file", replace(message, event=sent))
+        assert spool.next("file") == []
+
+
 def test_a_sink_that_is_dead_costs_the_others_nothing(tmp_path):
     with Spool(tmp_path / "spool.db", ["dead", "file"], max_messages=5) as spool:
         events = [event() for _ in range(30)]
@@ -166,6 +178,9 @@ def test_a_file_that_is_damaged_is_put_aside_and_said(tmp_path, caplog):
 def test_only_one_process_has_it_and_only_its_user_reads_it(tmp_path):
     with Spool(tmp_path / "spool.db", ["mqtt"]), pytest.raises(ConfigError, match="in use"):
         Spool(tmp_path / "spool.db", ["mqtt"])
+    (tmp_path / "link.db").symlink_to(tmp_path / "spool.db")
+    with Spool(tmp_path / "spool.db", ["mqtt"]), pytest.raises(ConfigError, match="in use"):
+        Spool(tmp_path / "link.db", ["mqtt"])
     Spool(tmp_path / "spool.db", ["mqtt"]).close()
     assert (tmp_path / "spool.db").stat().st_mode & 0o077 == 0
 

@@ -4,7 +4,10 @@ import contextlib
 import os
 import re
 import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from PIL import Image
 from edgevision.errors import ConfigError, OutputError
 from edgevision.frames import encode_frame
 from edgevision.pipeline.recording import ClipRecorder, ClipSettings, Retention, save_snapshot
-from edgevision.pipeline.recording.clips import tidy
+from edgevision.pipeline.recording.clips import BEHIND, tidy
 from edgevision.pipeline.recording.names import RECORDED, file_name, folder_name
 from edgevision.pipeline.sources import CapturedFrame
 
@@ -81,6 +84,25 @@ def test_what_is_held_before_events_is_bounded(tmp_path):
     assert round((shown(done[0])[0][1] - 10) / 4) == 37
 
 
+def test_more_frames_before_an_event_than_may_wait_are_all_in_the_clip(tmp_path):
+    count = BEHIND + 40
+    settings = ClipSettings(pre_s=100, post_s=0)
+    _, (path,), failed = record(tmp_path, {count - 1: [("begin", "a")]}, settings, source=frames(count))
+    assert not failed and len(shown(path)) == count
+
+
+def test_frames_that_come_faster_than_they_are_encoded_are_counted_and_said(tmp_path):
+    def slow(picture):
+        time.sleep(0.02)
+        return picture
+
+    _, done, (told,) = record(tmp_path, {0: [("begin", "a")]}, source=frames(BEHIND + 60), masked=slow)
+    (path,) = tmp_path.glob("gate/*.mp4")
+    assert not done and path.name in str(told)
+    lacks = int(re.search(r"lacks (\d+) frames", str(told))[1])
+    assert lacks > 0 and len(shown(path)) == BEHIND + 60 - lacks
+
+
 def test_masks_are_painted_before_anything_is_recorded(tmp_path):
     def masked(picture):
         picture = picture.copy()
@@ -123,6 +145,50 @@ def test_a_full_disk_ends_the_clip_and_nothing_else(tmp_path):
         assert not list(disk.glob("**/*.part"))
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+RECORDING = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from edgevision.frames import encode_frame
+from edgevision.pipeline.recording import ClipRecorder, ClipSettings
+from edgevision.pipeline.sources import CapturedFrame
+still = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+written = []
+settings, masked = ClipSettings(pre_s=1, post_s=1), lambda picture: written.append(1) or picture
+recorder = ClipRecorder(Path(sys.argv[1]), "gate", settings, masked=masked)
+for index in range(100):
+    recorder.frame(CapturedFrame("gate", index, index / 25, encode_frame(still, "rgb888")))
+    if index == 10:
+        recorder.begin("a", 1.0)
+    while index > 10 and len(written) < index:
+        time.sleep(0.001)
+print("recorded", flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_a_killed_process_recorded_of_a_still_scene_can_be_seen(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", RECORDING, tmp_path], stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "recorded\n"
+    child.kill()
+    child.communicate()
+    (part,) = tmp_path.glob("gate/.*.part")
+    os.utime(part, (1, 1))
+    (path,) = tidy(tmp_path)
+    assert len(shown(path)) > 40  # four seconds, less the encoder's look ahead and a fragment
+
+
+def test_unfinished_files_of_others_are_left_alone(tmp_path):
+    (tmp_path / "gate").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "elsewhere" / "..", target_is_directory=True)
+    for name in ("gate/.holiday.mp4.part", ".20260101T000000.000Z_a.mp4.part"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1, 1))
+    assert tidy(tmp_path) == [] and (tmp_path / "gate" / ".holiday.mp4.part").exists()
+    assert (tmp_path / ".20260101T000000.000Z_a.mp4.part").exists()
 
 
 def test_clips_of_a_killed_process_are_found_again(tmp_path):
@@ -179,6 +245,30 @@ def test_what_somebody_else_deletes_meanwhile_is_no_trouble(tmp_path, monkeypatc
 
     monkeypatch.setattr(os, "scandir", scandir)
     assert [path.name for path in Retention(50, None).sweep(tmp_path, now_s=1e9)] == [file_name(1, "a", "mp4")]
+
+
+SWEEPING = """
+import os, sys
+from pathlib import Path
+from edgevision.pipeline.recording import Retention
+os.setuid(int(sys.argv[2]))
+print(len(Retention(150, None).sweep(Path(sys.argv[1]))))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_folder_of_somebody_else_among_the_cameras_hinders_nothing(tmp_path):
+    """As lost+found on a disk of its own, which only root may list."""
+    with tempfile.TemporaryDirectory() as place:  # pytest's own folders are closed to others
+        folder = Path(place)
+        recordings(folder, [(4, 100), (3, 100)])
+        for path in (folder, folder / "gate"):
+            path.chmod(0o777)
+        (folder / "lost+found").mkdir(0o700)
+        swept = subprocess.run(
+            [sys.executable, "-c", SWEEPING, folder, "65534"], capture_output=True, text=True, check=False
+        )
+        assert swept.stdout == "1\n", swept.stderr
 
 
 def test_a_clock_that_was_set_back_deletes_nothing(tmp_path):

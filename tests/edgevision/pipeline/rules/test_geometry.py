@@ -45,11 +45,27 @@ def test_beyond_the_ends_is_no_crossing():
 
 @pytest.mark.parametrize(
     "points",
-    [[(0, 0), (1, 1)], [(0, 0), (1, 1), (2, 2)], [(0, 0), (5, 0), (9, 0)], [(0, 0), (1, 0), (0, np.nan)], ["ab"]],
+    [
+        [(0, 0), (1, 1)],
+        [(0, 0), (1, 1), (2, 2)],
+        [(0, 0), (5, 0), (9, 0)],
+        [(0, 0), (1, 0), (0, np.nan)],
+        ["ab"],
+        [(0, 10), (10, 20), (20, 30)],
+        [(0.1, 0.2), (0.2, 0.3), (0.3, 0.4)],
+    ],
 )
 def test_what_is_no_polygon_is_refused(points):
     with pytest.raises(ConfigError, match="door"):
         polygon("door", points)
+
+
+def test_corners_in_the_order_of_reading_are_refused_and_any_way_around_is_not():
+    with pytest.raises(ConfigError, match=r"yard: a polygon whose edges cross.*all the way around"):
+        polygon("yard", [(200, 100), (400, 100), (200, 400), (400, 400)])
+    comb = [(0, 0), (9, 0), (9, 9), (7, 9), (7, 2), (5, 2), (5, 9), (0, 9)]
+    for corners in (comb, comb[::-1], comb[3:] + comb[:3]):
+        assert polygon("yard", corners).tolist() == [list(corner) for corner in corners]
 
 
 def test_what_is_no_line_is_refused():

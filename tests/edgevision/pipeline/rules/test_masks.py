@@ -34,6 +34,21 @@ def test_a_polygon_that_leaves_the_picture():
     assert (masked[:, :20] == 0).all() and (masked[:, 23:] == 9).all()
 
 
+def test_slivers_and_corners_far_outside_are_painted_too():
+    """Pixels of random points in narrow convex polygons, partly outside, at sizes that stretch them: none is left."""
+    random = np.random.default_rng(0)
+    for _ in range(150):
+        width, height, target_width, target_height = random.integers(10, 150, 4)
+        turns = np.sort(random.uniform(0, 2 * np.pi, 5))
+        radii = random.uniform(3, 300, 2) * [1, random.uniform(0.01, 1)]
+        corners = random.uniform(0, [width, height]) + radii * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+        covered = PrivacyMask([corners.tolist()], width, height).covered(target_width, target_height)
+        points = random.dirichlet(np.ones(5), 500) @ corners * [target_width / width, target_height / height]
+        x, y = np.floor(points.T).astype(int)
+        seen = (x >= 0) & (y >= 0) & (x < target_width) & (y < target_height)
+        assert covered[y[seen], x[seen]].all()
+
+
 def test_what_is_no_frame_or_polygon_is_refused():
     mask = PrivacyMask([WINDOW], 160, 120)
     for frame in (np.zeros((4, 4), np.float32), np.zeros(4, np.uint8), np.zeros((0, 4, 3), np.uint8)):
@@ -41,3 +56,7 @@ def test_what_is_no_frame_or_polygon_is_refused():
             mask.apply(frame)
     with pytest.raises(ConfigError, match="privacy mask"):
         PrivacyMask([[(0, 0), (1, 1)]], 160, 120)
+    with pytest.raises(ConfigError, match="edges cross"):  # by the even-odd rule its middle would stay bare
+        PrivacyMask([[(50, 0), (80, 90), (2, 35), (98, 35), (20, 90)]], 160, 120)
+    with pytest.raises(ConfigError, match="width and height"):
+        PrivacyMask([WINDOW], 0, 120)

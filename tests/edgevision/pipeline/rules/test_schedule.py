@@ -51,7 +51,9 @@ def test_a_rule_is_off_outside_its_hours_and_ends_what_is_open(scene):
     assert [c.phase for c in rule.update(scene(6.0, inside, wall_s=utc("2026-12-01T08:00:00")))] == ["start"]
 
 
-@pytest.mark.parametrize("wrong", [{"days": ["monday"]}, {"begin": "8"}, {"end": "25:00"}, {"zone": "Mars/Base"}])
+@pytest.mark.parametrize(
+    "wrong", [{"days": ["monday"]}, {"begin": "8"}, {"end": "25:00"}, {"zone": "Mars/Base"}, {"zone": "Europe"}]
+)
 def test_what_makes_no_sense_is_refused(wrong):
     with pytest.raises(ConfigError, match="schedule"):
         Schedule(**wrong)

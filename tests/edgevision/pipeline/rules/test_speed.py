@@ -80,6 +80,8 @@ def test_one_jump_says_nothing_before_half_the_window(scene, road):
         (PIXELS, METRES[:3]),
         ([(0, 0), (1, 1), (2, 2), (3, 3)], METRES),
         ([(5, 5)] * 4, METRES),
+        ([*PIXELS[:3], (1,)], METRES),
+        (PIXELS, [*METRES[:3], ("a", 1)]),
     ],
 )
 def test_points_that_fix_no_plane_are_refused(pixels, metres):

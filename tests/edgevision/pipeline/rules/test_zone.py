@@ -140,3 +140,6 @@ def test_what_makes_no_sense_is_refused(wrong):
         ZoneRule("yard", SQUARE, **wrong)
     with pytest.raises(ConfigError, match="at_least"):
         CountRule("yard", SQUARE)
+    for least, most in ((5, 2), (-1, None), (None, -1)):
+        with pytest.raises(ConfigError, match="0 ≤ at_least ≤ at_most"):
+            CountRule("yard", SQUARE, at_least=least, at_most=most)

@@ -90,6 +90,34 @@ def test_a_receiver_that_asks_for_time_gets_it(spool, event):
     assert sink.tried_s[1] - sink.tried_s[0] >= 0.3
 
 
+def test_a_receiver_may_ask_for_more_than_the_longest_wait(spool, event):
+    sink = Moody([UnreachableError("later", retry_after_s=0.4)])
+    spool.put([event()])
+    assert Delivery(spool, sink, first_wait_s=0.01, longest_wait_s=0.05).close(drain_s=10)
+    assert sink.tried_s[1] - sink.tried_s[0] >= 0.4
+
+
+def test_a_disk_that_cannot_be_read_for_a_while_costs_time_alone(spool, event, tmp_path, caplog):
+    """The spool's file and journal are zeros for a moment, as those of a dying card, and then what they were."""
+    events = [event(text="x" * 20_000) for _ in range(300)]  # more than SQLite keeps in memory
+    spool.put(events)
+    files = {path: path.read_bytes() for path in (tmp_path / "spool.db", tmp_path / "spool.db-wal")}
+    for path, content in files.items():
+        with path.open("r+b") as file:
+            file.write(bytes(len(content)))
+    sink = Moody([])
+    delivery = Delivery(spool, sink, first_wait_s=0.01, longest_wait_s=0.05)
+    end = time.monotonic() + 20
+    while delivery.stats().error is None and time.monotonic() < end:
+        time.sleep(0.01)
+    assert "could not be read" in delivery.stats().error and "could not be read" in spool.stats().disk_error
+    for path, content in files.items():
+        with path.open("r+b") as file:
+            file.write(content)
+    assert delivery.close(drain_s=20)
+    assert sink.taken == events and "works again" in caplog.text
+
+
 def test_waits_that_make_no_sense_are_refused(spool):
     with pytest.raises(ConfigError, match="waits"):
         Delivery(spool, Moody([]), first_wait_s=2, longest_wait_s=1)

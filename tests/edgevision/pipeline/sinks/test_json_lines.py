@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -6,7 +7,7 @@ import time
 
 import pytest
 
-from edgevision.errors import OutputError
+from edgevision.errors import ConfigError, OutputError
 from edgevision.pipeline.events import Event, Spool
 from edgevision.pipeline.sinks import Delivery, JsonLinesSink
 
@@ -40,13 +41,42 @@ def test_half_a_line_is_cut_off(tmp_path, event):
     assert ids(path) == [first.message_id, second.message_id]
 
 
-def test_lines_of_others_are_left_alone(tmp_path, event):
+@pytest.mark.parametrize(
+    "there", ["# mine\n[1, 2]\n", "# mine\n[1, 2]", '{"precious": 1}', '{"data": 1}', "no line end"]
+)
+def test_what_others_wrote_is_left_alone(tmp_path, event, there):
     path = tmp_path / "events.jsonl"
-    path.write_text("# mine\n[1, 2]\n")
+    path.write_text(there)
     sink = JsonLinesSink(path)
-    sink.send(event())
+    sent = event()
+    sink.send(sent)
     sink.close()
-    assert path.read_text().startswith("# mine\n[1, 2]\n{")
+    assert path.read_text() == there.removesuffix("\n") + "\n" + sent.to_json() + "\n"
+
+
+def test_an_event_that_lacks_its_line_end_alone_is_not_written_again(tmp_path, event):
+    path, sent = tmp_path / "events.jsonl", event()
+    path.write_text(sent.to_json())
+    sink = JsonLinesSink(path)
+    sink.send(sent)
+    sink.close()
+    assert path.read_text() == sent.to_json() + "\n"
+
+
+def test_zeros_that_a_power_cut_left_are_cut_off(tmp_path, event):
+    path, first, second = tmp_path / "events.jsonl", event(), event()
+    path.write_bytes(first.to_json().encode() + b"\n" + bytes(500))
+    sink = JsonLinesSink(path)
+    sink.send(second)
+    sink.close()
+    assert ids(path) == [first.message_id, second.message_id]
+
+
+def test_a_pipe_or_folder_keeps_no_lines(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(ConfigError, match="keeps lines"):
+            JsonLinesSink(path)
 
 
 def test_a_file_that_is_moved_away_is_begun_anew(tmp_path, event):

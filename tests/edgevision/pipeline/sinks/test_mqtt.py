@@ -234,6 +234,8 @@ def test_nobody_there(event):
         {"topic": "a/#"},
         {"client_id": "a/b"},
         {"topic": ""},
+        {"discovery": "homeassistant/#"},
+        {"password": Secret("of nobody")},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong):

@@ -1,4 +1,5 @@
 import base64
+import contextlib
 import json
 import logging
 import socket
@@ -84,6 +85,30 @@ def test_other_statuses_are_errors(server, event, status, error):
     assert len(server.got) == 1
 
 
+def test_a_redirection_is_not_followed_and_said(server, event):
+    server.statuses = [302]
+    with pytest.raises(UnreachableError, match="name the final address"):
+        WebhookSink(f"http://127.0.0.1:{server.server_port}/").send(event())
+
+
+def test_addresses_of_ipv6_with_and_without_a_port(event):
+    class Six(HTTPServer):
+        address_family = socket.AF_INET6
+
+    try:
+        server = Six(("::1", 0), BaseHTTPRequestHandler)
+    except OSError as exc:
+        pytest.skip(f"no IPv6 here: {exc}")
+    with server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(UnreachableError, match=rf"http://\[::1\]:{server.server_port}: status 501"):
+            WebhookSink(f"http://[::1]:{server.server_port}/").send(event())
+        thread.join()
+    with pytest.raises(UnreachableError, match=r"http://\[::1\]: no answer: (?!.*not known)"):
+        WebhookSink("http://[::1]/").send(event())  # nothing listens at 80
+
+
 def test_a_server_that_fails_for_a_while_gets_everything_once(server, event, tmp_path):
     server.statuses = [503, 500, 204, 502]
     events = [event() for _ in range(10)]
@@ -101,6 +126,32 @@ def test_a_server_that_never_answers_costs_the_time_limit(event):
         with pytest.raises(UnreachableError, match="no answer"):
             WebhookSink(f"http://127.0.0.1:{silent.getsockname()[1]}/", timeout_s=0.3).send(event())
         assert time.monotonic() - began < 2
+
+
+def test_an_answer_that_comes_letter_by_letter_costs_three_time_limits(event):
+    def drip(listening):
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            for number in range(90):
+                connection.sendall(b"X-%d: y\r\n" % number)
+                time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        began = time.monotonic()
+        WebhookSink(f"http://127.0.0.1:{listening.getsockname()[1]}/", timeout_s=0.3).send(event())  # 200 was said
+        assert time.monotonic() - began < 5
+        thread.join()
+
+
+def test_a_header_that_is_given_takes_the_place_of_ours(server, event):
+    given = {"content-type": "application/cloudevents+json", "AUTHORIZATION": Secret("Bearer x")}
+    WebhookSink(f"http://u:p@127.0.0.1:{server.server_port}/", headers=given).send(event())
+    ((_, _, headers, _),) = server.got
+    assert [value for key, value in headers.items() if key.lower() == "content-type"] == [given["content-type"]]
+    assert [value for key, value in headers.items() if key.lower() == "authorization"] == ["Bearer x"]
 
 
 def test_secrets_are_in_no_error_log_or_representation(server, event, caplog):

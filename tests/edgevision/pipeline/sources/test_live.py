@@ -174,3 +174,27 @@ def test_waiting_times_grow_to_a_limit_and_differ():
 @pytest.mark.parametrize("seed", [1, 2])
 def test_two_cameras_do_not_come_back_at_the_same_moment(seed):
     assert [next(waits(1, 4, seed)) for _ in range(3)] != [next(waits(1, 4, seed + 10)) for _ in range(3)]
+
+
+class Stubborn:
+    """A library that fails when it is closed."""
+
+    live = True
+
+    def open(self):
+        raise SourceError("nobody there")
+
+    def close(self):
+        raise OSError("busy")
+
+
+def nowhere():
+    raise SourceError("its password file is gone")
+
+
+@pytest.mark.parametrize(("make", "says"), [(Stubborn, "nobody there"), (nowhere, "password file")])
+def test_it_is_tried_again_whatever_making_or_closing_a_source_does(make, says):
+    told = Told()
+    with LiveReader("gate", make, timeouts=FAST, told=told, seed=0) as live:
+        told.wait("refused", 3)
+        assert says in live.state().reason

@@ -3,6 +3,7 @@
 import pytest
 
 from edgevision.pipeline.sources import Location
+from edgevision.secret import Secret
 
 SECRET = "hunter2"
 
@@ -18,7 +19,13 @@ SECRET = "hunter2"
         "HTTP://admin:hunter2@[fe80::1]/video",
         "http://10.0.0.7/video?user=admin&password=hunter2&x=1",
         "http://10.0.0.7/video?Token=hunter2",
+        "rtsp://10.0.0.7/user=admin_password=hunter2_channel=1_stream=0.sdp",
+        "http://10.0.0.7/videostream.cgi?loginuse=admin&loginpas=hunter2",
+        "srt://10.0.0.7:9000?passphrase=hunter2",
         "rtspsrc location=rtsp://10.0.0.7/1 user-id=admin user-pw=hunter2 ! rtph264depay",
+        "rtspsrc location=rtsp://10.0.0.7/1 user-pw=(string)hunter2 ! rtph264depay",
+        'rtspsrc user-pw="hunter2 and more" location=rtsp://10.0.0.7/1 ! rtph264depay',
+        "souphttpsrc proxy-pw=hunter2 ! jpegdec",
     ],
 )
 def test_secrets_are_nowhere(address):
@@ -27,6 +34,15 @@ def test_secrets_are_nowhere(address):
         assert SECRET not in text
     assert location.address == address
     assert location.clean(f"Connection refused: '{address}'").startswith(f"Connection refused: '{location.shown}")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://cam/{}/live.mjpg", "http://cam/?p={}", "rtsp://admin:80/{}@cam/", "x y={} ! z"]
+)
+def test_a_secret_that_is_known_is_hidden_wherever_it_stands(address):
+    location = Location(address.format("hunter2%2F3"), Secret("hunter2/3"))
+    for text in (str(location), repr(location), location.clean("404 for hunter2/3 and hunter2%2F3")):
+        assert SECRET not in text and "hunter" not in text
 
 
 def test_secrets_in_other_words_are_found():
