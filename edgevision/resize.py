@@ -202,9 +202,9 @@ def _linear_fixed(image: Array, height: int, width: int) -> Array:
     total += _columns(columns, right).reshape(height, -1) * across
     total += 32768
     total >>= 16
-    if image.ndim == 2:
-        return total.astype(np.uint8)
-    result: Array = total.reshape(height, width, -1)[..., : image.shape[2]].astype(np.uint8)
+    if image.ndim == 3:
+        total = total.reshape(height, width, -1)[..., : image.shape[2]]
+    result: Array = total.astype(np.uint8)
     return result
 
 

@@ -20,9 +20,7 @@ MATRICES = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 """Name -> luma weights of red and blue."""
 
 
-def yuv444_to_rgb(
-    y: Array, u: Array, v: Array, *, matrix: str, full_range: bool, out: Array | None = None
-) -> Array:
+def yuv444_to_rgb(y: Array, u: Array, v: Array, *, matrix: str, full_range: bool, out: Array | None = None) -> Array:
     """Convert three uint8 planes (H, W) to uint8 RGB (H, W, 3).
 
     Args:
