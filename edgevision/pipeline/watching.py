@@ -14,7 +14,7 @@ from typing import Any
 from edgevision.artifact import Artifact
 from edgevision.errors import ConfigError, EdgeVisionError, reason_of
 from edgevision.pipeline.config import CameraConfig, ModelConfig, WatchConfig
-from edgevision.pipeline.events import Spool
+from edgevision.pipeline.events import Spool, SpoolWriter
 from edgevision.pipeline.following import Follower
 from edgevision.pipeline.model_slot import Stage
 from edgevision.pipeline.recording.clips import tidy
@@ -63,6 +63,7 @@ class Watch:
         self._deliveries: list[Delivery] = []
         self._server: StatusServer | None = None
         self._spool: Spool | None = None
+        self._writer: SpoolWriter | None = None
         model = self.config.model
         stage = stages(model)
         variants: dict[str, Stage] = {}
@@ -78,6 +79,7 @@ class Watch:
             if self.config.sinks:
                 names = [sink.name for sink in self.config.sinks]
                 self._spool = Spool(self.config.spool, names, max_messages=self.config.spool_messages)
+                self._writer = SpoolWriter(self._spool)
             self.pipeline = Pipeline(
                 model.artifact.name, stage, self._take(self._wanted(self.config.cameras)), self._handle,
                 variants=variants, told=self._told,
@@ -201,7 +203,7 @@ class Watch:
         if before is not None:
             before.close()
         follower = Follower(
-            self._configs[camera.name], self._labels, self._spool, recording=self.config.recording,
+            self._configs[camera.name], self._labels, self._writer, recording=self.config.recording,
             preview=self._preview, told=lambda text: self._told(Notice("error", camera.name, text, time.monotonic())),
         )  # fmt: skip
         self._followers[camera.name] = follower
@@ -233,6 +235,8 @@ class Watch:
             )  # fmt: skip
 
     def _close_parts(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
         for delivery in self._deliveries:
             delivery.close(DRAIN_S)
         if self._spool is not None:
