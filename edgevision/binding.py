@@ -43,8 +43,11 @@ class BoundPreprocessing:
         self._to_nhwc = tuple(spec.layout.index(axis) for axis in "NHWC" if axis in spec.layout)
         self._mean = np.tile(np.array(preprocessing.mean, dtype=np.float32), preprocessing.width)
         self._std = np.tile(np.array(preprocessing.std, dtype=np.float32), preprocessing.width)
-        self._as_they_are = not self._mean.any() and bool((self._std == 1).all())
-        self._channels_first = spec.layout.index("C") < spec.layout.index("W")
+        self._as_they_are = spec.dtype == "float32" and not self._mean.any() and bool((self._std == 1).all())
+        size, channels = (preprocessing.height, preprocessing.width), preprocessing.channels
+        channels_first = spec.layout.index("C") < spec.layout.index("W")
+        self._pixels_shape = (channels, *size) if channels_first else (*size, channels)
+        self._pixels_axes = (1, 2, 0) if channels_first else (0, 1, 2)
         self._same_table = bool((self.table == self.table[0]).all())
         self._shift = self._find_shift()
 
@@ -85,11 +88,14 @@ class BoundPreprocessing:
 
     def _fill(self, image: Array | Frame, out: Array) -> Geometry:
         """Write one image into a view with axes (N)HWC."""
+        out = out[0] if out.ndim == 4 else out
+        if isinstance(image, Frame) and self._as_they_are:
+            return frame_pixels(image, self.preprocessing, out)[1]
         if isinstance(image, Frame):
-            pixels, geometry = frame_pixels(image, self.preprocessing, channels_first=self._channels_first)
+            room = np.empty(self._pixels_shape, np.uint8).transpose(self._pixels_axes)
+            pixels, geometry = frame_pixels(image, self.preprocessing, room)
         else:
             pixels, geometry = self.preprocessing.pixels(image)
-        out = out[0] if out.ndim == 4 else out
         if self._shift is not None:
             self._add(self._shift, pixels, out.view(np.uint8))
         elif self.spec.is_integer:

@@ -24,24 +24,26 @@ from edgevision.tensors import Array
 from edgevision.yuv import planar_to_rgb
 
 
-def frame_pixels(frame: Frame, preprocessing: Preprocessing, *, channels_first: bool = False) -> tuple[Array, Geometry]:
+def frame_pixels(frame: Frame, preprocessing: Preprocessing, out: Array | None = None) -> tuple[Array, Geometry]:
     """Return what `Preprocessing.pixels` returns for an image.
 
     Args:
         frame: Any frame.
         preprocessing: What the model wants.
-        channels_first: Whether the pixels shall lie in memory channel by channel; their axes are (height, width,
-            channels) all the same.
+        out: Where they are written, (height, width, channels) of a type that holds 0 to 255, in any order of memory;
+            None: into a new array.
 
     Returns:
-        The pixels, uint8 (height, width, channels) in the model's colour order, and the geometry.
+        The pixels, (height, width, channels) in the model's colour order, uint8 unless ``out`` is not, and the geometry.
     """
     if not is_yuv(frame.format):
-        return preprocessing.pixels(frame.to_rgb())
+        pixels, geometry = preprocessing.pixels(frame.to_rgb())
+        return (pixels if out is None else _copied(pixels, out)), geometry
     assert frame.matrix is not None and frame.full_range is not None  # Frame saw to it
     size = (preprocessing.height, preprocessing.width)
     plan = placed((frame.height, frame.width), size, preprocessing.resize)
-    canvas = np.empty((3, *size), np.uint8).transpose(1, 2, 0) if channels_first else np.empty((*size, 3), np.uint8)
+    grey = preprocessing.color == "GRAY"
+    canvas = np.empty((*size, 3), np.uint8) if out is None or grey else out
     if not plan.fills:
         canvas[...] = preprocessing.pad_value
     (top, left), (height, width) = plan.at, plan.size
@@ -54,7 +56,14 @@ def frame_pixels(frame: Frame, preprocessing: Preprocessing, *, channels_first: 
         y, u, v, matrix=frame.matrix, full_range=frame.full_range, down=down, across=across,
         out=picture[..., ::-1] if preprocessing.color == "BGR" else picture,
     )  # fmt: skip
-    return recolor(canvas, "GRAY") if preprocessing.color == "GRAY" else canvas, plan.geometry
+    if grey:
+        canvas = recolor(canvas, "GRAY") if out is None else _copied(recolor(canvas, "GRAY"), out)
+    return canvas, plan.geometry
+
+
+def _copied(pixels: Array, out: Array) -> Array:
+    out[...] = pixels
+    return out
 
 
 def _parts(frame: Frame, plan: Placement) -> tuple[Array, Array, Array, int, int]:

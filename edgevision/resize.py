@@ -20,6 +20,7 @@ An image that already has the size is returned as it is, whatever the filter.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image
@@ -182,6 +183,7 @@ def _nearest_index(n_in: int, n_out: int) -> Array:
     return (2 * np.arange(n_out, dtype=np.int64) + 1) * n_in // (2 * n_out)
 
 
+@lru_cache(maxsize=64)  # frames of a camera have one size, and these take a third of the time of a plane
 def _taps(n_in: int, n_out: int) -> tuple[Array, Array, Array]:
     centres = (2 * np.arange(n_out, dtype=np.int64) + 1) * n_in - n_out
     position = np.clip((256 * centres + n_out) // (2 * n_out), 0, 256 * (n_in - 1))

@@ -82,6 +82,7 @@ class Lane:
         times: StageTimes | None = None,
         changed: Callable[[LevelChange], None] | None = None,
         failed: Callable[[Exception], None] | None = None,
+        freed: Callable[[], None] | None = None,
     ) -> None:
         """Describe it; `start` begins.
 
@@ -94,12 +95,13 @@ class Lane:
             times: Where the stages' times are noted.
             changed: Called with each change of level.
             failed: Called with each error of ``handle`` or of decoding.
+            freed: Called when there is room again for what the model gives.
         """
         self.reader, self.times = reader, times or StageTimes()
         self.deadline, self.degradation = deadline or Deadline(None), degradation or Degradation()
         self.dropped: Counter[str] = Counter()
         self.done = self.late = 0
-        self._handle, self._changed, self._failed = handle, changed, failed
+        self._handle, self._changed, self._failed, self._freed = handle, changed, failed, freed
         self._gate, self._spare_gate = gate, gate or MotionGate()
         self._passed = 0
         self._last_try_s = float("-inf")
@@ -187,6 +189,8 @@ class Lane:
         while (waiting := self._waiting.get()) is not None:
             frame, stage, model, inferred = waiting
             self._begun_s = time.monotonic()
+            if self._freed is not None:
+                self._freed()
             try:
                 with self.times.timed("decode"):
                     detections = stage.decode(inferred)

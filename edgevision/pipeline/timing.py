@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -38,18 +38,26 @@ class StageTime:
 
 
 class StageTimes:
-    """Times of named stages; any number of threads may add to them."""
+    """Times of named stages; any number of threads may add to them.
 
-    def __init__(self) -> None:
+    Args:
+        traced: Called with each time: the stage, and when it began and ended, in seconds of `time.perf_counter`.
+    """
+
+    def __init__(self, traced: Callable[[str, float, float], None] | None = None) -> None:
+        self._traced = traced
         self._lock = threading.Lock()
         self._times: dict[str, deque[float]] = {}
         self._counts: dict[str, int] = {}
 
     def add(self, stage: str, ms: float) -> None:
-        """Note that a frame took so many milliseconds in a stage."""
+        """Note that a frame took so many milliseconds in a stage, until now."""
         with self._lock:
             self._times.setdefault(stage, deque(maxlen=WINDOW)).append(ms)
             self._counts[stage] = self._counts.get(stage, 0) + 1
+        if self._traced is not None:
+            now_s = time.perf_counter()
+            self._traced(stage, now_s - ms / 1e3, now_s)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -40,12 +40,19 @@ class Watch:
         pipeline: The pipeline.
     """
 
-    def __init__(self, path: str | Path, *, stages: Callable[[ModelConfig], Stage] = DetectorStage) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        stages: Callable[[ModelConfig], Stage] = DetectorStage,
+        traced: Callable[[str, str, float, float], None] | None = None,
+    ) -> None:
         """Read the configuration and load the model; `start` begins.
 
         Args:
             path: The TOML file.
             stages: Loads a model.
+            traced: Called with each stage of each frame, as for `Pipeline`.
 
         Raises:
             ConfigError: The configuration makes no sense.
@@ -82,7 +89,7 @@ class Watch:
                 self._writer = SpoolWriter(self._spool)
             self.pipeline = Pipeline(
                 model.artifact.name, stage, self._take(self._wanted(self.config.cameras)), self._handle,
-                variants=variants, told=self._told,
+                variants=variants, told=self._told, traced=traced,
             )  # fmt: skip
             self._serve()
         except BaseException:
@@ -164,6 +171,11 @@ class Watch:
                 "disk_error": stats.disk_error,
             }  # fmt: skip
         return state
+
+    @property
+    def events(self) -> int:
+        """Messages so far, of all cameras that there are or were at the end."""
+        return sum(follower.events for follower in self._followers.values())
 
     def __enter__(self) -> Watch:
         return self.start()

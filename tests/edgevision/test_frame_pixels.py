@@ -119,13 +119,16 @@ def test_a_tensor_is_made_of_those_pixels(layout, dtype, color, mean, std):
     np.testing.assert_array_equal(both_frames, np.concatenate([tensor, tensor]))
 
 
-def test_memory_goes_channel_by_channel_where_that_is_wanted():
-    frame = encode_frame(gentle(40, 60), "nv12")
-    preprocessing = Preprocessing(20, 24, resize="letterbox", color="BGR", pad_value=9)
-    across, _ = frame_pixels(frame, preprocessing)
-    down, _ = frame_pixels(frame, preprocessing, channels_first=True)
-    np.testing.assert_array_equal(across, down)
-    assert across.flags.c_contiguous and down.transpose(2, 0, 1).flags.c_contiguous
+@pytest.mark.parametrize("format_", ["nv12", "rgb565"])
+@pytest.mark.parametrize("color", ["RGB", "BGR", "GRAY"])
+def test_pixels_can_be_written_where_they_are_wanted(format_, color):
+    frame = encode_frame(gentle(40, 60), format_)
+    preprocessing = Preprocessing(20, 24, resize="letterbox", color=color, pad_value=9)
+    expected, _ = frame_pixels(frame, preprocessing)
+    room = np.zeros((preprocessing.channels, 20, 24), np.float32)
+    pixels, _ = frame_pixels(frame, preprocessing, room.transpose(1, 2, 0))
+    assert pixels.base is room
+    np.testing.assert_array_equal(room.transpose(1, 2, 0), expected)
 
 
 def test_what_has_no_chroma_has_no_planes_of_it():

@@ -68,13 +68,13 @@ def crosses(start: Array, end: Array, before: Point, after: Point) -> bool:
 
     A way that begins on the line does not meet it there: of two steps with a stop on it, the first one does.
     """
-    way = np.subtract(after, before)
-    along = end - start
-    turn = float(_cross(way, along))
+    (left, top), (right, bottom) = start.tolist(), end.tolist()  # plain numbers: several times faster for one point
+    way_x, way_y, along_x, along_y = after[0] - before[0], after[1] - before[1], right - left, bottom - top
+    turn = way_x * along_y - way_y * along_x
     if turn == 0:
         return False
-    off = start - np.asarray(before)
-    on_way, on_line = float(_cross(off, along)) / turn, float(_cross(off, way)) / turn
+    off_x, off_y = left - before[0], top - before[1]
+    on_way, on_line = (off_x * along_y - off_y * along_x) / turn, (off_x * way_y - off_y * way_x) / turn
     return 0 < on_way <= 1 and 0 <= on_line <= 1
 
 

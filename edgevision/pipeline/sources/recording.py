@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from edgevision.errors import EdgeVisionError
+from edgevision.frames import Frame
 from edgevision.pipeline.sources.base import CapturedFrame, Source
 from edgevision.pipeline.sources.live import SourceEvent, SourceState
 
@@ -27,9 +28,18 @@ class RecordingReader:
         *,
         told: Callable[[SourceEvent], None] | None = None,
         arrived: Callable[[], None] | None = None,
+        took: Callable[[float], None] | None = None,
     ) -> None:
-        """Describe it; `start` begins. Arguments as for `LiveReader`."""
-        self.name = name
+        """Describe it; `start` begins.
+
+        Args:
+            name: As for `LiveReader`, like ``source``, ``told`` and ``arrived``.
+            source: Makes it.
+            told: Called with what happens to it.
+            arrived: Called when a frame is there.
+            took: Called with the milliseconds that reading and decoding a frame took.
+        """
+        self.name, self._took = name, took
         self._make, self._told, self._arrived = source, told, arrived
         self._frames: queue.Queue[CapturedFrame] = queue.Queue(AHEAD)
         self._stopping = threading.Event()
@@ -83,7 +93,7 @@ class RecordingReader:
             kind, self._reason = "lost", ""
             self._tell("opened", "")
             began_s = last_s = time.monotonic()
-            while not self._stopping.is_set() and (read := source.read()) is not None:
+            while not self._stopping.is_set() and (read := self._next(source)) is not None:
                 self._newest_s = time.monotonic()
                 frame, position_s = read
                 taken_s = self._newest_s if position_s is None else began_s + position_s
@@ -103,6 +113,13 @@ class RecordingReader:
             self._tell(kind, reason)
             if self._arrived is not None:
                 self._arrived()
+
+    def _next(self, source: Source) -> tuple[Frame, float | None] | None:
+        start = time.perf_counter()
+        read = source.read()
+        if read is not None and self._took is not None:
+            self._took((time.perf_counter() - start) * 1e3)
+        return read
 
     def _offer(self, frame: CapturedFrame) -> None:
         while not self._stopping.is_set():
