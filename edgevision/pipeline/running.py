@@ -196,6 +196,7 @@ class Pipeline:
             changed=changed,
             failed=failed,
             freed=wake,
+            lossless=not camera.live,
         )
         self._running[camera.name] = (camera, reader, lane)
         self._worker.add(lane)

@@ -103,7 +103,7 @@ class Worker:
 
     def _all_ended(self) -> bool:
         with self._lock:
-            return all(lane.reader.ended for lane in self._order)
+            return all(lane.ended for lane in self._order)
 
     def _next(self) -> tuple[Lane, CapturedFrame] | None:
         """The frame whose turn it is; its lane goes to the end of the queue."""
@@ -120,8 +120,8 @@ class Worker:
         for _ in range(2):
             name, stage = slot.current()
             try:
-                with lane.times.timed("prepare"):
-                    prepared = stage.prepare(frame.frame)
+                prepared = lane.prepared(frame, stage)
+                lane.look_ahead(stage)
                 start = time.perf_counter()
                 inferred = stage.infer(prepared)
             except Exception as exc:  # also of a runtime or a frame that nobody thought of: the cameras go on
