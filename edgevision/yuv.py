@@ -161,7 +161,8 @@ def _to_rgb(y: Array, u: Array, v: Array, fixed: YuvCoefficients, down: int, acr
             value = _repeated(part, bright.shape, down, across)
             value += bright
             value >>= 16
-            rgb[rows, :, channel] = np.clip(value, 0, 255, out=value)
+            np.maximum(value, 0, out=value)
+            rgb[rows, :, channel] = np.minimum(value, 255, out=value)
 
 
 def _repeated(part: Array, shape: tuple[int, ...], down: int, across: int) -> Array:

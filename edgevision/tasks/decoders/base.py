@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import accumulate
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -165,10 +166,10 @@ def _levels(outputs: Sequence[Output], size: Size, strides: Sequence[int], what:
         counts = [height * width for height, width in grids]
         rows = _rows(outputs[0], sum(counts), grids[0] if len(grids) == 1 else None)
         if rows is not None:
-            parts = np.split(rows, np.cumsum(counts)[:-1])
+            ends = accumulate(counts)
             return [
-                Level(part, outputs[0], stride, grid[1], count)
-                for part, stride, grid, count in zip(parts, strides, grids, counts, strict=True)
+                Level(rows[end - count : end], outputs[0], stride, grid[1], count)
+                for end, stride, grid, count in zip(ends, strides, grids, counts, strict=True)
             ]
     found: list[Level] = []
     for stride, grid in zip(strides, grids, strict=True):
@@ -224,7 +225,9 @@ def from_centres(centres: Array, sides: Array) -> Array:
 
 
 def joined(parts: Sequence[Candidates]) -> Candidates:
-    """Return the candidates of several grids as one."""
+    """Return the candidates of several grids as one; none for no grids."""
+    if not parts:
+        return Candidates(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     points = [part.keypoints for part in parts if part.keypoints is not None]
     return Candidates(
         np.concatenate([part.boxes for part in parts]),
