@@ -61,8 +61,8 @@ class ImageModel:
         """Return the input tensor of an image, uint8 RGB HWC or a frame, and where the model's pixels lie in it."""
         return self._bound(image)
 
-    def outputs(self, image: Array) -> tuple[tuple[Array, ...], Geometry]:
-        """Return the stored outputs for an image, uint8 RGB HWC, and where the model's pixels lie in it."""
+    def outputs(self, image: Array | Frame) -> tuple[tuple[Array, ...], Geometry]:
+        """Return the stored outputs for an image, uint8 RGB HWC or a frame, and where the model's pixels lie in it."""
         tensor, geometry = self.prepare(image)
         return self.model.infer((tensor,)), geometry
 
