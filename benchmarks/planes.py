@@ -2,9 +2,10 @@
 
     python benchmarks/planes.py ARTIFACT coco128_train.zip VIDEOS [--runtime NAME]
 
-VIDEOS is the folder with vtest.avi and the truth of its first 69 frames. The photographs are made frames of 4:2:0, BT.601,
-limited range, as a camera would send them; the video's frames are the decoder's. Each goes to the model in two ways: its
-planes resized and converted at the model's size, as `edgevision watch` does, and the picture converted whole and resized.
+VIDEOS is the folder with vtest.avi and the truth of its first 69 frames. The photographs are made frames of 4:2:0,
+BT.601, limited range, as a camera would send them; the video's frames are the decoder's. Each goes to the model in two
+ways: its planes resized and converted at the model's size, as `edgevision watch` does, and the picture converted whole
+and then resized.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def _pixels(artifact: Artifact, frames: Sequence[Frame]) -> dict[str, float]:
 
 
 def _video(folder: Path) -> list[tuple[Frame, Objects]]:
-    """The annotated frames, and the people in them; the truth is in MOT's form, boxes by left, top, width and height."""
+    """The annotated frames, and the people in them; the truth is in MOT's form: left, top, width, height."""
     people: dict[int, list[list[float]]] = {}
     with open(folder / f"vtest_gt_frames1-{LAST_FRAME}.txt", encoding="utf-8") as file:
         for row in csv.reader(file):

@@ -11,9 +11,9 @@ line, and events go through the spool to a mosquitto of its own. Each stage of e
   the camera's thread.
 
 The overhead of a frame is the sum of all but ``infer``, wall time; where other threads keep the processor busy, their
-time is in it. As a check, ``cpu_beside_the_model_ms`` is the processor time of the whole process for a frame, spool, MQTT
-and interpreter included, less what the same model takes alone. A stage's share within inferences is how much of its time
-lay within an inference of some frame.
+time is in it. As a check, ``cpu_beside_the_model_ms`` is the processor time of the whole process for a frame, spool,
+MQTT and interpreter included, less what the same model takes alone. A stage's share within inferences is how much of
+its time lay within an inference of some frame.
 """
 
 from __future__ import annotations

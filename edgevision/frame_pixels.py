@@ -34,7 +34,7 @@ def frame_pixels(frame: Frame, preprocessing: Preprocessing, out: Array | None =
             None: into a new array.
 
     Returns:
-        The pixels, (height, width, channels) in the model's colour order, uint8 unless ``out`` is not, and the geometry.
+        The pixels, (height, width, channels) in the model's colour order, uint8 or as ``out`` is, and the geometry.
     """
     if not is_yuv(frame.format):
         pixels, geometry = preprocessing.pixels(frame.to_rgb())
