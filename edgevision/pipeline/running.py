@@ -80,7 +80,7 @@ class Pipeline:
         *,
         variants: Mapping[str, Stage] | None = None,
         told: Callable[[Notice], None] | None = None,
-        traced: Callable[[str, str, float, float], None] | None = None,
+        traced: Callable[[str, str, float, float, float], None] | None = None,
     ) -> None:
         """Put it together; `start` begins.
 
@@ -91,8 +91,7 @@ class Pipeline:
             handle: Called once for each camera; what it returns takes its results, in a thread of their own.
             variants: Other models, loaded, by the name that levels of degradation have for them; closed likewise.
             told: Called with what an operator wants to know, in any of the threads; it must return soon.
-            traced: Called with each stage of each frame, likewise: the camera's name, the stage's, and when it began
-                and ended, in seconds of `time.perf_counter`.
+            traced: Called with each stage of each frame, likewise: the camera's name, and what `StageTimes` tells.
 
         Raises:
             ConfigError: No camera, or two of one name.
@@ -177,8 +176,7 @@ class Pipeline:
         if camera.live:
             reader = LiveReader(camera.name, camera.source, timeouts=camera.timeouts, told=told, arrived=wake)
         else:
-            took = partial(times.add, "read")
-            reader = RecordingReader(camera.name, camera.source, told=told, arrived=wake, took=took)
+            reader = RecordingReader(camera.name, camera.source, told=told, arrived=wake, times=times)
 
         def changed(change: LevelChange) -> None:
             self._tell("level", camera.name, f"{change.after.name} after {change.before.name}: {change.reason}")

@@ -45,7 +45,7 @@ class Watch:
         path: str | Path,
         *,
         stages: Callable[[ModelConfig], Stage] = DetectorStage,
-        traced: Callable[[str, str, float, float], None] | None = None,
+        traced: Callable[[str, str, float, float, float], None] | None = None,
     ) -> None:
         """Read the configuration and load the model; `start` begins.
 

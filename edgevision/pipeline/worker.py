@@ -122,7 +122,7 @@ class Worker:
             try:
                 prepared = lane.prepared(frame, stage)
                 lane.look_ahead(stage)
-                start = time.perf_counter()
+                started = lane.times.start()
                 inferred = stage.infer(prepared)
             except Exception as exc:  # also of a runtime or a frame that nobody thought of: the cameras go on
                 error = exc if isinstance(exc, EdgeVisionError) else InferenceError(f"{type(exc).__name__}: {exc}")
@@ -131,9 +131,7 @@ class Worker:
                 if slot.failed(error):
                     continue
                 break
-            ms = (time.perf_counter() - start) * 1e3
-            lane.times.add("infer", ms)
-            slot.succeeded(ms)
+            slot.succeeded(lane.times.stop("infer", started))
             lane.hand_over(frame, stage, name, inferred)
             return True
         lane.lost("model failed")

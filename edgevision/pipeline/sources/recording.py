@@ -11,6 +11,7 @@ from edgevision.errors import EdgeVisionError
 from edgevision.frames import Frame
 from edgevision.pipeline.sources.base import CapturedFrame, Source
 from edgevision.pipeline.sources.live import SourceEvent, SourceState
+from edgevision.pipeline.timing import StageTimes
 
 AHEAD = 4
 """Frames that are decoded before they are asked for."""
@@ -28,7 +29,7 @@ class RecordingReader:
         *,
         told: Callable[[SourceEvent], None] | None = None,
         arrived: Callable[[], None] | None = None,
-        took: Callable[[float], None] | None = None,
+        times: StageTimes | None = None,
     ) -> None:
         """Describe it; `start` begins.
 
@@ -37,9 +38,9 @@ class RecordingReader:
             source: Makes it.
             told: Called with what happens to it.
             arrived: Called when a frame is there.
-            took: Called with the milliseconds that reading and decoding a frame took.
+            times: Where it is noted how long reading and decoding a frame take, as "read".
         """
-        self.name, self._took = name, took
+        self.name, self._times = name, times or StageTimes()
         self._make, self._told, self._arrived = source, told, arrived
         self._frames: queue.Queue[CapturedFrame] = queue.Queue(AHEAD)
         self._stopping = threading.Event()
@@ -115,10 +116,10 @@ class RecordingReader:
                 self._arrived()
 
     def _next(self, source: Source) -> tuple[Frame, float | None] | None:
-        start = time.perf_counter()
+        started = self._times.start()
         read = source.read()
-        if read is not None and self._took is not None:
-            self._took((time.perf_counter() - start) * 1e3)
+        if read is not None:
+            self._times.stop("read", started)
         return read
 
     def _offer(self, frame: CapturedFrame) -> None:

@@ -161,11 +161,12 @@ def test_each_stage_of_each_frame_is_traced():
         assert pipeline.join(20)
         stages = pipeline.state()["cameras"]["file"]["stages"]
     for stage in ("read", "prepare", "infer", "decode", "handle"):
-        mine = [(start, end) for camera, name, start, end in spans if (camera, name) == ("file", stage)]
+        mine = [span for camera, name, *span in spans if (camera, name) == ("file", stage)]
         assert len(mine) == 10 == stages[stage]["count"], stage
-        assert all(begin <= start <= end <= time.perf_counter() for start, end in mine)
+        assert all(begin <= start <= end <= time.perf_counter() for start, end, _ in mine)
+        assert all(0 <= busy <= end - start + 1e-3 for start, end, busy in mine)
         assert mine == sorted(mine)
-    least = {name: min(end - start for _, one, start, end in spans if one == name) for name in ("infer", "handle")}
+    least = {name: min(end - start for _, one, start, end, _ in spans if one == name) for name in ("infer", "handle")}
     assert least["infer"] >= 0.005 and least["handle"] >= 0.002
 
 
@@ -178,7 +179,7 @@ def test_times_without_anybody_who_traces():
 
 @pytest.mark.parametrize("failing", [True, False])
 def test_reading_is_timed(failing):
-    took = []
+    times = StageTimes()
 
     def images():
         for value in range(5):
@@ -187,8 +188,8 @@ def test_reading_is_timed(failing):
         if failing:
             raise OSError("gone")
 
-    with RecordingReader("file", lambda: IteratorSource(images), took=took.append) as reader:
+    with RecordingReader("file", lambda: IteratorSource(images), times=times) as reader:
         end = time.monotonic() + 10
         while not reader.ended and time.monotonic() < end:
             reader.take(0.05)
-    assert len(took) == 5 and min(took) >= 9
+    assert times.summary()["read"].count == 5 and times.percentile("read", 0.0) >= 9
