@@ -1,4 +1,5 @@
-"""Preprocessing joined to the input of one model file: image in, tensor with the file's dtype and layout out."""
+"""Preprocessing joined to the input of one model file: image or camera's frame in, tensor with the file's dtype and
+layout out."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgevision.errors import ConfigError, InputError
+from edgevision.frame_pixels import frame_pixels
+from edgevision.frames import Frame
 from edgevision.resize import Geometry
 from edgevision.tensors import Array, QuantParams, TensorSpec, quantize
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class BoundPreprocessing:
-    """What turns an image into the tensor that one model file wants.
+    """What turns an image, or a frame as `edgevision.frame_pixels` has it, into the tensor that one model file wants.
 
     For integer inputs it looks stored values up in `table`, which equals computing in float and quantizing;
     an int8 input that only shifts the pixel values costs one addition.
@@ -40,20 +43,28 @@ class BoundPreprocessing:
         self._to_nhwc = tuple(spec.layout.index(axis) for axis in "NHWC" if axis in spec.layout)
         self._mean = np.tile(np.array(preprocessing.mean, dtype=np.float32), preprocessing.width)
         self._std = np.tile(np.array(preprocessing.std, dtype=np.float32), preprocessing.width)
+        self._as_they_are = spec.dtype == "float32" and not self._mean.any() and bool((self._std == 1).all())
+        size, channels = (preprocessing.height, preprocessing.width), preprocessing.channels
+        channels_first = spec.layout.index("C") < spec.layout.index("W")
+        self._pixels_shape = (channels, *size) if channels_first else (*size, channels)
+        self._pixels_axes = (1, 2, 0) if channels_first else (0, 1, 2)
         self._same_table = bool((self.table == self.table[0]).all())
         self._shift = self._find_shift()
 
-    def __call__(self, image: Array) -> tuple[Array, Geometry]:
+    def __call__(self, image: Array | Frame) -> tuple[Array, Geometry]:
         """Return a new tensor with one image (batch length 1 where there is a batch axis), and its geometry.
 
+        Args:
+            image: uint8 RGB HWC, or a camera's frame.
+
         Raises:
-            InputError: ``image`` is not uint8 RGB HWC, or the model takes only batches of another length.
+            InputError: Not such an image, or the model takes only batches of another length.
         """
         self._check_count(1)
         tensor = np.empty(self._shape, dtype=self.spec.dtype)
         return tensor, self._fill(image, tensor.transpose(self._to_nhwc))
 
-    def batch(self, images: Sequence[Array]) -> tuple[Array, tuple[Geometry, ...]]:
+    def batch(self, images: Sequence[Array | Frame]) -> tuple[Array, tuple[Geometry, ...]]:
         """Return a new tensor with several images along the batch axis, and their geometries.
 
         Raises:
@@ -75,10 +86,16 @@ class BoundPreprocessing:
                 f"tensor {self.spec.name}: number of images", got=count, allowed=str(wanted or "at least 1")
             )
 
-    def _fill(self, image: Array, out: Array) -> Geometry:
+    def _fill(self, image: Array | Frame, out: Array) -> Geometry:
         """Write one image into a view with axes (N)HWC."""
-        pixels, geometry = self.preprocessing.pixels(image)
         out = out[0] if out.ndim == 4 else out
+        if isinstance(image, Frame) and self._as_they_are:
+            return frame_pixels(image, self.preprocessing, out)[1]
+        if isinstance(image, Frame):
+            room = np.empty(self._pixels_shape, np.uint8).transpose(self._pixels_axes)
+            pixels, geometry = frame_pixels(image, self.preprocessing, room)
+        else:
+            pixels, geometry = self.preprocessing.pixels(image)
         if self._shift is not None:
             self._add(self._shift, pixels, out.view(np.uint8))
         elif self.spec.is_integer:
@@ -86,7 +103,7 @@ class BoundPreprocessing:
         elif self.spec.dtype == "float32":
             self._normalize(pixels, out)
         else:
-            out[...] = self.preprocessing.apply(image)
+            out[...] = self.preprocessing.real(pixels)
         return geometry
 
     def _add(self, shift: np.uint8, pixels: Array, out: Array) -> None:
@@ -104,6 +121,9 @@ class BoundPreprocessing:
             out[..., channel] = table.take(pixels[..., channel])
 
     def _normalize(self, pixels: Array, out: Array) -> None:
+        if self._as_they_are:
+            out[...] = pixels
+            return
         if out.flags.c_contiguous and pixels.flags.c_contiguous:  # one long row is several times faster than triples
             rows = out.reshape(out.shape[0], -1)
             np.subtract(pixels.reshape(rows.shape), self._mean, out=rows, dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgevision.frames import Frame
 from edgevision.image_model import ImageModel
 from edgevision.tasks.decoders import read_decoding
 from edgevision.tasks.decoders.base import Decoder
@@ -25,8 +26,8 @@ class Detector(ImageModel):
 
     decoder: Decoder
 
-    def __call__(self, image: Array) -> Detections:
-        """Return the objects in an image, uint8 RGB HWC.
+    def __call__(self, image: Array | Frame) -> Detections:
+        """Return the objects in an image, uint8 RGB HWC, or in a camera's frame, in its pixels.
 
         Raises:
             InferenceError: The outputs are not those that the decoder is for.

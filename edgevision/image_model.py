@@ -13,6 +13,7 @@ from edgevision.tensors import Array
 
 if TYPE_CHECKING:
     from edgevision.binding import BoundPreprocessing
+    from edgevision.frames import Frame
     from edgevision.resize import Geometry
 
 Progress = Callable[[int, int], None]
@@ -56,12 +57,12 @@ class ImageModel:
             self.model.close()
             raise
 
-    def prepare(self, image: Array) -> tuple[Array, Geometry]:
-        """Return the input tensor of an image, uint8 RGB HWC, and where the model's pixels lie in it."""
+    def prepare(self, image: Array | Frame) -> tuple[Array, Geometry]:
+        """Return the input tensor of an image, uint8 RGB HWC or a frame, and where the model's pixels lie in it."""
         return self._bound(image)
 
-    def outputs(self, image: Array) -> tuple[tuple[Array, ...], Geometry]:
-        """Return the stored outputs for an image, uint8 RGB HWC, and where the model's pixels lie in it."""
+    def outputs(self, image: Array | Frame) -> tuple[tuple[Array, ...], Geometry]:
+        """Return the stored outputs for an image, uint8 RGB HWC or a frame, and where the model's pixels lie in it."""
         tensor, geometry = self.prepare(image)
         return self.model.infer((tensor,)), geometry
 

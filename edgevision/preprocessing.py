@@ -30,6 +30,8 @@ COLORS = ("RGB", "BGR", "GRAY")
 class Preprocessing:
     """Image (uint8 RGB HWC, any size) to real-valued tensor (height, width, channels).
 
+    What becomes of a camera's frame is defined in `edgevision.frame_pixels`.
+
     Resize, then colour, then ``(float32(pixel) - float32(mean)) / float32(std)``, each step rounded to float32.
 
     Attributes:
@@ -104,7 +106,10 @@ class Preprocessing:
 
     def apply(self, image: Array) -> Array:
         """Return the real-valued input, float32 (height, width, channels); raises InputError as `pixels` does."""
-        pixels, _ = self.pixels(image)
+        return self.real(self.pixels(image)[0])
+
+    def real(self, pixels: Array) -> Array:
+        """Return the real values of the model's pixels, float32 (height, width, channels)."""
         mean, std = np.array(self.mean, dtype=np.float32), np.array(self.std, dtype=np.float32)
         real: Array = (pixels.astype(np.float32) - mean) / std
         return real

@@ -20,6 +20,7 @@ An image that already has the size is returned as it is, whatever the filter.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image
@@ -69,6 +70,48 @@ class Geometry:
         return mapped
 
 
+@dataclass(frozen=True)
+class Placement:
+    """What `fit` does with an image of one size, before any pixel is touched; pairs are (y, x), pixels.
+
+    Attributes:
+        corner: Upper left corner of the part of the source image that is used.
+        part: Height and width of that part.
+        size: What the part is resampled to.
+        at: Where its upper left corner lies in the target.
+        geometry: Where the target's pixels lie in the source image.
+    """
+
+    corner: tuple[int, int]
+    part: tuple[int, int]
+    size: tuple[int, int]
+    at: tuple[int, int]
+    geometry: Geometry
+
+    @property
+    def fills(self) -> bool:
+        """Whether the part covers the whole target, so that nothing is padded."""
+        return self.size == self.geometry.target
+
+
+def placed(source: tuple[int, int], target: tuple[int, int], how: str) -> Placement:
+    """Return what is done with an image of a size to bring it to another one.
+
+    Args:
+        source: Height and width of the image.
+        target: Wanted height and width.
+        how: One of `RESIZES`, as in `fit`.
+    """
+    if source == target:
+        return Placement((0, 0), source, target, (0, 0), Geometry(source, target, (1.0, 1.0), (0.0, 0.0)))
+    if how.startswith("letterbox"):
+        return _letterbox(source, target, centred=how == "letterbox")
+    if how == "center_crop":
+        return _center_crop(source, target)
+    scale = (target[0] / source[0], target[1] / source[1])
+    return Placement((0, 0), source, target, (0, 0), Geometry(source, target, scale, (0.0, 0.0)))
+
+
 def fit(image: Array, height: int, width: int, how: str, filter_: str, pad_value: int = 0) -> tuple[Array, Geometry]:
     """Bring an image to a size.
 
@@ -85,43 +128,36 @@ def fit(image: Array, height: int, width: int, how: str, filter_: str, pad_value
     Returns:
         The pixels, uint8 (height, width, C), and the geometry. The pixels are ``image`` itself when it had the size.
     """
-    source, target = (image.shape[0], image.shape[1]), (height, width)
-    if source == target:
-        return image, Geometry(source, target, (1.0, 1.0), (0.0, 0.0))
-    if how.startswith("letterbox"):
-        return _letterbox(image, source, target, filter_, pad_value, centred=how == "letterbox")
-    if how == "center_crop":
-        return _center_crop(image, source, target, filter_)
-    scale = (height / source[0], width / source[1])
-    return resample(image, height, width, filter_), Geometry(source, target, scale, (0.0, 0.0))
+    plan = placed((image.shape[0], image.shape[1]), (height, width), how)
+    (top, left), (rows, columns) = plan.corner, plan.part
+    pixels = resample(image[top : top + rows, left : left + columns], *plan.size, filter_)
+    if plan.fills:
+        return (image if plan.geometry.source == plan.geometry.target else pixels), plan.geometry
+    canvas = np.full((height, width, image.shape[2]), pad_value, dtype=np.uint8)
+    canvas[plan.at[0] : plan.at[0] + plan.size[0], plan.at[1] : plan.at[1] + plan.size[1]] = pixels
+    return canvas, plan.geometry
 
 
-def _letterbox(
-    image: Array, source: tuple[int, int], target: tuple[int, int], filter_: str, pad_value: int, *, centred: bool
-) -> tuple[Array, Geometry]:
+def _letterbox(source: tuple[int, int], target: tuple[int, int], *, centred: bool) -> Placement:
     if target[0] * source[1] <= target[1] * source[0]:
         height, width = target[0], max(1, scaled(source[1], target[0], source[0]))
     else:
         height, width = max(1, scaled(source[0], target[1], source[1])), target[1]
     top, left = ((target[0] - height) // 2, (target[1] - width) // 2) if centred else (0, 0)
-    canvas = np.full((*target, image.shape[2]), pad_value, dtype=np.uint8)
-    canvas[top : top + height, left : left + width] = resample(image, height, width, filter_)
     scale = (height / source[0], width / source[1])
-    return canvas, Geometry(source, target, scale, (float(top), float(left)))
+    geometry = Geometry(source, target, scale, (float(top), float(left)))
+    return Placement((0, 0), source, (height, width), (top, left), geometry)
 
 
-def _center_crop(
-    image: Array, source: tuple[int, int], target: tuple[int, int], filter_: str
-) -> tuple[Array, Geometry]:
+def _center_crop(source: tuple[int, int], target: tuple[int, int]) -> Placement:
     if target[0] * source[1] >= target[1] * source[0]:
         height, width = source[0], max(1, scaled(target[1], source[0], target[0]))
     else:
         height, width = max(1, scaled(target[0], source[1], target[1])), source[1]
     top, left = (source[0] - height) // 2, (source[1] - width) // 2
-    part = image[top : top + height, left : left + width]
     scale = (target[0] / height, target[1] / width)
     geometry = Geometry(source, target, scale, (-top * scale[0], -left * scale[1]))
-    return resample(part, target[0], target[1], filter_), geometry
+    return Placement((top, left), (height, width), target, (0, 0), geometry)
 
 
 def scaled(length: int, to: int, of: int) -> int:
@@ -131,7 +167,7 @@ def scaled(length: int, to: int, of: int) -> int:
 
 
 def resample(image: Array, height: int, width: int, filter_: str) -> Array:
-    """Resample a uint8 HWC image to (height, width); the same array when it has that size already."""
+    """Resample a uint8 image (H, W, C), or one plane of it (H, W); the same array when it has that size already."""
     if image.shape[:2] == (height, width):
         return image
     if filter_ == "linear_fixed":
@@ -147,6 +183,7 @@ def _nearest_index(n_in: int, n_out: int) -> Array:
     return (2 * np.arange(n_out, dtype=np.int64) + 1) * n_in // (2 * n_out)
 
 
+@lru_cache(maxsize=64)  # frames of a camera have one size, and these take a third of the time of a plane
 def _taps(n_in: int, n_out: int) -> tuple[Array, Array, Array]:
     centres = (2 * np.arange(n_out, dtype=np.int64) + 1) * n_in - n_out
     position = np.clip((256 * centres + n_out) // (2 * n_out), 0, 256 * (n_in - 1))
@@ -161,14 +198,15 @@ def _linear_fixed(image: Array, height: int, width: int) -> Array:
     rows, down = image.reshape(image.shape[0], -1), fy.astype(np.uint16)[:, None]
     tall = rows[upper] * (256 - down)
     tall += rows[lower] * down
-    columns = _pixels(tall.reshape(height, image.shape[1], -1))
-    channels = columns.shape[2]
-    across = np.repeat(fx, channels)
+    columns = tall if image.ndim == 2 else _pixels(tall.reshape(height, image.shape[1], -1))
+    across = fx if image.ndim == 2 else np.repeat(fx, columns.shape[2])
     total = _columns(columns, left).reshape(height, -1) * (256 - across)
     total += _columns(columns, right).reshape(height, -1) * across
     total += 32768
     total >>= 16
-    result: Array = total.reshape(height, width, channels)[..., : image.shape[2]].astype(np.uint8)
+    if image.ndim == 3:
+        total = total.reshape(height, width, -1)[..., : image.shape[2]]
+    result: Array = total.astype(np.uint8)
     return result
 
 
@@ -182,7 +220,7 @@ def _pixels(values: Array) -> Array:
 
 
 def _columns(pixels: Array, index: Array) -> Array:
-    """Return columns of uint16 (H, W, C), by words of 64 bits where a pixel is one: that is several times faster."""
-    if pixels.shape[2] != 4:
+    """Return columns of uint16 (H, W[, C]), by words of 64 bits where a pixel is one: that is several times faster."""
+    if pixels.ndim == 2 or pixels.shape[2] != 4:
         return pixels.take(index, axis=1)
     return pixels.view(np.uint64)[..., 0].take(index, axis=1).view(np.uint16).reshape(len(pixels), len(index), 4)

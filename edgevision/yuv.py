@@ -15,12 +15,12 @@ from edgevision.errors import InputError, check_choice
 from edgevision.tensors import Array
 
 _BAND = 64
-"""Rows at a time, an even number."""
+"""Rows at a time, a multiple of 4."""
 MATRICES = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 """Name -> luma weights of red and blue."""
 
 
-def yuv444_to_rgb(y: Array, u: Array, v: Array, *, matrix: str, full_range: bool) -> Array:
+def yuv444_to_rgb(y: Array, u: Array, v: Array, *, matrix: str, full_range: bool, out: Array | None = None) -> Array:
     """Convert three uint8 planes (H, W) to uint8 RGB (H, W, 3).
 
     Args:
@@ -29,15 +29,34 @@ def yuv444_to_rgb(y: Array, u: Array, v: Array, *, matrix: str, full_range: bool
         v: Red difference (Cr), 128 for none.
         matrix: ``bt601`` or ``bt709``.
         full_range: Whether luma covers 0 to 255 (JPEG, most USB cameras), else 16 to 235.
+        out: Where the picture is written, uint8 (H, W, 3) in any order of memory; None: into a new array.
 
     Raises:
         InputError: The planes are not uint8, or differ in shape.
         ConfigError: An unknown matrix.
     """
-    for plane in (y, u, v):
-        if plane.dtype != np.uint8 or plane.ndim != 2 or plane.shape != y.shape:
-            raise InputError("YUV plane", got=f"{plane.dtype} {list(plane.shape)}", allowed=f"uint8 {list(y.shape)}")
-    return _to_rgb(y, u, v, matrix, full_range, 1, 1)
+    return planar_to_rgb(y, u, v, matrix=matrix, full_range=full_range, out=out)
+
+
+def planar_to_rgb(
+    y: Array,
+    u: Array,
+    v: Array,
+    *,
+    matrix: str,
+    full_range: bool,
+    down: int = 1,
+    across: int = 1,
+    out: Array | None = None,
+) -> Array:
+    """Convert luma (H, W), and Cb and Cr of which a sample covers ``down`` rows and ``across`` columns, to RGB.
+
+    Arguments and errors as for `yuv444_to_rgb`; chroma is (⌈H/down⌉, ⌈W/across⌉), and ``down`` 1, 2 or 4.
+    """
+    _check_planes(y, u, v, down, across)
+    picture = np.empty((*y.shape, 3), np.uint8) if out is None else out
+    _to_rgb(y, u, v, coefficients(matrix, full_range), down, across, picture)
+    return picture
 
 
 def nv12_to_rgb(y: Array, uv: Array, *, matrix: str, full_range: bool) -> Array:
@@ -49,15 +68,15 @@ def nv12_to_rgb(y: Array, uv: Array, *, matrix: str, full_range: bool) -> Array:
 
 def i420_to_rgb(y: Array, u: Array, v: Array, *, matrix: str, full_range: bool) -> Array:
     """Convert I420, luma (H, W), Cb and Cr (⌈H/2⌉, ⌈W/2⌉), to uint8 RGB (H, W, 3)."""
-    _check_planes(y, u, v, 2, 2)
-    return _to_rgb(y, u, v, matrix, full_range, 2, 2)
+    return planar_to_rgb(y, u, v, matrix=matrix, full_range=full_range, down=2, across=2)
 
 
 def yuyv_to_rgb(packed: Array, *, matrix: str, full_range: bool) -> Array:
     """Convert YUYV (YUY2), uint8 (H, W, 2) with W even, bytes Y0 Cb Y1 Cr, to uint8 RGB (H, W, 3)."""
     if packed.dtype != np.uint8 or packed.ndim != 3 or packed.shape[2] != 2 or packed.shape[1] % 2:
         raise InputError("YUYV frame", got=f"{packed.dtype} {list(packed.shape)}", allowed="uint8 [H, even W, 2]")
-    return _to_rgb(packed[..., 0], packed[:, 0::2, 1], packed[:, 1::2, 1], matrix, full_range, 1, 2)
+    y, u, v = packed[..., 0], packed[:, 0::2, 1], packed[:, 1::2, 1]
+    return planar_to_rgb(y, u, v, matrix=matrix, full_range=full_range, across=2)
 
 
 def rgb_to_yuv444(image: Array, *, matrix: str, full_range: bool) -> tuple[Array, Array, Array]:
@@ -126,31 +145,36 @@ def _check_planes(y: Array, u: Array, v: Array, down: int, across: int) -> None:
             raise InputError("YUV plane", got=f"{plane.dtype} {list(plane.shape)}", allowed=f"uint8 {list(shape)}")
 
 
-def _to_rgb(y: Array, u: Array, v: Array, matrix: str, full_range: bool, down: int, across: int) -> Array:
-    """Convert planes of which each chroma sample covers so many rows and columns, a band of rows at a time.
-
-    Products come from tables, those of chroma before its samples are repeated, and a band stays in the cache.
-    """
-    fixed = coefficients(matrix, full_range)
-    levels = np.arange(256, dtype=np.int32)
-    luma, chroma = fixed.luma * (levels - fixed.black) + (1 << 15), levels - 128
-    height, width = y.shape
-    rgb = np.empty((height, width, 3), np.uint8)
-    for top in range(0, height, _BAND):
-        rows = slice(top, min(top + _BAND, height))
-        cb, cr = (plane[rows.start // down : -(-rows.stop // down)] for plane in (u, v))
-        bright = luma[y[rows]]
-        parts = (
-            (fixed.red_cr * chroma)[cr],
-            (-fixed.green_cr * chroma)[cr] + (-fixed.green_cb * chroma)[cb],
-            (fixed.blue_cb * chroma)[cb],
-        )
-        for channel, part in enumerate(parts):
-            wide = part if across == 1 else np.repeat(part, across, axis=1)[:, :width]
-            value = bright + (wide if down == 1 else np.repeat(wide, down, axis=0)[: len(bright)])
+def _to_rgb(y: Array, u: Array, v: Array, fixed: YuvCoefficients, down: int, across: int, rgb: Array) -> None:
+    """Write RGB, a band of rows at a time: one that stays in the cache. Chroma is multiplied before it is repeated."""
+    for top in range(0, len(y), _BAND):
+        rows = slice(top, min(top + _BAND, len(y)))
+        bright = y[rows].astype(np.int32)
+        bright *= fixed.luma
+        bright += (1 << 15) - fixed.luma * fixed.black
+        cb, cr = (plane[top // down : -(-rows.stop // down)].astype(np.int32) - 128 for plane in (u, v))
+        green = cr * -fixed.green_cr
+        green -= cb * fixed.green_cb
+        cr *= fixed.red_cr
+        cb *= fixed.blue_cb
+        for channel, part in enumerate((cr, green, cb)):
+            value = _repeated(part, bright.shape, down, across)
+            value += bright
             value >>= 16
-            rgb[rows, :, channel] = np.clip(value, 0, 255, out=value)
-    return rgb
+            np.maximum(value, 0, out=value)
+            rgb[rows, :, channel] = np.minimum(value, 255, out=value)
+
+
+def _repeated(part: Array, shape: tuple[int, ...], down: int, across: int) -> Array:
+    """Each sample over the pixels that it covers, (H, W); ``part`` itself where that is one."""
+    if down == across == 1:
+        return part
+    wide = np.empty(shape, part.dtype)
+    for row in range(down):
+        for column in range(across):
+            place = wide[row::down, column::across]
+            place[...] = part[: place.shape[0], : place.shape[1]]
+    return wide
 
 
 def _fixed(value: float) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgevision.errors import EdgeVisionError
 from edgevision.pipeline.config.document import CameraConfig, RecordingConfig
-from edgevision.pipeline.events import Event, EventLog, Spool
+from edgevision.pipeline.events import Event, EventLog, SpoolWriter
 from edgevision.pipeline.lane import Result
 from edgevision.pipeline.pace import Pace
 from edgevision.pipeline.recording import ClipRecorder, save_snapshot
@@ -31,7 +31,7 @@ class Follower:
         self,
         config: CameraConfig,
         labels: Sequence[str],
-        spool: Spool | None,
+        spool: SpoolWriter | None,
         *,
         recording: RecordingConfig | None = None,
         preview: Preview | None = None,

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from edgevision.pipeline.ahead import Ahead
 from edgevision.pipeline.deadline import Deadline
 from edgevision.pipeline.degradation import Degradation, LevelChange
 from edgevision.pipeline.model_slot import Stage
@@ -82,6 +83,8 @@ class Lane:
         times: StageTimes | None = None,
         changed: Callable[[LevelChange], None] | None = None,
         failed: Callable[[Exception], None] | None = None,
+        freed: Callable[[], None] | None = None,
+        lossless: bool = False,
     ) -> None:
         """Describe it; `start` begins.
 
@@ -94,18 +97,22 @@ class Lane:
             times: Where the stages' times are noted.
             changed: Called with each change of level.
             failed: Called with each error of ``handle`` or of decoding.
+            freed: Called when there is room again for what the model gives.
+            lossless: Whether every frame is looked at, as those of a recording: then the next one is made ready while
+                the model runs on this one. Of a live camera a newer one may come until then.
         """
         self.reader, self.times = reader, times or StageTimes()
         self.deadline, self.degradation = deadline or Deadline(None), degradation or Degradation()
         self.dropped: Counter[str] = Counter()
         self.done = self.late = 0
-        self._handle, self._changed, self._failed = handle, changed, failed
+        self._handle, self._changed, self._failed, self._freed = handle, changed, failed, freed
         self._gate, self._spare_gate = gate, gate or MotionGate()
         self._passed = 0
         self._last_try_s = float("-inf")
         self._tried: CapturedFrame | None = None
         self._lock = threading.Lock()
         self._begun_s: float | None = None
+        self._ahead = Ahead(f"prepare {reader.name}", self._take, self._prepare) if lossless else None
         self._waiting: queue.Queue[tuple[CapturedFrame, Stage, str, Any] | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
 
@@ -120,6 +127,11 @@ class Lane:
         """Whether what follows the model keeps up."""
         return not self._waiting.full()
 
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing more to come."""
+        return self.reader.ended and (self._ahead is None or self._ahead.idle)
+
     def start(self) -> None:
         """Begin to take in what the model gives."""
         self._thread = threading.Thread(target=self._follow, name=f"follow {self.reader.name}", daemon=True)
@@ -132,9 +144,24 @@ class Lane:
             with suppress(queue.Full):  # what follows hangs: it is left behind
                 self._waiting.put(None, timeout=timeout_s)
             thread.join(timeout_s)
+        if self._ahead is not None:
+            self._ahead.close()
 
     def next_frame(self) -> CapturedFrame | None:
         """Return a frame to look at, if one is here that is worth it."""
+        frame = None if self._ahead is None else self._ahead.frame()
+        return frame or self._take()
+
+    def prepared(self, frame: CapturedFrame, stage: Stage) -> Any:
+        """Return what a model takes of a frame; raises what `Stage.prepare` raises."""
+        return self._prepare(frame, stage) if self._ahead is None else self._ahead.prepared(frame, stage)
+
+    def look_ahead(self, stage: Stage) -> None:
+        """Have the next frame made ready for a model, in another thread, where no frame may be left out."""
+        if self._ahead is not None:
+            self._ahead.begin(stage)
+
+    def _take(self) -> CapturedFrame | None:
         while (frame := self.reader.take(0)) is not None:
             reason = self._refusal(frame)
             if reason is None:
@@ -172,6 +199,10 @@ class Lane:
         self._last_try_s = now_s
         return None
 
+    def _prepare(self, frame: CapturedFrame, stage: Stage) -> Any:
+        with self.times.timed("prepare"):
+            return stage.prepare(frame.frame)
+
     def _needs_ms(self) -> float | None:
         found = [self.times.percentile(stage, 0.95) for stage in FOR_DEADLINE]
         known = [ms for ms in found if ms is not None]
@@ -187,6 +218,8 @@ class Lane:
         while (waiting := self._waiting.get()) is not None:
             frame, stage, model, inferred = waiting
             self._begun_s = time.monotonic()
+            if self._freed is not None:
+                self._freed()
             try:
                 with self.times.timed("decode"):
                     detections = stage.decode(inferred)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from edgevision.errors import ConfigError
@@ -17,6 +18,7 @@ from edgevision.pipeline.motion_gate import MotionGate, MotionSettings
 from edgevision.pipeline.sources.base import Source, Timeouts
 from edgevision.pipeline.sources.live import LiveReader, SourceEvent
 from edgevision.pipeline.sources.recording import RecordingReader
+from edgevision.pipeline.timing import StageTimes
 from edgevision.pipeline.worker import Worker
 
 STUCK_S = 10.0
@@ -78,6 +80,7 @@ class Pipeline:
         *,
         variants: Mapping[str, Stage] | None = None,
         told: Callable[[Notice], None] | None = None,
+        traced: Callable[[str, str, float, float, float], None] | None = None,
     ) -> None:
         """Put it together; `start` begins.
 
@@ -88,11 +91,12 @@ class Pipeline:
             handle: Called once for each camera; what it returns takes its results, in a thread of their own.
             variants: Other models, loaded, by the name that levels of degradation have for them; closed likewise.
             told: Called with what an operator wants to know, in any of the threads; it must return soon.
+            traced: Called with each stage of each frame, likewise: the camera's name, and what `StageTimes` tells.
 
         Raises:
             ConfigError: No camera, or two of one name.
         """
-        self._told, self._handle = told, handle
+        self._told, self._handle, self._traced = told, handle, traced
         _check(cameras)
         self.slot = ModelSlot(model, stage, told=self._swapped)
         self._variants = {name: ModelSlot(name, other) for name, other in (variants or {}).items()}
@@ -167,11 +171,12 @@ class Pipeline:
 
     def _begin(self, camera: Camera) -> None:
         reader: LiveReader | RecordingReader
-        wake, told = self._worker.wake, self._source_told
+        wake, told, traced = self._worker.wake, self._source_told, self._traced
+        times = StageTimes(None if traced is None else partial(traced, camera.name))
         if camera.live:
             reader = LiveReader(camera.name, camera.source, timeouts=camera.timeouts, told=told, arrived=wake)
         else:
-            reader = RecordingReader(camera.name, camera.source, told=told, arrived=wake)
+            reader = RecordingReader(camera.name, camera.source, told=told, arrived=wake, times=times)
 
         def changed(change: LevelChange) -> None:
             self._tell("level", camera.name, f"{change.after.name} after {change.before.name}: {change.reason}")
@@ -185,8 +190,11 @@ class Pipeline:
             deadline=Deadline(camera.budget_s if camera.live else None),
             gate=MotionGate(camera.motion) if camera.motion else None,
             degradation=Degradation(camera.degradation),
+            times=times,
             changed=changed,
             failed=failed,
+            freed=wake,
+            lossless=not camera.live,
         )
         self._running[camera.name] = (camera, reader, lane)
         self._worker.add(lane)

@@ -34,7 +34,7 @@ class DetectorStage:
 
     def prepare(self, frame: Frame) -> Any:
         """Return the input tensor, and where it lies in the frame."""
-        return self._detector.prepare(frame.to_rgb())
+        return self._detector.prepare(frame)
 
     def infer(self, prepared: Any) -> Any:
         """Run the model."""

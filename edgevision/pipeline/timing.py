@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,6 +16,10 @@ WINDOW = 512
 """Of so many of the last times percentiles are taken."""
 FEWEST = 5
 """With fewer there is no percentile."""
+
+
+Started = tuple[float, float]
+"""Seconds of the clock, and of the thread's processor time."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,15 @@ class StageTime:
 
 
 class StageTimes:
-    """Times of named stages; any number of threads may add to them."""
+    """Times of named stages; any number of threads may add to them.
 
-    def __init__(self) -> None:
+    Args:
+        traced: Called with each time that was started and stopped: the stage, when it began and ended, in seconds of
+            `time.perf_counter`, and the seconds of processor time that its thread took meanwhile.
+    """
+
+    def __init__(self, traced: Callable[[str, float, float, float], None] | None = None) -> None:
+        self._traced = traced
         self._lock = threading.Lock()
         self._times: dict[str, deque[float]] = {}
         self._counts: dict[str, int] = {}
@@ -51,12 +61,25 @@ class StageTimes:
             self._times.setdefault(stage, deque(maxlen=WINDOW)).append(ms)
             self._counts[stage] = self._counts.get(stage, 0) + 1
 
+    def start(self) -> Started:
+        """Return what `stop` takes, in the same thread."""
+        return time.perf_counter(), time.thread_time()
+
+    def stop(self, stage: str, started: Started) -> float:
+        """Note that a frame was in a stage from then until now; return the milliseconds."""
+        end_s, busy_s = time.perf_counter(), time.thread_time()
+        ms = (end_s - started[0]) * 1e3
+        self.add(stage, ms)
+        if self._traced is not None:
+            self._traced(stage, started[0], end_s, busy_s - started[1])
+        return ms
+
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Note how long the block takes, if it ends without an error."""
-        start = time.perf_counter()
+        started = self.start()
         yield
-        self.add(stage, (time.perf_counter() - start) * 1e3)
+        self.stop(stage, started)
 
     def percentile(self, stage: str, share: float) -> float | None:
         """Return a percentile in milliseconds, 0 to 1; None with fewer than `FEWEST` frames."""

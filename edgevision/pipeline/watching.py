@@ -14,7 +14,7 @@ from typing import Any
 from edgevision.artifact import Artifact
 from edgevision.errors import ConfigError, EdgeVisionError, reason_of
 from edgevision.pipeline.config import CameraConfig, ModelConfig, WatchConfig
-from edgevision.pipeline.events import Spool
+from edgevision.pipeline.events import Spool, SpoolWriter
 from edgevision.pipeline.following import Follower
 from edgevision.pipeline.model_slot import Stage
 from edgevision.pipeline.recording.clips import tidy
@@ -40,12 +40,19 @@ class Watch:
         pipeline: The pipeline.
     """
 
-    def __init__(self, path: str | Path, *, stages: Callable[[ModelConfig], Stage] = stage_for) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        stages: Callable[[ModelConfig], Stage] = stage_for,
+        traced: Callable[[str, str, float, float, float], None] | None = None,
+    ) -> None:
         """Read the configuration and load the model; `start` begins.
 
         Args:
             path: The TOML file.
             stages: Loads a model.
+            traced: Called with each stage of each frame, as for `Pipeline`.
 
         Raises:
             ConfigError: The configuration makes no sense.
@@ -63,6 +70,7 @@ class Watch:
         self._deliveries: list[Delivery] = []
         self._server: StatusServer | None = None
         self._spool: Spool | None = None
+        self._writer: SpoolWriter | None = None
         model = self.config.model
         stage = stages(model)
         variants: dict[str, Stage] = {}
@@ -78,9 +86,10 @@ class Watch:
             if self.config.sinks:
                 names = [sink.name for sink in self.config.sinks]
                 self._spool = Spool(self.config.spool, names, max_messages=self.config.spool_messages)
+                self._writer = SpoolWriter(self._spool)
             self.pipeline = Pipeline(
                 model.artifact.name, stage, self._take(self._wanted(self.config.cameras)), self._handle,
-                variants=variants, told=self._told,
+                variants=variants, told=self._told, traced=traced,
             )  # fmt: skip
             self._serve()
         except BaseException:
@@ -163,6 +172,11 @@ class Watch:
             }  # fmt: skip
         return state
 
+    @property
+    def events(self) -> int:
+        """Messages so far, of all cameras that there are or were at the end."""
+        return sum(follower.events for follower in self._followers.values())
+
     def __enter__(self) -> Watch:
         return self.start()
 
@@ -201,7 +215,7 @@ class Watch:
         if before is not None:
             before.close()
         follower = Follower(
-            self._configs[camera.name], self._labels, self._spool, recording=self.config.recording,
+            self._configs[camera.name], self._labels, self._writer, recording=self.config.recording,
             preview=self._preview, told=lambda text: self._told(Notice("error", camera.name, text, time.monotonic())),
         )  # fmt: skip
         self._followers[camera.name] = follower
@@ -233,6 +247,8 @@ class Watch:
             )  # fmt: skip
 
     def _close_parts(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
         for delivery in self._deliveries:
             delivery.close(DRAIN_S)
         if self._spool is not None:

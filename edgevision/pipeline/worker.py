@@ -103,7 +103,7 @@ class Worker:
 
     def _all_ended(self) -> bool:
         with self._lock:
-            return all(lane.reader.ended for lane in self._order)
+            return all(lane.ended for lane in self._order)
 
     def _next(self) -> tuple[Lane, CapturedFrame] | None:
         """The frame whose turn it is; its lane goes to the end of the queue."""
@@ -120,9 +120,9 @@ class Worker:
         for _ in range(2):
             name, stage = slot.current()
             try:
-                with lane.times.timed("prepare"):
-                    prepared = stage.prepare(frame.frame)
-                start = time.perf_counter()
+                prepared = lane.prepared(frame, stage)
+                lane.look_ahead(stage)
+                started = lane.times.start()
                 inferred = stage.infer(prepared)
             except Exception as exc:  # also of a runtime or a frame that nobody thought of: the cameras go on
                 error = exc if isinstance(exc, EdgeVisionError) else InferenceError(f"{type(exc).__name__}: {exc}")
@@ -131,9 +131,7 @@ class Worker:
                 if slot.failed(error):
                     continue
                 break
-            ms = (time.perf_counter() - start) * 1e3
-            lane.times.add("infer", ms)
-            slot.succeeded(ms)
+            slot.succeeded(lane.times.stop("infer", started))
             lane.hand_over(frame, stage, name, inferred)
             return True
         lane.lost("model failed")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgevision.assignment import match
-from edgevision.pipeline.tracking.tracks import CONFIRMED, Tracks
+from edgevision.pipeline.tracking.tracks import Tracks
 from edgevision.tensors import Array
 
 
@@ -34,15 +34,17 @@ class Identities:
 
     def update(self, tracks: Tracks) -> Tracks:
         """Return the believed tracks that are seen in this frame, under their lasting names."""
-        seen = tracks.select(tracks.states == CONFIRMED)
+        seen = tracks.confirmed
         now = tracks.time_s
         self._known = {name: known for name, known in self._known.items() if now - known.seen_s <= self.memory_s}
         alive = set(tracks.ids.tolist())
         self._names = {track: name for track, name in self._names.items() if track in alive or name in self._known}
         self._name(seen)
         names = [self._names[track] for track in seen.ids.tolist()]
-        for row, name in enumerate(names):
-            self._known[name] = _Known(seen.anchors[row], seen.velocities[row], int(seen.class_ids[row]), now)
+        for name, anchor, velocity, kind in zip(
+            names, seen.anchors, seen.velocities, seen.class_ids.tolist(), strict=True
+        ):
+            self._known[name] = _Known(anchor, velocity, kind, now)
         return replace(seen, ids=np.array(names, np.int64))
 
     def _name(self, seen: Tracks) -> None:

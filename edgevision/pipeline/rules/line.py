@@ -67,10 +67,11 @@ class LineRule:
     def update(self, scene: Scene) -> list[Change]:
         """Say who has crossed it."""
         seen, now = scene.tracks.confirmed, scene.tracks.time_s
-        sides = side_of(self._start, self._end, seen.anchors).tolist() if len(seen) else []
+        anchors = seen.anchors
+        sides = side_of(self._start, self._end, anchors).tolist() if len(seen) else []
         changes = []
         for track, number, anchor, off in zip(
-            seen.ids.tolist(), seen.class_ids.tolist(), seen.anchors.tolist(), sides, strict=True
+            seen.ids.tolist(), seen.class_ids.tolist(), anchors.tolist(), sides, strict=True
         ):
             if self._classes is not None and number not in self._classes:
                 continue

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from edgevision.errors import BackendUnavailableError, SourceError
-from edgevision.frames import Frame
+from edgevision.frames import Frame, is_yuv, plane_shapes
 from edgevision.pipeline.sources.base import Timeouts
 from edgevision.pipeline.sources.location import Location
 from edgevision.secret import Secret
 
-FORMATS = {"NV12": "nv12", "YUY2": "yuyv", "GRAY8": "gray8", "RGB": "rgb888", "RGB16": "rgb565"}
+FORMATS = {
+    "I420": "i420", "NV12": "nv12", "YUY2": "yuyv", "Y42B": "i422", "Y444": "i444", "GRAY8": "gray8", "RGB": "rgb888",
+    "RGB16": "rgb565",
+}  # fmt: skip
 """GStreamer's name of a pixel format -> ours."""
 TAIL = (
     " ! videoconvert ! video/x-raw,format=(string){{{formats}}}"
@@ -92,7 +95,7 @@ class GStreamerSource:
         planes, strides = _split(FORMATS[name], data[:meta], width, height)
         colorimetry = caps.get_value("colorimetry") or ""
         matrix = "bt709" if "709" in colorimetry else "bt601"
-        yuv = FORMATS[name] in ("nv12", "yuyv")
+        yuv = is_yuv(FORMATS[name])
         full = colorimetry.startswith("1:") or "jpeg" in colorimetry
         return Frame(FORMATS[name], width, height, planes, strides, matrix if yuv else None, full if yuv else None)
 
@@ -106,14 +109,16 @@ class GStreamerSource:
 
 
 def _split(form: str, data: Any, width: int, height: int) -> tuple[tuple[Any, ...], tuple[int, ...]]:
-    """Planes and strides as GStreamer lays out raw video by default: rows are padded to four bytes."""
-    from edgevision.frames import plane_shapes
-
-    strides = tuple((row + 3) // 4 * 4 for _, row in plane_shapes(form, width, height))
-    if form != "nv12":
+    """Planes and strides as GStreamer lays out raw video by default: rows of four bytes, and of 4:2:0 in pairs."""
+    shapes = plane_shapes(form, width, height)
+    strides = tuple((row + 3) // 4 * 4 for _, row in shapes)
+    if len(shapes) == 1:
         return (data,), strides
-    luma = strides[0] * ((height + 1) // 2 * 2)
-    return (data[:luma], data[luma:]), strides
+    ends = np.cumsum([
+        stride * ((rows + 1) // 2 * 2 if form in ("nv12", "i420") and place == 0 else rows)
+        for place, (stride, (rows, _)) in enumerate(zip(strides, shapes, strict=True))
+    ])  # fmt: skip
+    return tuple(np.split(data, ends[:-1])), strides
 
 
 def _gstreamer() -> Any:

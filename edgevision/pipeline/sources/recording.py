@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 
 from edgevision.errors import EdgeVisionError
+from edgevision.frames import Frame
 from edgevision.pipeline.sources.base import CapturedFrame, Source, close
 from edgevision.pipeline.sources.live import SourceEvent, SourceState
+from edgevision.pipeline.timing import StageTimes
 
 AHEAD = 4
 """Frames that are decoded before they are asked for."""
@@ -52,9 +54,18 @@ class RecordingReader:
         *,
         told: Callable[[SourceEvent], None] | None = None,
         arrived: Callable[[], None] | None = None,
+        times: StageTimes | None = None,
     ) -> None:
-        """Describe it; `start` begins. Arguments as for `LiveReader`."""
-        self.name = name
+        """Describe it; `start` begins.
+
+        Args:
+            name: As for `LiveReader`, like ``source``, ``told`` and ``arrived``.
+            source: Makes it.
+            told: Called with what happens to it.
+            arrived: Called when a frame is there.
+            times: Where it is noted how long reading and decoding a frame take, as "read".
+        """
+        self.name, self._times = name, times or StageTimes()
         self._make, self._told, self._arrived = source, told, arrived
         self._frames: queue.Queue[CapturedFrame] = queue.Queue(AHEAD)
         self._stopping = threading.Event()
@@ -109,7 +120,7 @@ class RecordingReader:
             kind, self._reason = "lost", ""
             self._tell("opened", "")
             clock = PlayingTime(time.monotonic())
-            while not self._stopping.is_set() and (read := source.read()) is not None:
+            while not self._stopping.is_set() and (read := self._next(source)) is not None:
                 self._newest_s = time.monotonic()
                 frame, position_s = read
                 captured_s = clock.captured_s(position_s, self._newest_s)
@@ -128,6 +139,13 @@ class RecordingReader:
             self._tell(kind, reason)
             if self._arrived is not None:
                 self._arrived()
+
+    def _next(self, source: Source) -> tuple[Frame, float | None] | None:
+        started = self._times.start()
+        read = source.read()
+        if read is not None:
+            self._times.stop("read", started)
+        return read
 
     def _offer(self, frame: CapturedFrame) -> None:
         while not self._stopping.is_set():

@@ -9,18 +9,23 @@ from typing import Any
 import numpy as np
 
 from edgevision.errors import SourceError
-from edgevision.frames import Frame
+from edgevision.frames import Frame, is_yuv
 from edgevision.optional import require
 from edgevision.pipeline.sources.base import Timeouts
 from edgevision.pipeline.sources.location import Location
-from edgevision.tensors import Array
 
 FULL_RANGE = 2
 """FFmpeg's AVCOL_RANGE_JPEG."""
 BT709, UNSPECIFIED = 1, 2
 """FFmpeg's AVCOL_SPC_BT709 and AVCOL_SPC_UNSPECIFIED."""
 HD_HEIGHT = 720
-"""From so many rows on a stream that does not say its matrix is taken for BT.709, ITU-R's for HDTV; else BT.601."""
+"""From so many rows on a stream that does not say its matrix is taken for BT.709, ITU-R's for HDTV; else, and what a
+camera sends unencoded, for BT.601."""
+PLANES = {
+    "yuv420p": "i420", "yuvj420p": "i420", "yuv422p": "i422", "yuvj422p": "i422", "yuv444p": "i444", "yuvj444p": "i444",
+    "nv12": "nv12", "yuyv422": "yuyv", "gray": "gray8", "rgb24": "rgb888",
+}  # fmt: skip
+"""FFmpeg's name of a pixel format -> ours."""
 
 STREAM_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "rtsp": {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"},
@@ -126,42 +131,27 @@ class VideoSource:
 
 
 def frame_of(picture: Any) -> Frame:
-    """Return an ``av.VideoFrame`` in the planes that it has: NV12 for every 4:2:0 format, else RGB by FFmpeg.
+    """Return an ``av.VideoFrame`` in the planes that it has, not copied; formats that `Frame` lacks as RGB by FFmpeg.
 
     Raises:
         SourceError: FFmpeg cannot convert its format.
     """
-    width, height = picture.width, picture.height
-    name = picture.format.name
+    width, height, name = picture.width, picture.height, picture.format.name
+    form = PLANES.get(name)
     try:
-        if name in ("yuv420p", "yuvj420p", "nv12"):
-            full = name == "yuvj420p" or picture.color_range == FULL_RANGE
-            unsaid = picture.colorspace == UNSPECIFIED and height >= HD_HEIGHT
-            matrix = "bt709" if picture.colorspace == BT709 or unsaid else "bt601"
-            planes, strides = _nv12(picture)
-            return Frame("nv12", width, height, planes, strides, matrix, full)
-        if name in ("gray", "rgb24"):
-            (plane,) = picture.planes
-            return Frame("gray8" if name == "gray" else "rgb888", width, height, (_plane(plane),), (plane.line_size,))
-        rgb = np.ascontiguousarray(picture.to_ndarray(format="rgb24"))
-        return Frame("rgb888", width, height, (rgb.reshape(-1),), (3 * width,))
+        if form is None or (form == "yuyv" and width % 2):
+            rgb = np.ascontiguousarray(picture.to_ndarray(format="rgb24"))
+            return Frame("rgb888", width, height, (rgb.reshape(-1),), (3 * width,))
+        planes = tuple(np.frombuffer(plane, np.uint8) for plane in picture.planes)  # each keeps the picture alive
+        matrix, full = _encoding(picture) if is_yuv(form) else (None, None)
+        return Frame(form, width, height, planes, tuple(plane.line_size for plane in picture.planes), matrix, full)
     except ValueError as exc:
         raise SourceError(f"frames in {name} cannot be converted to RGB: {exc}") from exc
 
 
-def _plane(plane: Any) -> Array:
-    """The bytes of a plane, which stay alive with the array; not copied."""
-    return np.frombuffer(plane, np.uint8)
-
-
-def _nv12(picture: Any) -> tuple[tuple[Array, Array], tuple[int, int]]:
-    """Planes and strides of a 4:2:0 picture as NV12; chroma that lies in two planes is interleaved."""
-    luma, *chroma = picture.planes
-    if len(chroma) == 1:
-        return (_plane(luma), _plane(chroma[0])), (luma.line_size, chroma[0].line_size)
-    rows, columns = (picture.height + 1) // 2, (picture.width + 1) // 2
-    pairs = np.empty((rows, columns, 2), np.uint8)
-    for place, plane in enumerate(chroma):
-        lines = _plane(plane)[: rows * plane.line_size].reshape(rows, plane.line_size)
-        pairs[..., place] = lines[:, :columns]
-    return (_plane(luma), pairs.reshape(-1)), (luma.line_size, 2 * columns)
+def _encoding(picture: Any) -> tuple[str, bool]:
+    """Matrix and range of a YUV picture: as the stream says, and where it does not, as its kind has them."""
+    name = picture.format.name
+    full = name.startswith("yuvj") or picture.color_range == FULL_RANGE
+    unsaid = picture.colorspace == UNSPECIFIED and picture.height >= HD_HEIGHT and name != "yuyv422"
+    return "bt709" if picture.colorspace == BT709 or unsaid else "bt601", full

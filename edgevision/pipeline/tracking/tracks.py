@@ -51,9 +51,13 @@ class Tracks:
     @property
     def confirmed(self) -> Tracks:
         """Those that are believed and seen in this frame."""
-        return self.select(self.states == CONFIRMED)
+        believed = self.states == CONFIRMED
+        return self if believed.all() else self.select(believed)
 
     @property
     def anchors(self) -> Array:
         """(N, 2) middle of each box's lower edge, where a person or vehicle stands, in pixels."""
-        return np.stack([(self.boxes[:, 0] + self.boxes[:, 2]) / 2, self.boxes[:, 3]], axis=1)
+        feet = np.empty((len(self), 2))
+        feet[:, 0] = (self.boxes[:, 0] + self.boxes[:, 2]) / 2
+        feet[:, 1] = self.boxes[:, 3]
+        return feet

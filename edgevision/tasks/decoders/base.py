@@ -136,7 +136,9 @@ def from_centres(centres: Array, sides: Array) -> Array:
 
 
 def joined(parts: Sequence[Candidates]) -> Candidates:
-    """Return the candidates of several grids as one."""
+    """Return the candidates of several grids as one; none for no grids."""
+    if not parts:
+        return Candidates(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     points = [part.keypoints for part in parts if part.keypoints is not None]
     return Candidates(
         np.concatenate([part.boxes for part in parts]),

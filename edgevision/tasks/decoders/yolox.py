@@ -19,6 +19,7 @@ from edgevision.tasks.decoders.base import (
 )
 from edgevision.tasks.decoders.levels import Level, levels
 from edgevision.tasks.outputs import Output
+from edgevision.tensors import Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,18 +46,26 @@ class YOLOX(Decoder):
 
     def decode(self, outputs: Sequence[Output], size: Size, least: float) -> Candidates:
         """Return candidates; see `Decoder.decode`."""
-        return joined([self._level(level, least) for level in levels(outputs, size, self.strides, "yolox", 6)])
+        found = levels(outputs, size, self.strides, "yolox", 6)
+        scores = np.concatenate([activated(level.real(slice(None), 4), self.activation) for level in found])
+        index = above(scores, least, "yolox")  # a class score is 1 at most, so the product is not higher
+        parts, end = [], 0
+        for level in found:
+            begin, end = end, end + len(level.rows)
+            part = index[(index >= begin) & (index < end)]
+            if len(part):
+                parts.append(self._level(level, part - begin, scores[part], least))
+        return joined(parts)
 
     def class_count(self, outputs: Sequence[Output], size: Size) -> int:
         """Return how many scores a row has beside box and objectness."""
         return levels(outputs, size, self.strides, "yolox", 6)[0].rows.shape[1] - 5
 
-    def _level(self, level: Level, least: float) -> Candidates:
-        objectness = activated(level.real(slice(None), 4), self.activation)
-        index = above(objectness, least, "yolox")  # a class score is 1 at most, so the product is not higher
+    def _level(self, level: Level, index: Array, objectness: Array, least: float) -> Candidates:
+        """Candidates among some rows of a grid whose objectness is known."""
         stored = level.rows[index, 5:]
         best = activated(level.output.real(stored.max(axis=1)), self.activation)
-        scores = objectness[index] * best
+        scores = objectness * best
         chosen = above(scores, least, "yolox")
         box = level.real(index[chosen], slice(4))
         centres = (level.cells(index[chosen]) + box[:, :2]) * level.stride

@@ -123,8 +123,10 @@ def test_gstreamer_pipelines(tmp_path):
     if not SYSTEM.is_dir():
         pytest.skip("GStreamer's Python binding is not here: apt install python3-gi gstreamer1.0-plugins-base")
     (tmp_path / "gi").symlink_to(SYSTEM)
-    caps = "videotestsrc is-live=true pattern=red ! video/x-raw,format={},width=46,height=30"
-    pipelines = [caps.format(name) for name in ("NV12", "YUY2", "GRAY8", "RGB", "RGB16", "BGRx")]
+    caps = "videotestsrc is-live=true pattern=red ! video/x-raw,format={},width={},height={}"
+    sizes = [(46, 30)] * 9 + [(47, 31)] * 4  # odd ones, where rows and planes are padded
+    names = ("NV12", "YUY2", "GRAY8", "RGB", "RGB16", "BGRx", "I420", "Y42B", "Y444", "NV12", "I420", "Y42B", "Y444")
+    pipelines = [caps.format(name, *size) for name, size in zip(names, sizes, strict=True)]
     pipelines += ["nosuchelement", "filesrc location=/nowhere token=hunter2 ! decodebin", "fakesrc num-buffers=0"]
     path = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(tmp_path)])
     command = [sys.executable, "-c", PROGRAM, json.dumps(pipelines)]
@@ -134,10 +136,10 @@ def test_gstreamer_pipelines(tmp_path):
         pytest.skip(f"the system's binding is of another Python: {done.stdout[:200]}")
     assert done.returncode == 0, done.stderr
     *good, unknown, missing, nothing = json.loads(done.stdout)
-    for (form, width, height, mean), expected in zip(
-        good, ["nv12", "yuyv", "gray8", "rgb888", "rgb565", "rgb888"], strict=True
-    ):
-        assert (form, width, height) == (expected, 46, 30)
+    forms = ["nv12", "yuyv", "gray8", "rgb888", "rgb565", "rgb888", "i420", "i422", "i444"]
+    forms += ["nv12", "i420", "i422", "i444"]
+    for (form, width, height, mean), expected, size in zip(good, forms, sizes, strict=True):
+        assert (form, width, height) == (expected, *size)
         red, green, blue = mean
         assert (red == green == blue) if form == "gray8" else (red > 240 and green < 12 and blue < 12), (form, mean)
     assert "nosuchelement" in unknown

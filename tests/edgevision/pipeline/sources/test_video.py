@@ -9,7 +9,8 @@ import pytest
 
 from edgevision.errors import SourceError
 from edgevision.pipeline.sources import LiveReader, Timeouts, source_for
-from edgevision.yuv import i420_to_rgb
+from edgevision.pipeline.sources.video import frame_of
+from edgevision.yuv import i420_to_rgb, planar_to_rgb
 
 SOON = Timeouts(open_s=3, read_s=1, stalled_s=3, retry_s=0.2, retry_at_most_s=0.5)
 PASSWORD = "corr3ct-horse"
@@ -33,7 +34,7 @@ def test_a_recording_is_lossless_ordered_and_repeatable(lossless):
         assert len(found) == len(planes) == 24
         for (frame, position), (index, (y, u, v)) in zip(found, enumerate(planes), strict=True):
             assert (frame.format, frame.width, frame.height, frame.matrix, frame.full_range) == (
-                "nv12", 34, 18, "bt601", False,
+                "i420", 34, 18, "bt601", False,
             )  # fmt: skip
             assert position == pytest.approx(index / 25, abs=0.002)
             np.testing.assert_array_equal(frame.to_rgb(), i420_to_rgb(y, u, v, matrix="bt601", full_range=False))
@@ -44,6 +45,47 @@ def test_frames_outlive_their_source(lossless):
     kept = [frame for frame, _ in everything(source_for(str(path)))]
     y, u, v = planes[0]
     np.testing.assert_array_equal(kept[0].to_rgb(), i420_to_rgb(y, u, v, matrix="bt601", full_range=False))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "form", "covers"),
+    [("yuv420p", "i420", (2, 2)), ("yuv422p", "i422", (1, 2)), ("yuv444p", "i444", (1, 1)), ("nv12", "nv12", (2, 2)),
+     ("yuyv422", "yuyv", (1, 2)), ("yuvj420p", "i420", (2, 2)), ("yuv410p", "rgb888", None), ("gray", "gray8", None)],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [(34, 18), (35, 17)])
+def test_pictures_keep_their_planes(pixels, form, covers, size):
+    """A smooth picture, converted by FFmpeg, is itself again; no plane is copied or shifted."""
+    av = pytest.importorskip("av", reason="PyAV, of the extra camera, is not installed")
+    width, height = size
+    y, x = np.mgrid[0:height, 0:width]
+    image = np.stack([60 + 2 * x, 90 + 3 * y, 180 - 2 * x], axis=-1).astype(np.uint8)
+    picture = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pixels)
+    frame = frame_of(picture)
+    odd_pairs = form == "yuyv" and width % 2
+    assert (frame.format, frame.width, frame.height) == ("rgb888" if odd_pairs else form, width, height)
+    grey = image.astype(float) @ [0.299, 0.587, 0.114]
+    expected = np.repeat(grey[..., None], 3, axis=2) if form == "gray8" else image.astype(float)
+    seen = frame.to_rgb()[: height // 2 * 2, : width // 2 * 2]
+    assert np.abs(seen - expected[: len(seen), : seen.shape[1]]).max() <= (8 if pixels != "yuv410p" else 14)
+    if covers and not odd_pairs:
+        planes = frame.yuv()
+        assert [plane.shape for plane in planes[1:]] == [(-(-height // covers[0]), -(-width // covers[1]))] * 2
+        assert np.shares_memory(planes[0], np.frombuffer(picture.planes[0], np.uint8))
+        assert (frame.matrix, frame.full_range) == ("bt601", pixels == "yuvj420p")
+        again = planar_to_rgb(*planes, matrix="bt601", full_range=frame.full_range, down=covers[0], across=covers[1])
+        np.testing.assert_array_equal(frame.to_rgb(), again)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "height", "colorspace", "matrix"),
+    [("yuv420p", 576, 2, "bt601"), ("yuv420p", 720, 2, "bt709"), ("yuv420p", 720, 5, "bt601"),
+     ("yuv420p", 240, 1, "bt709"), ("yuyv422", 720, 2, "bt601"), ("yuvj422p", 1080, 5, "bt601")],
+)  # fmt: skip
+def test_the_matrix_is_the_streams_or_that_of_its_kind(pixels, height, colorspace, matrix):
+    av = pytest.importorskip("av", reason="PyAV, of the extra camera, is not installed")
+    picture = av.VideoFrame(32, height, pixels)
+    picture.colorspace = colorspace
+    assert frame_of(picture).matrix == matrix
 
 
 def test_a_cut_recording_ends_where_it_is_cut(lossless, tmp_path):
