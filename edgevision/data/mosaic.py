@@ -77,7 +77,10 @@ def write_mosaic(path: Path, pixels: Array, targets: Array, labels: Sequence[str
 
 
 def _side(sizes: Sequence[tuple[int, ...]], count: int) -> int | None:
-    """The side of a tile, pixels, at which mosaics of these heights and widths hold ``count``, and less than a row more."""
+    """The side of a tile, pixels, at which mosaics of these heights and widths hold ``count``, or less than a row more.
+
+    None where there is no such side.
+    """
     common = math.gcd(*(side for size in sizes for side in size))
     for side in range(common, 0, -1):
         held = sum(height * width for height, width in sizes) // side**2

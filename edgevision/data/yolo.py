@@ -1,8 +1,9 @@
 """YOLO's labels: a text file for each image, with a line "class x y width height" in shares of the image per box.
 
 An outline, "class x1 y1 x2 y2 x3 y3 …", stands for the box around it. Texts are beside their images, or in a folder
-``labels`` where the images have ``images``. One in a folder ``unreviewed`` there is what a model said: it does not count,
-and its image is left out until it has a label (`edgevision.data.unreviewed`). Class names are in ``classes.txt`` or under ``names`` in ``data.yaml``.
+``labels`` where the images have ``images``. One in a folder ``unreviewed`` there is what a model said: it does not
+count, and its image is left out until it has a label (`edgevision.data.unreviewed`). Class names are in ``classes.txt``
+or under ``names`` in ``data.yaml``.
 """
 
 from __future__ import annotations
