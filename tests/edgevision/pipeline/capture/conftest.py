@@ -43,8 +43,8 @@ def settings(tmp_path):
     def settings(**changes):
         wide = {
             "low_confidence": (0.3, 0.5), "drift": None, "random": 0.0, "max_per_hour": 1000, "min_interval_s": 0.0,
-            "retention": Retention(None, None), "min_free_bytes": 0,
+            "retention": Retention(None, None), "min_free_bytes": 0, "folder": tmp_path / "captured",
         }  # fmt: skip
-        return CaptureSettings(tmp_path / "captured", **{**wide, **changes})
+        return CaptureSettings(**{**wide, **changes})
 
     return settings
