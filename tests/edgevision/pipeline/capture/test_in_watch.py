@@ -158,10 +158,11 @@ def test_a_detector_is_calibrated_with_what_it_captured_and_judged_by_what_was_r
     captured = tmp_path / "captured"
     assert len(open_images(captured)) >= 5
     assert "are a model's answers" in edgevision("evaluate", yolox, "--data", captured, status=1)
-    edgevision("quantize", yolox, "--to", "openvino", "--data", captured, "--out", tmp_path / "int8")
+    options = ("--to", "openvino", "--data", captured, "--calibration-count", 5)
+    edgevision("quantize", yolox, *options, "--out", tmp_path / "int8")
     (int8,) = (tmp_path / "int8").iterdir()
     step = json.loads((int8 / "manifest.json").read_text())["lineage"][-1]
     assert step["parameters"]["scheme"] == "static_wi8_ai8"
     shutil.copytree(captured / "unreviewed", captured / "labels")  # a reviewer who finds nothing wrong
     found = json.loads(edgevision("evaluate", int8, "--data", captured, "--json"))["detection"]
-    assert found["images"] == len(open_images(captured)) and found["map50"] > 0.6
+    assert found["count"] == len(open_images(captured)) and found["map50"] > 0.6
