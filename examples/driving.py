@@ -25,7 +25,7 @@ def main(model: Path, film: Path, folder: Path, seconds: float) -> None:
     shutil.copy(CONFIG, folder)
     shutil.copy(film, folder / "film")
     events = folder / "events.jsonl"
-    events.unlink(missing_ok=True)
+    events.write_bytes(b"")
     with Watch(folder / CONFIG.name) as watch:
         watch.join(seconds)
         state = watch.state()["cameras"]["front"]

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevision import Preprocessing, evaluate, open_dataset
+from edgevision import Preprocessing, open_dataset
 from edgevision.converters.golden_samples import make_golden
 from edgevision.converters.keras_import import load_source
+from edgevision.evaluate import evaluate
 from edgevision.export import export
 from edgevision.train.config import TrainingConfig
 from edgevision.train.run import train_artifact
