@@ -1,6 +1,7 @@
 """Captured while watching, and read by the commands that calibrate, evaluate, examine and train."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 
 from edgevision.data.locate import open_images
 from edgevision.errors import ConfigError
+from edgevision.pipeline.capture import CaptureSettings
+from edgevision.pipeline.config import WatchConfig
 from edgevision.pipeline.watching import Watch
 from edgevision.shipped import shipped_model
 from edgevision.tasks.detections import Detections
@@ -126,6 +129,18 @@ def test_another_capture_takes_a_restart(place):
 def test_configurations_that_make_no_sense(place, more, said):
     with pytest.raises(ConfigError, match=said):
         Watch(write(place, more), stages=Unsure)
+
+
+def test_the_defaults_in_the_documentation(place, repository):
+    text = (repository / "docs" / "watch.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"```\n(\[capture\]\n.*?)```", text, re.DOTALL)
+    path = write(place)
+    before, _, _ = path.read_text().partition("[capture]")
+    path.write_text(before + table, encoding="utf-8")
+    config = WatchConfig.read(path, lambda model: ["person"])
+    assert config.capture == CaptureSettings(path.parent / "captured")
+    path.write_text(before + '[capture]\nfolder = "captured"\n', encoding="utf-8")
+    assert WatchConfig.read(path, lambda model: ["person"]).capture == config.capture
 
 
 def test_a_band_that_the_model_never_gives(place):
