@@ -71,8 +71,9 @@ class CaptureFolder:
             free = shutil.disk_usage(self.root).free
         except OSError as exc:
             reason = exc.strerror or str(exc)
+            what = "cannot be made" if self._device is None else "is not there"
             raise OutputError(
-                f"{self.root} is not there: {reason}", next_step="pictures go there again when it is"
+                f"{self.root} {what}: {reason}", next_step="pictures go there as soon as they can"
             ) from exc
         if found != (self._device or found):
             raise OutputError(f"{self.root} is on another disk than before", next_step="mount the old one, or restart")

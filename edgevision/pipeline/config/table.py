@@ -147,7 +147,7 @@ class Table:
     def table(self, key: str) -> Table | None:
         """Return a table within; None where there is none."""
         found = self._value(key, dict, None)
-        return None if found is None else Table(f"{self.what}.{key}", found, self.base)
+        return None if found is None else Table(f"{self.what}.{key}" if self.what else key, found, self.base)
 
     def tables(self, key: str) -> list[Table]:
         """Return tables within ([[key]]), in their order; each has a name for errors, or its number."""

@@ -92,6 +92,17 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(small_disk, fil
     one.capture.close()
 
 
+def test_a_place_that_cannot_be_made_is_tried_again(run, result, tmp_path):
+    (tmp_path / "file").touch()
+    one = run(folder=tmp_path / "file" / "captured")
+    one.look(result)
+    one.look(result)
+    assert len(one.told) == 1 and "cannot be made" in one.told[0][1]
+    (tmp_path / "file").unlink()
+    one.look(result)
+    assert len(one.told) == 2 and len(one.pictures()) == 1
+
+
 def test_so_much_of_the_disk_stays_free(run, result):
     one = run(min_free_bytes=2**60)
     one.look(result)

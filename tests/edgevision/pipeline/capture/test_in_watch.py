@@ -1,5 +1,6 @@
 """Captured while watching, and read by the commands that calibrate, evaluate, examine and train."""
 
+import importlib.util
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ from edgevision.data.locate import open_images
 from edgevision.errors import ConfigError
 from edgevision.pipeline.capture import CaptureSettings
 from edgevision.pipeline.config import WatchConfig
+from edgevision.pipeline.status.metrics import exposition
 from edgevision.pipeline.watching import Watch
 from edgevision.shipped import shipped_model
 from edgevision.tasks.detections import Detections
@@ -96,6 +98,8 @@ def test_frames_of_a_film(place):
     assert state["capture"] == {"written": 8, "lost": 0, "trouble": None}
     camera = state["cameras"]["yard"]["capture"]
     assert camera["captured"] == {"low_confidence": 8} and camera["passed_over"] == {"rate": 72}
+    if importlib.util.find_spec("prometheus_client"):
+        assert 'edgevision_captured_total{camera="yard",reason="low_confidence"} 8.0' in exposition(state).decode()
     pictures = open_images(place / "captured")
     assert len(pictures) == 8
     for index in range(8):
@@ -118,7 +122,7 @@ def test_another_capture_takes_a_restart(place):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("low_confidense = [0.3, 0.5]", "capture: unknown key: got low_confidense.*did you mean low_confidence"),
+        ("low_confidense = [0.3, 0.5]", "^capture: unknown key: got low_confidense.*did you mean low_confidence"),
         ("low_confidence = [0.5]", r"capture: low_confidence: got \[0.5\]; allowed: \[from, to\]"),
         ("low_confidence = []\nrandom = 0\ndrift = { watched = false }", "no reason for any picture"),
         ("drift = { baseline_s = 5 }", "drift: baseline_s: got 5.0; allowed: 20 times interval_s, or more"),
