@@ -1,27 +1,32 @@
 """See vehicles and people from a vehicle, in time or not at all.
 
-python examples/driving.py DETECTOR.onnx FILM [FOLDER [SECONDS]]
+python examples/driving.py DETECTOR.onnx FILM [FOLDER [SECONDS [IMAGE …]]]
 
-DETECTOR.onnx is a YOLOX model with COCO's classes. What is printed at the end is the state that the page and the
+DETECTOR.onnx is a YOLOX model with COCO's classes. What is printed of the film is the state that the page and the
 metrics of `edgevision watch` publish too: how many frames came, how many were looked at, how many of these came too
-late, and which share was not begun.
-traffic_signs.py makes a classifier for what is read on signs.
+late, and which share was not begun. Of each IMAGE it is printed what is in it. traffic_signs.py makes a classifier for
+what is read on signs.
 """
 
 import json
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 from edgevision.adopt import adopt, read_labels
 from edgevision.pipeline.watching import Watch
+from edgevision.predict import predict
 
 CONFIG = Path(__file__).with_suffix(".toml")
 
 
-def main(model: Path, film: Path, folder: Path, seconds: float) -> None:
+def main(model: Path, film: Path, folder: Path, seconds: float, images: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    adopt(model, folder / "detector", decoder="yolox", labels=read_labels("coco"), layout="NCHW", overwrite=True)
+    labels = read_labels("coco")
+    detector = adopt(model, folder / "detector", decoder="yolox", labels=labels, layout="NCHW", overwrite=True)
+    for name, objects in found_in(detector, images):
+        print(f"{name}: {objects}")
     shutil.copy(CONFIG, folder)
     shutil.copy(film, folder / "film")
     events = folder / "events.jsonl"
@@ -38,7 +43,13 @@ def main(model: Path, film: Path, folder: Path, seconds: float) -> None:
     print(f"drop ratio {state['drop_ratio']:.3f}, age of a result {age['p50_ms']:.0f} ms, 95% {age['p95_ms']:.0f} ms")
 
 
+def found_in(detector, images):
+    for entry in predict(detector, images).images if images else ():
+        counts = Counter(entry.labels[index] for index in entry.detections.classes)
+        yield Path(entry.image).name, ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+
+
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    main(Path(given[0]), Path(given[1]), Path(given[2] if len(given) > 2 else "runs/driving"),
-         float(given[3]) if len(given) > 3 else 10.0)  # fmt: skip
+    given = dict(enumerate(sys.argv[1:]))
+    folder, seconds = Path(given.get(2, "runs/driving")), float(given.get(3, 10))
+    main(Path(given[0]), Path(given[1]), folder, seconds, sys.argv[5:])

@@ -78,7 +78,9 @@ def test_people_in_a_zone_are_those_who_are_there(example, repository, shared_da
 
 
 def test_driving_is_in_time_or_says_so(example, shared_data, yolox, tmp_path):
-    printed = example("driving.py", yolox, shared_data / "video" / "bikes.mp4", tmp_path / "out", 8)
+    stills = sorted((shared_data / "images").glob("traffic_frame_*.bmp"))
+    printed = example("driving.py", yolox, shared_data / "video" / "bikes.mp4", tmp_path / "out", 8, *stills)
+    assert re.findall(r"^traffic_frame_(\d)\.bmp: (\d) car", printed, re.MULTILINE) == [(n, "3") for n in "123"]
     came, looked, late = map(int, re.search(r"(\d+) frames, (\d+) looked at, (\d+) of these late", printed).groups())
     ratio = float(re.search(r"drop ratio ([\d.]+)", printed)[1])
     assert came >= 50 and looked >= 5 and late <= looked
