@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging.handlers
 import re
 import shutil
 import subprocess
@@ -109,6 +110,37 @@ def test_frames_of_a_film(place):
         kind, x, y, width, height = map(float, text.read_text().split())
         assert (kind, width * 160, height * 120) == (0, pytest.approx(20, abs=0.01), pytest.approx(20, abs=0.01))
         assert image[round(y * 120), round(x * 160)].min() > 200
+
+
+def test_the_evening_is_drift(place, monkeypatch):
+    """A film of 10 s in which it gets dark after 6: frames of the dark are captured, none before, and it is logged."""
+    logger, handler = logging.Logger("alone"), logging.handlers.BufferingHandler(1000)
+    logger.addHandler(handler)  # other tests may have left the process's logging as they like
+    monkeypatch.setattr("edgevision.pipeline.watching.logger", logger)
+    with av.open(str(place / "evening.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=20)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        generator = np.random.default_rng(0)
+        for index in range(200):
+            cells = generator.integers(-30, 31, (12, 16, 1)) + (140 if index < 120 else 60)
+            image = np.kron(cells, np.ones((10, 10, 3))).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    more = "low_confidence = []\nrandom = 0\ndrift = { baseline_s = 4, interval_s = 0.1 }"
+    path = write(place, more, film="evening.mkv")
+    with Watch(path, stages=Unsure) as watch:
+        assert watch.join(60)
+        wait_for(lambda: watch.state()["capture"]["written"] >= 4)
+        camera = watch.state()["cameras"]["yard"]["capture"]
+    assert set(camera["captured"]) == {"drift"} and camera["drifting"]["brightness"] == pytest.approx(60, abs=8)
+    abouts = [json.loads(path.read_text()) for path in (place / "captured" / "images" / "yard").glob("*.json")]
+    assert len(abouts) == camera["captured"]["drift"] and all(about["position_s"] > 6 for about in abouts)
+    assert all(about["why"]["brightness"]["usual"] == pytest.approx(140, abs=8) for about in abouts)
+    lines = [record.getMessage() for record in handler.buffer]
+    said = [line for line in lines if line.startswith(("yard: usual", "yard: drift"))]
+    assert [line[:23] for line in said] == ["yard: usual: brightness", *["yard: drift: brightness"] * 2]
+    assert "objects" not in said[1] and "objects 0" in said[2]  # what was bright is not any more
+    assert json.loads((place / "captured" / ".baselines" / "yard.json").read_text())["model"].endswith("model")
 
 
 def test_another_capture_takes_a_restart(place):
