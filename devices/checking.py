@@ -24,6 +24,8 @@ LEGACY_GLIBC = (2, 34)
 """What tflite-runtime's wheels for 32-bit Arm are built for ("manylinux_2_34_armv7l")."""
 COMPILED = ("edgetpu", "vela")
 """Formats of files that a vendor's compiler made for an accelerator."""
+CONVERTED = {"tflite": ("openvino",), "onnx": ("openvino", "tensorrt", "tensorrt-plan")}
+"""Format of a file -> other formats that edgevision makes of it; Keras models become any."""
 _FLOATS, _NUMBERS = ("float32", "float16", "bfloat16", "float64"), ("float32", "float16", "int8", "uint8", "int16")
 
 
@@ -88,15 +90,21 @@ def check_model(graph: Graph, profile: DeviceProfile, need: Need | None = None) 
     ways = [way for way in profile.ways if way.format == graph.format or _compiled_for(graph, way)]
     if not ways:
         formats = sorted({way.format for way in profile.ways})
-        reason = Reason(
-            "format", f"nothing there runs {graph.format}: {', '.join(formats)}", None,
-            f"convert the model: edgevision convert MODEL --to {formats[0]}",
-        )  # fmt: skip
+        reason = Reason("format", f"nothing there runs {graph.format}: {', '.join(formats)}", None,
+                        _other_format(graph.format, formats[0]))  # fmt: skip
         return Check(profile.name, NO, None, (reason, *_install(profile)), None)
     need = need or need_of(graph)
     checks = [_check_way(graph, profile, way, need) for way in ways]
     best = min(checks, key=lambda check: VERDICTS.index(check.verdict))
     return replace(best, fit=fit(profile, need)) if profile.kind == "microcontroller" else best
+
+
+def _other_format(format_: str, wanted: str) -> str:
+    """What to do about a file whose format a device does not run."""
+    if format_ in COMPILED:
+        return "a compiled file is not converted back: check the model that it was compiled from"
+    model = "the model" if wanted in CONVERTED.get(format_, ()) else "the model that this file was made from"
+    return f"convert {model}: edgevision convert MODEL --to {wanted}"
 
 
 def operator_reasons(mapping: MappingReport) -> tuple[Reason, ...]:

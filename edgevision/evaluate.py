@@ -13,9 +13,9 @@ from edgevision.classifier import Classifier
 from edgevision.data.classes import match_targets
 from edgevision.data.dataset import ImageDataset
 from edgevision.data.detection import DetectionDataset
-from edgevision.documents import check_fields
 from edgevision.errors import DatasetError
 from edgevision.evaluate_detection import DetectionEvaluation, DetectionSummary, evaluate_detection
+from edgevision.evaluated import Evaluated
 from edgevision.image_model import Progress
 from edgevision.metrics.classification import ClassificationMetrics, classification_metrics
 from edgevision.tasks.classification import probabilities, top1
@@ -23,36 +23,23 @@ from edgevision.tensors import Array, TensorSpec
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class EvaluationSummary:
+class EvaluationSummary(Evaluated):
     """What an artifact made of a dataset, without what there is for each image.
 
     Attributes:
         classification: Accuracy with its interval, precision, recall, F1, confusion, calibration.
-        runtime: Name of the runtime that was asked for, or its package when any was welcome.
-        device: Where it ran.
-        facts: What ran it: package, version, threads, precision, ….
     """
 
-    classification: ClassificationMetrics
-    runtime: str
-    device: str
-    facts: Mapping[str, Any]
+    metrics_field = "classification"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "runtime": self.runtime,
-            "device": self.device,
-            "facts": dict(self.facts),
-            "classification": self.classification.to_dict(),
-        }
+    classification: ClassificationMetrics
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> EvaluationSummary:
         """Read the JSON form; raises ConfigError."""
-        known = check_fields("evaluation", data, required=("runtime", "device", "facts", "classification"))
+        known = cls.known(data)
         return EvaluationSummary(
-            **{**known, "classification": ClassificationMetrics.from_dict(known["classification"])},
+            **{**known, "classification": ClassificationMetrics.from_dict(known["classification"])}
         )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from edgevision.artifact import Artifact
 from edgevision.data.detection import DetectionDataset, Objects
 from edgevision.detector import Detector
-from edgevision.documents import check_fields
 from edgevision.errors import DatasetError
+from edgevision.evaluated import Evaluated
 from edgevision.image_model import Progress
 from edgevision.metrics.detection import DetectionMetrics, detection_metrics
 from edgevision.tasks.detection import with_thresholds
@@ -26,34 +26,21 @@ MOST_DETECTIONS = 300
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class DetectionSummary:
+class DetectionSummary(Evaluated):
     """What an artifact found in a dataset, without what there is for each image.
 
     Attributes:
         detection: Average precision; precision, recall and F1 at the artifact's own threshold.
-        runtime: Name of the runtime that was asked for, or its package when any was welcome.
-        device: Where it ran.
-        facts: What ran it: package, version, threads, precision, ….
     """
 
-    detection: DetectionMetrics
-    runtime: str
-    device: str
-    facts: Mapping[str, Any]
+    metrics_field = "detection"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "runtime": self.runtime,
-            "device": self.device,
-            "facts": dict(self.facts),
-            "detection": self.detection.to_dict(),
-        }
+    detection: DetectionMetrics
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> DetectionSummary:
         """Read the JSON form; raises ConfigError."""
-        known = check_fields("evaluation", data, required=("runtime", "device", "facts", "detection"))
+        known = cls.known(data)
         return DetectionSummary(**{**known, "detection": DetectionMetrics.from_dict(known["detection"])})
 
 

@@ -33,13 +33,10 @@ class Table:
 
     def unpack(self, kind: str, position: int) -> int:
         """Return the integer of the `struct` format ``kind`` at ``position``."""
-        if position >= 0:  # struct counts negative positions from the end
-            try:
-                value: int = struct.unpack_from(kind, self.data, position)[0]
-                return value
-            except struct.error:
-                pass
-        raise ValueError(f"a reference to byte {position} of {len(self.data)}")
+        if not 0 <= position <= len(self.data) - struct.calcsize(kind):  # struct counts negative ones from the end
+            raise ValueError(f"a reference to byte {position} of {len(self.data)}")
+        value: int = struct.unpack_from(kind, self.data, position)[0]
+        return value
 
     def place(self, field: int) -> int | None:
         """Return where a field's value or reference lies, or None."""

@@ -275,4 +275,8 @@ def _first_row(artifact: Artifact, where: DeviceString) -> Row:
         here = (row for row in fitting if implementation_of(row).availability().available)
         return next(here, fitting[0])  # the error of one that is not here has the command that installs it
     kinds = sorted({kind for row in rows for kind in row.devices})
-    raise DeviceNotFoundError(f"no runtime runs the format {format_} on this device", got=where.local, allowed=kinds)
+    there = sorted({name for row in runtime_rows() if where.kind in row.devices for name in row.formats})
+    raise DeviceNotFoundError(
+        f"no runtime runs the format {format_} on {where.local}; it runs on {', '.join(kinds)}",
+        next_step=f"make one of another format: on {where.kind} run {', '.join(there)}" if there else None,
+    )

@@ -89,10 +89,10 @@ def _pooling(program: Program, _: Node, step: Step, target: str) -> Step:
 def _binary(program: Program, _: Node, step: Step, target: str) -> Step | None:
     """Sums and products of two computed or constant tensors of one shape; None for others."""
     shapes = {program.graph.values[name].sizes for name in (*step.reads, step.writes)}
-    if len(shapes) > 1 or step.fields["sign"] == -1:
+    terms = cast(dict[str, int], step.fields["terms"])
+    if len(shapes) > 1 or terms["sign"] == -1:
         return None
-    fields = {key: value for key, value in step.fields.items() if key not in ("sizes", "a_strides", "b_strides")}
-    return replace(step, kernel="cmsis_binary", fields={**fields, "count": math.prod(shapes.pop())})
+    return replace(step, kernel="cmsis_binary", fields={"terms": terms, "count": math.prod(shapes.pop())})
 
 
 def _softmax(program: Program, operator: Node, step: Step, target: str) -> Step | None:

@@ -36,11 +36,12 @@ def binary(call: Call) -> Lowered:
         out = multiplier_of(float(np.float32(a_scale) * np.float32(b_scale) / np.float32(out_scale)))
     (a_multiplier, a_shift), (b_multiplier, b_shift) = multiplier_of(a_scale / twice), multiplier_of(b_scale / twice)
     sizes, a_strides, b_strides = broadcast(a, b, output)
-    fields: dict[str, Field] = {
-        "sizes": sizes, "a_strides": a_strides, "b_strides": b_strides, "a_offset": -a_zero, "b_offset": -b_zero,
-        "a_multiplier": a_multiplier, "a_shift": a_shift, "b_multiplier": b_multiplier, "b_shift": b_shift,
-        "out_multiplier": out[0], "out_shift": out[1], "zero_point": out_zero, "low": low, "high": high, "sign": sign,
+    terms: dict[str, int] = {
+        "a_offset": -a_zero, "b_offset": -b_zero, "a_multiplier": a_multiplier, "a_shift": a_shift,
+        "b_multiplier": b_multiplier, "b_shift": b_shift, "out_multiplier": out[0], "out_shift": out[1],
+        "zero_point": out_zero, "low": low, "high": high, "sign": sign,
     }  # fmt: skip
+    fields: dict[str, Field] = {"sizes": sizes, "a_strides": a_strides, "b_strides": b_strides, "terms": terms}
     in_place = tuple(i for i, side in enumerate((a, b)) if side.sizes == output.sizes and side.data is None)
     reads = (call.operator.inputs[0], call.operator.inputs[1])
     return [Step("binary", fields, reads, call.operator.outputs[0], in_place=in_place)]

@@ -5,28 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
 from edgevision.artifact import Artifact, write_artifact
-from edgevision.converters.firmware import size, vectors
+from edgevision.converters.firmware import size
 from edgevision.converters.firmware.arena import plan_arena
 from edgevision.converters.firmware.cmsis import BACKENDS, with_cmsis
 from edgevision.converters.firmware.fixed_point import ROUNDINGS
-from edgevision.converters.firmware.frames import CAMERA_FORMATS, FrameInput, frame_input, frame_sources
-from edgevision.converters.firmware.golden_frames import frames_selftest, golden_frames, golden_images
+from edgevision.converters.firmware.frames import FrameInput, frame_input, frame_sources
 from edgevision.converters.firmware.lowering import Program, lower
+from edgevision.converters.firmware.pieces import template
+from edgevision.converters.firmware.selftest import selftest_sources
 from edgevision.converters.firmware.source import Names, code, header
+from edgevision.converters.firmware.specs import specs_of
 from edgevision.converters.firmware.targets import TARGETS
 from edgevision.documents import pretty_json
 from edgevision.errors import ConfigError, IncompatibleModelError, check_choice
 from edgevision.files import check_place, sha256_file
-from edgevision.graphs import Graph, Value, read_graph
+from edgevision.graphs import Graph, read_graph
 from edgevision.lifetimes import Layout
 from edgevision.manifest import LineageStep
 from edgevision.optional import versions
-from edgevision.tensors import QuantParams, TensorSpec
 
 SCHEMA = 1
 REPORT = "firmware.json"
@@ -126,7 +126,7 @@ def firmware(
         arena = plan_arena(portable)
     here = files if backend == "c99" else _sources(portable, arena, names)
     files |= around
-    files |= _selftest(source, portable, arena, names, here, camera)
+    files |= selftest_sources(source, portable, arena, names, here, camera)
     files |= _build_files(names, target, backend, camera)
     files[REPORT] = pretty_json(report)
     artifact = _write(source, program.graph, place, files, {"name": name, **settings}, camera, overwrite)
@@ -154,7 +154,7 @@ def _opened(model: str | Path | Artifact) -> Artifact:
 
 def _camera(source: Artifact, graph: Graph, frames: Sequence[str] | None, filter_: str | None) -> FrameInput | None:
     manifest = source.manifest
-    inputs, outputs = _specs(graph, graph.inputs, manifest.inputs), _specs(graph, graph.outputs, manifest.outputs)
+    inputs, outputs = specs_of(graph, graph.inputs, manifest.inputs), specs_of(graph, graph.outputs, manifest.outputs)
     return frame_input(manifest, inputs, outputs, frames, filter_)
 
 
@@ -224,38 +224,6 @@ def _sources(program: Program, arena: Layout, names: Names) -> dict[str, str]:
     return {f"{names.name}.c": code(program, arena, names), f"{names.name}.h": header(program, arena, names)}
 
 
-def _selftest(
-    source: Artifact,
-    program: Program,
-    arena: Layout,
-    names: Names,
-    sources: Mapping[str, str],
-    camera: FrameInput | None,
-) -> dict[str, str]:
-    graph = program.graph
-    inputs, outputs = ([graph.values[name].elements for name in side] for side in (graph.inputs, graph.outputs))
-    images = golden_images(source, len(CAMERA_FORMATS))
-    framed = [] if camera is None else golden_frames(camera, images)
-    shown = [] if camera is None or source.golden() is None else [camera.bound(image)[0] for image in images]
-    drawn = vectors.draw_inputs(inputs, [[tensor.reshape(-1)] for tensor in shown])
-    seen = [[item.tensor.reshape(-1)] for item in framed]
-    results = vectors.answers(sources, names.name, arena.plan.peak, inputs, outputs, [*drawn, *seen])
-    spec = _specs(graph, graph.outputs, ())[0]
-    scores = [row[0] for row in results[len(drawn) :]]
-    marks = {
-        "CONSTANTS": vectors.constants(drawn, results[: len(drawn)]),
-        "INPUT_SIZES": ", ".join(f"{count}U" for count in inputs),
-        "OUTPUT_SIZES": ", ".join(f"{count}U" for count in outputs),
-        "HEADER": f"{names.name}.h" if camera is None else f"{names.name}_io.h",
-        "FRAMES": "" if camera is None else frames_selftest(framed, scores, spec, names),
-        "FRAMES_TESTED": "0" if camera is None else "frames_that_differ(&context)",
-    }
-    return {
-        f"{names.name}_selftest.c": _template("selftest.c", names, marks),
-        f"{names.name}_selftest.h": _template("selftest.h", names, {}),
-    }
-
-
 def _build_files(names: Names, target: str, backend: str, camera: FrameInput | None) -> dict[str, str]:
     board = TARGETS[target]
     sources = [f"{names.name}.c"] if camera is None else [f"{names.name}.c", f"{names.name}_io.c"]
@@ -268,21 +236,14 @@ def _build_files(names: Names, target: str, backend: str, camera: FrameInput | N
         "INSTRUCTIONS_PER_TICK": str(1_000_000_000 // board.clock_hz),
     }
     return {
-        "CMakeLists.txt": _template(
+        "CMakeLists.txt": template(
             "CMakeLists.txt", names, {"SOURCES": " ".join(sources), "LIBRARIES": _LIBRARIES[backend]}
         ),
-        "examples/host_main.c": _template("host_main.c", names, {}),
-        "examples/board/main.c": _template("board_main.c", names, marks),
-        "examples/board/startup.c": _template("startup.c", names, {}),
-        "examples/board/board.ld": _template("linker.ld", names, marks),
+        "examples/host_main.c": template("host_main.c", names, {}),
+        "examples/board/main.c": template("board_main.c", names, marks),
+        "examples/board/startup.c": template("startup.c", names, {}),
+        "examples/board/board.ld": template("linker.ld", names, marks),
     }
-
-
-def _template(file: str, names: Names, marks: Mapping[str, str]) -> str:
-    text = (resources("edgevision.converters.firmware") / "templates" / file).read_text(encoding="utf-8")
-    for mark, value in {**marks, "name": names.name, "NAME": names.upper}.items():
-        text = text.replace(f"@{mark}@", value)
-    return text
 
 
 def _write(
@@ -307,8 +268,8 @@ def _write(
         "name": settings["name"],
         "task": manifest.task,
         "labels": manifest.labels,
-        "inputs": _specs(graph, graph.inputs, manifest.inputs),
-        "outputs": _specs(graph, graph.outputs, manifest.outputs),
+        "inputs": specs_of(graph, graph.inputs, manifest.inputs),
+        "outputs": specs_of(graph, graph.outputs, manifest.outputs),
         "preprocessing": preprocessing,
         "decoding": manifest.decoding,
         "scheme": "static_wi8_ai8",
@@ -317,23 +278,3 @@ def _write(
     }
     kept = None if golden is None else replace(golden, expected={})
     return write_artifact(place, fields, {key: text.encode() for key, text in files.items()}, kept, overwrite)
-
-
-def _specs(graph: Graph, ends: tuple[str, ...], stated: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
-    """Return the tensors of one side; names and layouts from the manifest of the model, where it states them."""
-    specs = []
-    named = {spec.name: spec for spec in stated}
-    by_name = set(ends) <= set(named)
-    for position, end in enumerate(ends):
-        tensor = graph.values[end]
-        own = named[end] if by_name else stated[position] if position < len(stated) else None
-        usual = "NHWC" if len(tensor.sizes) == 4 else ""
-        layout = own.layout if own is not None and len(own.layout) == len(tensor.sizes) else usual
-        specs.append(
-            TensorSpec(own.name if own is not None else tensor.name, tensor.sizes, "int8", layout, _quant(tensor))
-        )
-    return tuple(specs)
-
-
-def _quant(tensor: Value) -> QuantParams | None:
-    return QuantParams(tensor.scales, tensor.zero_points) if tensor.scales else None

@@ -15,8 +15,8 @@ from edgevision.tensors import Array
 
 KERNELS = {
     "bilinear": (),
-    "binary": ("scaled", "clamped"),
-    "cmsis_binary": ("cmsis",),
+    "binary": ("scaled", "clamped", "terms"),
+    "cmsis_binary": ("cmsis", "terms"),
     "cmsis_convolution": ("cmsis", "window"),
     "cmsis_dense": ("cmsis", "window", "cmsis_convolution"),
     "cmsis_depthwise": ("cmsis", "window"),
@@ -41,7 +41,7 @@ _STRUCTS = {"cmsis_dense": "cmsis_convolution"}
 """Kernels that take another one's struct."""
 _FAIL = "cmsis_"
 """Kernels that begin so return whether they failed."""
-_PARTS = ("cmsis", "scaled", "once", "clamped", "window", "rows", "column", "columns")
+_PARTS = ("cmsis", "scaled", "once", "clamped", "terms", "window", "rows", "column", "columns")
 _TYPES = {"int8": "int8_t", "int32": "int32_t", "uint8": "uint8_t"}
 _WIDTH = 116
 

@@ -129,4 +129,9 @@ def _text(state: dict[str, Any]) -> str:
         lost = ", ".join(f"{count} {reason}" for reason, count in camera["dropped"].items() if count) or "none"
         shown = "–" if age is None else f"{age:.0f}"
         rows.append((name, camera["received"], camera["results"], camera["late"], lost, shown, camera["events"]))
-    return table(["camera", "frames", "looked at", "late", "not looked at", "age ms", "events"], rows)
+    text = table(["camera", "frames", "looked at", "late", "not looked at", "age ms", "events"], rows)
+    capture = state.get("capture")
+    if capture is None:
+        return text
+    trouble = f"; {capture['trouble']}" if capture["trouble"] else ""
+    return f"{text}\n\ncaptured: {capture['written']} pictures, {capture['lost']} frames could not be written{trouble}"

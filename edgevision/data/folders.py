@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgevision.data.dataset import ImageDataset
 from edgevision.data.images import load_image
+from edgevision.data.unreviewed import refusal
 from edgevision.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -123,5 +124,8 @@ def _classes(files: Sequence[str], origin: str) -> tuple[tuple[str, ...], Array]
             next_step="give each class a directory of its own with its images (" + ", ".join(sorted(SUFFIXES)) + ")",
         )
     labels = tuple(sorted(set(directories)))
+    next_step = refusal(labels)
+    if next_step is not None:
+        raise DatasetError(f"{origin} holds images that nobody labelled", got=", ".join(labels), next_step=next_step)
     index = {label: number for number, label in enumerate(labels)}
     return labels, np.asarray([index[name] for name in directories], np.int64)

@@ -11,6 +11,7 @@ from edgevision.data.coco import coco_files, read_coco
 from edgevision.data.detection import DetectionDataset
 from edgevision.data.splits import DIRECTORIES, SPLITS, no_such_split, unsplit
 from edgevision.data.store import FolderStore, Store, ZipStore
+from edgevision.data.unreviewed import UNREVIEWED
 from edgevision.data.yolo import labelled_images, read_yolo
 from edgevision.errors import DatasetError, check_choice
 
@@ -45,8 +46,16 @@ def open_detection_dataset(
     store = _store(path)
     found = None if store is None else find_boxes(store, split, default)
     if found is None:
-        raise DatasetError(f"{path} holds no images with boxes", allowed=FORMS)
+        raise DatasetError(f"{path} holds no images with boxes", allowed=FORMS, next_step=_review(store))
     return found
+
+
+def _review(store: Store | None) -> str | None:
+    """Say what to do where there are boxes that nobody reviewed."""
+    proposed = store is not None and any(UNREVIEWED in PurePosixPath(name).parts for name in store.names)
+    if not proposed:
+        return None
+    return f"those in {UNREVIEWED}/ are a model's answers: look at them, and move them to labels/"
 
 
 def holds_boxes(location: str | Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from edgevision.data.dataset import Images
 from edgevision.data.images import load_image
 from edgevision.data.store import FolderStore, Store, ZipStore
+from edgevision.data.unreviewed import are_unlabelled
 from edgevision.errors import DatasetError
 from edgevision.tensors import Array
 
@@ -48,7 +49,10 @@ class PlainImages(Images):
 
 
 def plain_images(location: str | Path) -> PlainImages | None:
-    """Return the images at ``location``, a folder or zip with images beside each other; None where it is no such."""
+    """Return the images at ``location``; None where it is no folder or zip of images without labels.
+
+    They are beside each other, or as the pipeline captures them: see `edgevision.data.unreviewed`.
+    """
     path = Path(location)
     if path.is_dir():
         store: Store = FolderStore(path)
@@ -57,4 +61,4 @@ def plain_images(location: str | Path) -> PlainImages | None:
     else:
         return None
     files = store.images()
-    return PlainImages(store, files) if files and not any("/" in name for name in files) else None
+    return PlainImages(store, files) if files and are_unlabelled(files) else None

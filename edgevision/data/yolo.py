@@ -1,7 +1,9 @@
 """YOLO's labels: a text file for each image, with a line "class x y width height" in shares of the image per box.
 
 An outline, "class x1 y1 x2 y2 x3 y3 …", stands for the box around it. Texts are beside their images, or in a folder
-``labels`` where the images have ``images``. Class names are in ``classes.txt`` or under ``names`` in ``data.yaml``.
+``labels`` where the images have ``images``. One in a folder ``unreviewed`` there is what a model said: it does not
+count, and its image is left out until it has a label (`edgevision.data.unreviewed`). Class names are in ``classes.txt``
+or under ``names`` in ``data.yaml``.
 """
 
 from __future__ import annotations
@@ -14,41 +16,47 @@ import numpy as np
 
 from edgevision.data.detection import DetectionDataset, Label, Objects
 from edgevision.data.store import Store
+from edgevision.data.unreviewed import UNREVIEWED
 from edgevision.errors import DatasetError
 
 _NAMES_IN_YAML = re.compile(
     r"^names\s*:[ \t]*(\[[^\]]*\]|\{[^}]*\})?[ \t]*(?:#.*)?$((?:\n[ \t]*(?:-|\d+\s*:).*)*)", re.MULTILINE
 )
+_TEXTS = frozenset(("labels", UNREVIEWED))
 _NAMES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
 
 
 def labelled_images(store: Store) -> list[str]:
-    """Return the names of images that have a text of labels, or whose folder of labels is there for others."""
+    """Return the names of images that have a text of labels, or whose folder of labels is there for others.
+
+    In the latter case, an image with a proposal that nobody reviewed is left out: it is not known to be empty.
+    """
     named = any(PurePosixPath(name).name in _NAMES for name in store.names)
     texts = {
         name
         for name in store.names
-        if name.endswith(".txt") and (named or "labels" in PurePosixPath(name).parts)  # others may be captions
+        if name.endswith(".txt") and (named or _TEXTS.intersection(PurePosixPath(name).parts))  # others may be captions
     }
     folders = {str(PurePosixPath(name).parent) for name in texts if "labels" in PurePosixPath(name).parts}
     return [
         name
         for name in store.images()
-        if label_name(name) in texts or str(PurePosixPath(label_name(name)).parent) in folders
+        if label_name(name) in texts
+        or (str(PurePosixPath(label_name(name)).parent) in folders and label_name(name, UNREVIEWED) not in texts)
     ]
 
 
-def label_name(image: str) -> str:
+def label_name(image: str, folder: str = "labels") -> str:
     """Return the name of an image's text.
 
-    >>> label_name("train/images/a.b.jpg"), label_name("set/1.png")
-    ('train/labels/a.b.txt', 'set/1.txt')
+    >>> label_name("train/images/a.b.jpg"), label_name("set/1.png"), label_name("images/1.png", "unreviewed")
+    ('train/labels/a.b.txt', 'set/1.txt', 'unreviewed/1.txt')
     """
     path = PurePosixPath(image).with_suffix(".txt")
     parts = list(path.parts)
     for place in range(len(parts) - 2, -1, -1):
         if parts[place] == "images":
-            parts[place] = "labels"
+            parts[place] = folder
             break
     return "/".join(parts)
 

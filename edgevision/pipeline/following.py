@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgevision.errors import EdgeVisionError
+from edgevision.pipeline.capture import Capture
 from edgevision.pipeline.config.document import CameraConfig, RecordingConfig
 from edgevision.pipeline.events import Event, EventLog, SpoolWriter
 from edgevision.pipeline.lane import Result
@@ -25,6 +26,7 @@ class Follower:
     Attributes:
         config: The camera.
         events: Messages so far.
+        chooser: Chooses frames to learn from; None where none are captured.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Follower:
         *,
         recording: RecordingConfig | None = None,
         preview: Preview | None = None,
+        capture: Capture | None = None,
         told: Callable[[str], None] | None = None,
     ) -> None:
         """Begin with an empty scene.
@@ -45,6 +48,7 @@ class Follower:
             spool: Takes the events; None: they are counted.
             recording: What is kept of events.
             preview: Shows what is seen.
+            capture: Captures frames to learn from.
             told: Called with each trouble of a picture that could not be kept.
         """
         self.config, self.events = config, 0
@@ -53,6 +57,7 @@ class Follower:
         self._log, self._mask = EventLog(config.name, labels), config.mask()
         # Still pictures are passed over by a gate on purpose, however long they last.
         self._pace = Pace(config.tracker.lost_s if config.motion is None else float("inf"))
+        self.chooser = None if capture is None else capture.chooser(config.name, self._mask)
         self._clips: ClipRecorder | None = None
         if recording is not None and recording.clips is not None:
             masked = None if self._mask is None else self._mask.apply
@@ -80,6 +85,8 @@ class Follower:
             self._clips.frame(frame)
         if changes:
             self._report(changes, result, wall_s)
+        if self.chooser is not None:
+            self.chooser.look(result)
         if self._preview is not None:
             self._preview.show(self.config.name, lambda: self._picture(result, seen))
 

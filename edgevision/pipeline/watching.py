@@ -13,6 +13,7 @@ from typing import Any
 
 from edgevision.artifact import Artifact
 from edgevision.errors import ConfigError, EdgeVisionError, reason_of
+from edgevision.pipeline.capture import Capture
 from edgevision.pipeline.config import CameraConfig, ModelConfig, WatchConfig
 from edgevision.pipeline.events import Spool, SpoolWriter
 from edgevision.pipeline.following import Follower
@@ -71,6 +72,7 @@ class Watch:
         self._server: StatusServer | None = None
         self._spool: Spool | None = None
         self._writer: SpoolWriter | None = None
+        self._capture: Capture | None = None
         model = self.config.model
         stage = stages(model)
         variants: dict[str, Stage] = {}
@@ -87,6 +89,8 @@ class Watch:
                 names = [sink.name for sink in self.config.sinks]
                 self._spool = Spool(self.config.spool, names, max_messages=self.config.spool_messages)
                 self._writer = SpoolWriter(self._spool)
+            if self.config.capture is not None:
+                self._capture = Capture(self.config.capture, self._labels, told=self._captures_told)
             self.pipeline = Pipeline(
                 model.artifact.name, stage, self._take(self._wanted(self.config.cameras)), self._handle,
                 variants=variants, told=self._told, traced=traced,
@@ -107,6 +111,8 @@ class Watch:
         if self.config.recording is not None:
             tidy(self.config.recording.folder)
             threading.Thread(target=self._sweep, name="retention", daemon=True).start()
+        if self._capture is not None:
+            self._capture.start()
         self.pipeline.start()
         if self._server is not None:
             self._server.start()
@@ -158,8 +164,13 @@ class Watch:
         """Return how everything is, in JSON's types."""
         state = self.pipeline.state()
         for name, camera in state["cameras"].items():
-            camera["events"] = self._followers[name].events if name in self._followers else 0
+            follower = self._followers.get(name)
+            camera["events"] = 0 if follower is None else follower.events
+            if follower is not None and follower.chooser is not None:
+                camera["capture"] = follower.chooser.state()
         state["profile"] = self.config.profile
+        if self._capture is not None:
+            state["capture"] = self._capture.state()
         state["sinks"] = {
             sink.name: vars(delivery.stats())
             for sink, delivery in zip(self.config.sinks, self._deliveries, strict=False)
@@ -216,13 +227,14 @@ class Watch:
             before.close()
         follower = Follower(
             self._configs[camera.name], self._labels, self._writer, recording=self.config.recording,
-            preview=self._preview, told=lambda text: self._told(Notice("error", camera.name, text, time.monotonic())),
+            preview=self._preview, capture=self._capture,
+            told=lambda text: self._told(Notice("error", camera.name, text, time.monotonic())),
         )  # fmt: skip
         self._followers[camera.name] = follower
         return follower
 
     def _check_same(self, found: WatchConfig) -> None:
-        for name in ("spool", "spool_messages", "recording", "status"):
+        for name in ("spool", "spool_messages", "recording", "capture", "status"):
             if getattr(found, name) != getattr(self.config, name):
                 raise ConfigError(
                     f"{self._path}: [{name}] changed", next_step="restart to change it; nothing was changed"
@@ -249,6 +261,8 @@ class Watch:
     def _close_parts(self) -> None:
         if self._writer is not None:
             self._writer.close()
+        if self._capture is not None:
+            self._capture.close()
         for delivery in self._deliveries:
             delivery.close(DRAIN_S)
         if self._spool is not None:
@@ -267,6 +281,9 @@ class Watch:
             if gone:
                 logger.info("%d old recordings deleted", len(gone))
             self._stopping.wait(SWEEP_S)
+
+    def _captures_told(self, camera: str | None, text: str, trouble: bool) -> None:
+        self._told(Notice("error" if trouble else "capture", camera, text, time.monotonic()))
 
     def _told(self, notice: Notice) -> None:
         """Log it; what a camera says again and again, but for numbers and file names in it, once until it differs."""

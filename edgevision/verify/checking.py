@@ -28,7 +28,7 @@ from edgevision.verify.distance import (
     tolerated,
 )
 from edgevision.verify.layers import compare_layers
-from edgevision.verify.running import Answers, run_images
+from edgevision.verify.running import Answers, how_to_declare, run_images
 from edgevision.verify.sealing import float_agreement, identity
 from edgevision.verify.verification import BROKEN, HOLDS, UNPROVEN, OutputCheck, RuntimeCheck, Verification
 
@@ -46,12 +46,8 @@ _SEALED = {
 }
 """What beside the files was sealed -> what is said where it changed."""
 
-_GIVE_SOME = {
-    "file": "make an artifact of the file (edgevision adopt FILE --out DIR), then seal it with images: "
-    "edgevision verify DIR --seal --data IMAGES",
-    "artifact": "seal it with images: edgevision verify DIR --seal --data IMAGES",
-}
-"""What is without golden samples -> how it gets some."""
+_SEAL = "seal it with images: edgevision verify DIR --seal --data IMAGES"
+"""How an artifact gets golden samples."""
 
 
 def verify(
@@ -122,7 +118,10 @@ def _check(
     dataset_agreement: Proportion | None,
 ) -> RuntimeCheck:
     if golden is None:
-        reason = f"there are no golden samples to run; {_GIVE_SOME['file' if artifact.bare else 'artifact']}"
+        unknown = artifact.manifest.preprocessing is None
+        lacking = ", and its preprocessing is unknown" if unknown and not artifact.bare else ""
+        way = f"{how_to_declare(artifact)}, then {_SEAL}" if unknown else _SEAL
+        reason = f"there are no golden samples to run{lacking}; {way}"
         return RuntimeCheck(runtime, device, UNPROVEN, (reason,), dataset_agreement=dataset_agreement)
     answers = run_images(artifact, golden.samples, runtime=runtime, device=device, options=options)
     parity = _parity(artifact, runtime)

@@ -42,6 +42,18 @@ class Answers:
         return top1(self.outputs[0], self.specs[0])
 
 
+def how_to_declare(artifact: Artifact) -> str:
+    """Return what makes an artifact whose preprocessing is known of a model without."""
+    adopt = "edgevision adopt FILE --mean … --std … --out DIR"
+    if artifact.bare:
+        return f"make an artifact of the file ({adopt})"
+    if artifact.manifest.format == "c":
+        return (
+            f"declare it for the model that this was generated from ({adopt}), and do it anew: edgevision firmware DIR"
+        )
+    return f"declare it for the model file in it ({adopt})"
+
+
 def run_images(
     artifact: Artifact,
     images: Iterable[Array],
@@ -67,7 +79,7 @@ def run_images(
     """
     preprocessing, place = artifact.manifest.preprocessing, artifact.model_file if artifact.bare else artifact.path
     if preprocessing is None:
-        raise ArtifactError(f"{place}: its preprocessing is unknown", next_step="declare it first: edgevision adopt")
+        raise ArtifactError(f"{place}: its preprocessing is unknown", next_step=how_to_declare(artifact))
     with load(artifact, device, runtime=runtime, options=options) as model:
         if len(model.inputs) != 1:
             names = ", ".join(spec.name for spec in model.inputs)

@@ -82,3 +82,34 @@ def test_devices_say_what_is_absent_and_why(capsys):
     assert status == 0
     assert all(device["reason"] for device in found if device["state"] != "available")
     assert found[0]["device"] == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (
+            "edge_cases/person_detect_vela_ethosu.tflite",
+            "not converted back: check the model that it was compiled from",
+        ),
+        ("detection/FastestDet_coco.onnx", "convert the model that this file was made from: edgevision convert MODEL"),
+    ],
+)
+def test_no_conversion_is_advised_that_cannot_be(capsys, shared_data, model, said):
+    status, output = run(capsys, "check", shared_data / "models" / model, "--profile", "stm32h7")
+    assert status == 3 and said in output.out
+
+
+def test_what_is_advised_for_files_can_be_done():
+    from edgevision.converters.formats import FORMATS
+    from edgevision.devices.checking import CONVERTED
+
+    for format_, advised in CONVERTED.items():
+        assert {name for name, row in FORMATS.items() if format_ in row.sources} - {format_} == set(advised)
+
+
+def test_a_device_that_runs_other_formats_names_them(capsys, shared_data):
+    model = shared_data / "models/mlperf_tiny/vww/vww_96_int8.tflite"
+    status, output = run(capsys, "check", model, "--device", "gpu")
+    assert status == 3 and "did you mean" not in output.out
+    assert "no runtime runs the format tflite on gpu; it runs on coral, cpu" in output.out
+    assert "on gpu run onnx, openvino" in output.out

@@ -88,3 +88,17 @@ def test_a_bare_file_is_told_how_it_comes_to_golden_samples(run, tflite_file, co
     assert bare.stderr.rstrip().endswith("edgevision verify DIR --seal --data IMAGES)")
     ours = run("verify", copy)
     assert "to run; seal it with images: edgevision verify DIR --seal" in ours.stderr and "adopt" not in ours.stderr
+
+
+def test_firmware_of_a_bare_file_is_told_the_whole_way(run, tmp_path, shared_data):
+    model = shared_data / "models/mlperf_tiny/vww/vww_96_int8.tflite"
+    made = run("firmware", model, "--out", tmp_path, "--name", "cam")
+    if "no C compiler" in made.stderr:
+        pytest.skip("no C compiler here, which firmware is made with")
+    assert made.exit_code == 0, made.stderr
+    cam = tmp_path / "cam-c-static_wi8_ai8"
+    unproven, sealed = run("verify", cam), run("verify", cam, "--seal", "--data", "sample")
+    assert (unproven.exit_code, sealed.exit_code) == (3, 1)
+    for said in (unproven.stderr, sealed.stderr):
+        assert "its preprocessing is unknown; declare it for the model that this was generated from" in said
+        assert "edgevision adopt FILE --mean … --std … --out DIR" in said and "edgevision firmware DIR" in said

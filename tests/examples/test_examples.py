@@ -1,9 +1,6 @@
 """The example programs run as they are, and give the figures that were recorded, within tolerances."""
 
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -13,21 +10,6 @@ from edgevision.shipped import shipped_model
 CNN_ACCURACY, CNN_TOLERANCE = 0.43, 0.08  # after 4 epochs on 2,000 images
 MAX_INT8_SHARE = 0.32  # of the bytes of the float model
 MAX_INT8_LOSS = 0.02  # of accuracy on 1,000 images
-
-
-@pytest.fixture
-def example(repository, tmp_path):
-    """Runs a program of examples/ in an empty folder, and gives what it printed."""
-
-    def run(name, *arguments):
-        done = subprocess.run(
-            [sys.executable, repository / "examples" / name, *map(str, arguments)],
-            cwd=tmp_path, capture_output=True, text=True, timeout=280, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout
-
-    return run
 
 
 @pytest.fixture(scope="session")

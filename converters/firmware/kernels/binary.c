@@ -3,21 +3,10 @@ struct binary {
     int32_t sizes[4];
     int32_t a_strides[4];
     int32_t b_strides[4];
-    int32_t a_offset;
-    int32_t b_offset;
-    int32_t a_multiplier;
-    int32_t a_shift;
-    int32_t b_multiplier;
-    int32_t b_shift;
-    int32_t out_multiplier;
-    int32_t out_shift;
-    int32_t zero_point;
-    int32_t low;
-    int32_t high;
-    int32_t sign; /* 1 to add, -1 to subtract, 0 to multiply */
+    struct terms terms;
 };
 
-static int8_t combined(const struct binary *p, int32_t a, int32_t b)
+static int8_t combined(const struct terms *p, int32_t a, int32_t b)
 {
     int32_t result;
     if (p->sign == 0) {
@@ -37,8 +26,8 @@ static void binary(const struct binary *p, const int8_t *a, const int8_t *b, int
                 const int8_t *x = &a[(i * p->a_strides[0]) + (j * p->a_strides[1]) + (k * p->a_strides[2])];
                 const int8_t *y = &b[(i * p->b_strides[0]) + (j * p->b_strides[1]) + (k * p->b_strides[2])];
                 for (int32_t n = 0; n < p->sizes[3]; n++) {
-                    const int32_t left = x[n * p->a_strides[3]] + p->a_offset;
-                    *out = combined(p, left, y[n * p->b_strides[3]] + p->b_offset);
+                    const int32_t left = x[n * p->a_strides[3]] + p->terms.a_offset;
+                    *out = combined(&p->terms, left, y[n * p->b_strides[3]] + p->terms.b_offset);
                     out++;
                 }
             }

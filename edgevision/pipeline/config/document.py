@@ -12,6 +12,8 @@ from urllib.parse import quote
 from edgevision.documents import check_schema
 from edgevision.errors import ConfigError, check_choice
 from edgevision.optional import require
+from edgevision.pipeline.capture import CaptureSettings
+from edgevision.pipeline.config.capture import capture_of
 from edgevision.pipeline.config.rules import rule_of
 from edgevision.pipeline.config.sinks import sink_of
 from edgevision.pipeline.config.table import Table
@@ -148,6 +150,7 @@ class WatchConfig:
         spool: File in which events wait.
         spool_messages: Most events that wait.
         recording: What is kept of events; None for nothing.
+        capture: What is captured to learn from; None for nothing.
         status: The status page; None for none.
     """
 
@@ -159,6 +162,7 @@ class WatchConfig:
     spool: Path
     spool_messages: int
     recording: RecordingConfig | None
+    capture: CaptureSettings | None
     status: StatusConfig | None
 
     @classmethod
@@ -205,10 +209,12 @@ class WatchConfig:
         spool = table.table("spool") or Table("spool", {}, base)
         spool_path, spool_messages = spool.path("path", base / "events.sqlite"), spool.whole("max_messages", 100_000)
         spool.finish()
-        recording, status = table.table("recording"), table.table("status")
+        recording, capture, status = (table.table(name) for name in ("recording", "capture", "status"))
         made = cls(
             profile, model, cameras, sinks, repr([entry.data for entry in sink_tables]), spool_path, spool_messages,
-            None if recording is None else _recording(recording), None if status is None else _status(status),
+            None if recording is None else _recording(recording),
+            None if capture is None else capture_of(capture, model.score_threshold),
+            None if status is None else _status(status),
         )  # fmt: skip
         table.finish()
         return made

@@ -102,6 +102,16 @@ class Table:
             raise ConfigError(f"{self.what}: {key}", got=repr(found), allowed="[width, height] in pixels")
         return found[0], found[1]
 
+    def span(self, key: str) -> tuple[float, float] | None:
+        """Return two numbers, the first not above the second; None for an empty list."""
+        found = self._value(key, list, _REQUIRED)
+        if not found:
+            return None
+        numbers = len(found) == 2 and all(type(entry) in (int, float) for entry in found)
+        if not numbers or not found[0] <= found[1]:
+            raise ConfigError(f"{self.what}: {key}", got=repr(found), allowed="[from, to], or [] for none")
+        return float(found[0]), float(found[1])
+
     def polygons(self, key: str) -> tuple[tuple[tuple[float, float], ...], ...]:
         """Return lists of points; none where the key is not there."""
         found = self._value(key, list, ())
@@ -137,7 +147,7 @@ class Table:
     def table(self, key: str) -> Table | None:
         """Return a table within; None where there is none."""
         found = self._value(key, dict, None)
-        return None if found is None else Table(f"{self.what}.{key}", found, self.base)
+        return None if found is None else Table(f"{self.what}.{key}" if self.what else key, found, self.base)
 
     def tables(self, key: str) -> list[Table]:
         """Return tables within ([[key]]), in their order; each has a name for errors, or its number."""

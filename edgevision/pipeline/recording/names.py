@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
-RECORDED = re.compile(r"\d{8}T\d{6}\.\d{3}Z_[0-9A-Za-z-]{1,64}\.(jpg|mp4)")
+RECORDED = re.compile(r"\d{8}T\d{6}\.\d{3}Z_[0-9A-Za-z-]{1,64}\.(jpg|mp4|webp|json|txt)")
 """What a recorded file is called within the folder of its camera; nothing else there is ever deleted."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,50 +33,77 @@ class Retention:
         if self.max_days is not None and not self.max_days > 0:
             raise ConfigError("retention: max_days", got=self.max_days, allowed="more than 0")
 
-    def sweep(self, folder: Path, now_s: float | None = None) -> list[Path]:
+    def sweep(
+        self,
+        folder: Path,
+        now_s: float | None = None,
+        *,
+        beside: Sequence[Path] = (),
+        spared: Callable[[Path], bool] | None = None,
+    ) -> list[Path]:
         """Delete what is over the limits, the oldest first, and return it.
 
-        Only files that are called as recordings are, in folders one level down. A clock that stands before a
-        recording's end makes it new, not old. What cannot be deleted is passed over.
+        Only files that are called as recordings are, in folders one level down; those of one name but for its suffix,
+        such as a picture and what is known of it, go together. A clock that stands before a recording's end makes it
+        new, not old. What cannot be deleted is passed over.
 
         Args:
             folder: Where the cameras' folders are.
             now_s: Seconds since 1970; None: now.
+            beside: More such folders, with files that belong to those in ``folder``.
+            spared: Says of a file that it stays, with those of its name, and does not count.
         """
         now_s = time.time() if now_s is None else now_s
-        found = sorted(_recordings(folder), key=lambda entry: entry[0])
-        total = sum(size for _, size, _ in found)
+        found = sorted(_recordings([folder, *beside]), key=lambda one: one.ended_s)
+        kept = [one for one in found if spared is None or not any(map(spared, one.paths))]
+        total = sum(one.size for one in kept)
         gone = []
-        for ended_s, size, path in found:
-            too_old = self.max_days is not None and now_s - ended_s > self.max_days * DAY_S
+        for one in kept:
+            too_old = self.max_days is not None and now_s - one.ended_s > self.max_days * DAY_S
             too_much = self.max_bytes is not None and total > self.max_bytes
             if not (too_old or too_much):
                 continue
-            try:
-                path.unlink()
-            except OSError:
-                continue
-            total -= size
-            gone.append(path)
+            deleted = [path for path in one.paths if _delete(path)]
+            gone += deleted
+            if len(deleted) == len(one.paths):
+                total -= one.size
         return gone
 
 
-def _recordings(folder: Path) -> list[tuple[float, int, Path]]:
-    """When it ended, bytes and path of each recording; folders of others that cannot be read have none."""
-    found = []
-    for camera in folder.iterdir() if folder.is_dir() else ():
-        with suppress(OSError):  # such as lost+found, or what somebody else deleted meanwhile
-            if camera.is_dir() and not camera.is_symlink():
-                found += _of_camera(camera)
-    return found
+@dataclass
+class _Recording:
+    """Files of one name: when the last of them ended, their bytes together, their paths."""
+
+    ended_s: float
+    size: int
+    paths: list[Path]
 
 
-def _of_camera(folder: Path) -> list[tuple[float, int, Path]]:
-    found = []
+def _delete(path: Path) -> bool:
+    try:
+        path.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def _recordings(folders: Sequence[Path]) -> list[_Recording]:
+    found: dict[tuple[str, str], _Recording] = {}
+    for folder in folders:
+        for camera in folder.iterdir() if folder.is_dir() else ():
+            with suppress(OSError):  # such as lost+found, or what somebody else deleted meanwhile
+                if camera.is_dir() and not camera.is_symlink():
+                    _of_camera(camera, found)
+    return list(found.values())
+
+
+def _of_camera(folder: Path, found: dict[tuple[str, str], _Recording]) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):  # somebody else deleted it meanwhile
                 if RECORDED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                    status = entry.stat()
-                    found.append((status.st_mtime, status.st_size, Path(entry.path)))
-    return found
+                    status, path = entry.stat(), Path(entry.path)
+                    one = found.setdefault((folder.name, path.stem), _Recording(0.0, 0, []))
+                    one.ended_s = max(one.ended_s, status.st_mtime)
+                    one.size += status.st_size
+                    one.paths.append(path)

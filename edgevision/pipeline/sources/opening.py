@@ -6,6 +6,7 @@ rtsp://… rtsps://…       a network stream; so are http://… and https://…
 v4l2:/dev/video0         a V4L2 camera; /dev/video0 alone means the same, and so does camera:0
 gst:PIPELINE             a GStreamer pipeline without a sink
 libcamera:N              camera N of libcamera
+replay:FILE              a recording at its own speed, again and again, as if a camera showed it
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from edgevision.pipeline.sources.folder import FolderSource
 from edgevision.pipeline.sources.gstreamer import GStreamerSource
 from edgevision.pipeline.sources.libcamera import LibcameraSource
 from edgevision.pipeline.sources.location import Location
+from edgevision.pipeline.sources.replay import ReplaySource
 from edgevision.pipeline.sources.video import VideoSource
 from edgevision.secret import Secret
 
@@ -35,6 +37,7 @@ GRAMMAR = (
     "camera:N",
     "gst:PIPELINE",
     "libcamera:N",
+    "replay:FILE",
 )
 STREAMS = ("rtsp", "rtsps", "http", "https")
 
@@ -71,14 +74,22 @@ def source_for(
         return GStreamerSource(address[4:].strip(), timeouts=timeouts, secret=secret)
     if match := re.fullmatch(r"libcamera:(\d+)", address):
         return LibcameraSource(int(match[1]))
+    if address.startswith("replay:"):
+        film = _path(address[7:].strip(), base)
+        return ReplaySource(VideoSource(Location(str(film)), live=False, options=options))
     if location.scheme or re.match(r"[a-z0-9]+:(?![\\/])", address):
         raise ConfigError("source: unknown kind of address", got=location.shown, allowed=GRAMMAR)
-    path = (base or Path()) / Path(address).expanduser()
+    path = _path(address, base)
     if path.is_dir():
         return FolderSource(path)
+    return VideoSource(Location(str(path)), live=False, options=options)
+
+
+def _path(text: str, base: Path | None) -> Path:
+    path = (base or Path()) / Path(text).expanduser()
     if not path.exists():
         raise SourceError("no such file or folder", got=str(path), next_step="sources are: " + ", ".join(GRAMMAR))
-    return VideoSource(Location(str(path)), live=False, options=options)
+    return path
 
 
 def _check_host(location: Location) -> None:

@@ -60,6 +60,11 @@ class _State:
                 if camera[key] is not None:
                     made.add_metric((name,), float(camera[key]))
             yield made
+        captured = counter("captured", "Pictures captured to learn from, by reason", ("camera", "reason"))
+        for name, camera in cameras.items():
+            for reason, count in camera.get("capture", {}).get("captured", {}).items():
+                captured.add_metric((name, reason), float(count))
+        yield captured
         dropped = counter("frames_dropped", "Frames that were not looked at, by reason", ("camera", "reason"))
         stages = gauge("stage_milliseconds", "Time of a stage, over the last frames", ("camera", "stage", "quantile"))
         for name, camera in cameras.items():

@@ -112,13 +112,27 @@ def test_a_forged_cifar10_batch_runs_nothing(tmp_path, capsys):
     assert "executed" not in capsys.readouterr().out
 
 
-def test_mosaic_archives_are_lossless_and_found_by_split(tmp_path):
+@pytest.mark.parametrize("side", [32, 48, 9])
+def test_mosaic_archives_are_lossless_and_found_by_split(tmp_path, side):
     rng = np.random.default_rng(0)
-    pixels, targets = rng.integers(0, 256, (57, 32, 32, 3), np.uint8), rng.integers(0, 3, 57)
+    pixels, targets = rng.integers(0, 256, (57, side, side, 3), np.uint8), rng.integers(0, 3, 57)
     write_mosaic(tmp_path / "x_train.zip", pixels, targets, ("a", "b", "c"))
     for dataset in (open_dataset(tmp_path / "x_train.zip"), open_dataset(tmp_path, "train")):
         assert np.array_equal(np.stack([dataset.image(i) for i in range(57)]), pixels)
         assert np.array_equal(dataset.targets, targets)
+
+
+def test_a_mosaic_without_a_tile_for_each_label_is_refused(tmp_path):
+    write_mosaic(tmp_path / "x.zip", np.zeros((3, 32, 32, 3), np.uint8), np.zeros(3, int), ("a",))
+    mosaic = zipfile.ZipFile(tmp_path / "x.zip").read("mosaic.webp")
+    labels = io.BytesIO()
+    np.save(labels, np.zeros(70000, np.uint8))
+    with zipfile.ZipFile(tmp_path / "y.zip", "w") as archive:
+        members = ("mosaic.webp", mosaic), ("labels.npy", labels.getvalue()), ("classes.txt", b"a")
+        for name, content in members:
+            archive.writestr(name, content)
+    with pytest.raises(DatasetError, match="one square tile per label: got 70000 labels"):
+        open_dataset(tmp_path / "y.zip")
 
 
 def test_a_truncated_mosaic_is_refused(tmp_path):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,25 @@ SYSTEM = Path("/usr/lib/python3/dist-packages/gi")
 def test_kinds(address, kind, live):
     source = source_for(address)
     assert (type(source), source.live) == (kind, live)
+
+
+def test_a_film_at_its_own_speed_is_a_camera(lossless):
+    path, planes = lossless
+    source = source_for(f"replay:{path.name}", base=path.parent)
+    assert source.live
+    for _ in range(2):  # it is opened anew at its end
+        source.open()
+        began = time.monotonic()
+        frames = 0
+        while (read := source.read()) is not None:
+            frame, position_s = read
+            assert position_s is None and np.array_equal(frame.luma(), planes[frames][0])
+            frames += 1
+            assert time.monotonic() - began >= (frames - 1) / 25 - 0.005
+        assert frames == len(planes)
+        source.close()
+    with pytest.raises(SourceError, match="no such file or folder"):
+        source_for("replay:nothing.mp4")
 
 
 @pytest.mark.parametrize("address", ["ftp://u:hunter2@h/x", "usb:0", "v4l2:video0", "libcamera:x"])
