@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
+from edgevision.artifact import Artifact
 from edgevision.errors import ConfigError, EdgeVisionError
 from edgevision.image_model import ImageModel
 from edgevision.runtimes.base import CompiledModel, load
-from edgevision.tensors import Array
+from edgevision.tensors import Array, TensorSpec
 
 
 class ImageBatches:
@@ -47,11 +49,12 @@ class ImageBatches:
             raise ConfigError("images at a time", got=most, allowed="1 or more")
         self._model, self.size = model, 1
         self._wide: CompiledModel | None = None
-        inputs = model.artifact.manifest.inputs
-        axis = inputs[0].layout.find("N") if inputs else -1
-        if most > 1 and axis >= 0 and inputs[0].shape[axis] is None:
-            with suppress(EdgeVisionError):  # a runtime that refuses the batch: one by one
-                self._widen(load(model.artifact, device, runtime=runtime, options={**(options or {}), "batch": most}))
+        spec = model.model.inputs[0]
+        if most > 1 and "N" in spec.layout:
+            # The artifact says what its inputs are for one image; how long the batch may be, its file says.
+            bare = Artifact.describe(model.artifact.model_file)
+            with suppress(EdgeVisionError):  # a runtime or a file that refuses the batch: one by one
+                self._widen(load(bare, device, runtime=runtime, options={**(options or {}), "batch": most}), most)
 
     def __call__(self, images: Sequence[Array]) -> list[Array]:
         """Return the stored first output for each image, uint8 RGB HWC: (1, …), in their order."""
@@ -70,16 +73,25 @@ class ImageBatches:
         if self._wide is not None:
             self._wide.close()
 
-    def _widen(self, model: CompiledModel) -> None:
-        preprocessing = self._model.artifact.manifest.preprocessing
-        length = model.inputs[0].length("N")
-        outputs = model.outputs[0].shape
-        if preprocessing is None or length is None or not outputs or outputs[0] != length:
-            model.close()
+    def _widen(self, wide: CompiledModel, most: int) -> None:
+        """Take a model of several images, if it is the same but for its batch."""
+        preprocessing, one = self._model.artifact.manifest.preprocessing, self._model.model
+        spec = _longer(one.inputs[0], most)
+        wanted, output = one.outputs[0], wide.outputs[0]
+        same = (wide.inputs[0].shape, wide.inputs[0].dtype) == (spec.shape, spec.dtype) and (
+            (output.name, output.shape, output.dtype) == (wanted.name, (most, *wanted.shape[1:]), wanted.dtype)
+        )
+        if preprocessing is None or len(wide.inputs) != 1 or not same:
+            wide.close()
             return
-        self._wide, self._bound, self.size = model, preprocessing.bind(model.inputs[0]), length
+        self._wide, self._bound, self.size = wide, preprocessing.bind(spec), most
 
     def _together(self, model: CompiledModel, images: Sequence[Array]) -> list[Array]:
         filled = [*images, *[images[-1]] * (self.size - len(images))]
         rows = model.infer((self._bound.batch(filled)[0],))[0]
         return [rows[place : place + 1] for place in range(len(images))]
+
+
+def _longer(spec: TensorSpec, batch: int) -> TensorSpec:
+    axis = spec.layout.index("N")
+    return replace(spec, shape=(*spec.shape[:axis], batch, *spec.shape[axis + 1 :]))
