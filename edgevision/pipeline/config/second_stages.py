@@ -68,6 +68,9 @@ def _stage(table: Table, labels: Sequence[str]) -> SecondStage:
     kind = table.text("kind")
     check_choice(f"{table.what}: kind", kind, KINDS)
     identifies, refresh_s = kind == "identify", table.number("refresh_s", 5.0)
+    budget_ms = table.number("budget_ms", 1000.0)
+    if budget_ms <= 0:
+        raise ConfigError(f"{table.what}: budget_ms", got=budget_ms, allowed="more than 0")
     numbers = ["min_px", "min_score", "min_sharpness", "margin", *(["min_face_px"] if identifies else [])]
     made = SecondStage(
         name=table.text("name"),
@@ -80,7 +83,7 @@ def _stage(table: Table, labels: Sequence[str]) -> SecondStage:
         looks=table.whole("looks", usual_looks(kind)),
         refresh_s=refresh_s or None,
         max_batch=table.whole("max_batch", 8),
-        budget_s=table.number("budget_ms", 1000.0) / 1e3,
+        budget_s=budget_ms / 1e3,
         threshold=table.number("threshold", usual_threshold(kind)),
         gallery=table.path("gallery") if identifies else None,
         faces=table.path("faces", None) if identifies else None,
