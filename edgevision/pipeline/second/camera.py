@@ -62,7 +62,7 @@ class CameraLooks:
         return {
             name: {
                 "looks": looks.looked, "tracks": looks.known,
-                "skipped": {reason: count for reason, count in sorted(looks.skipped.items()) if count},
+                "skipped": {reason: count for reason, count in sorted(looks.skipped.copy().items()) if count},
             }
             for name, looks in self._looks.items()
         }  # fmt: skip

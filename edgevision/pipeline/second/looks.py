@@ -80,8 +80,8 @@ class StageLooks:
 
     @property
     def known(self) -> int:
-        """Tracks of which something is known."""
-        return sum(known.attribute is not None for known in self._known.values())
+        """Tracks of which something is known; any thread may ask."""
+        return sum(known.attribute is not None for known in self._known.copy().values())
 
     def choose(self, tracks: Tracks, quality: Callable[[int], float | str]) -> list[tuple[int, float]]:
         """Return rows of the tracks to look at in this frame, with the quality of their crops.
