@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from edgevision.frames import Frame, plane_shapes
 from edgevision.tensors import Array
 
 SAMPLES = 48
@@ -59,9 +61,20 @@ def sharpness(luma: Array) -> float:
     return float(np.abs(np.diff(few, axis=0)).mean() + np.abs(np.diff(few, axis=1)).mean()) / 2
 
 
-def cut(picture: Array, where: Region, covered: Array | None) -> Array:
-    """Return a part of a picture, uint8 RGB (H, W, 3), of its own memory, with what is masked painted black."""
-    part = picture[where.slices].copy()
+def cut(frame: Frame, where: Region, covered: Array | None) -> Array:
+    """Return a part of a frame, uint8 RGB (H, W, 3), of its own memory, with what is masked painted black.
+
+    Only that part is converted to RGB; it is what the whole frame's conversion has there, bit for bit.
+    """
+    left, top = where.left // 2 * 2, where.top // 2 * 2  # where chroma begins
+    right = min(frame.width, (where.right + 1) // 2 * 2)
+    planes = []
+    for plane, stride, (rows, row_bytes) in zip(
+        frame.planes, frame.strides, plane_shapes(frame.format, 2, 2), strict=True
+    ):
+        planes.append(plane[top // 2 * rows * stride + left // 2 * row_bytes :])
+    around = replace(frame, width=right - left, height=where.bottom - top, planes=tuple(planes))
+    part = around.to_rgb()[where.top - top :, where.left - left : where.right - left].copy()
     if covered is not None:
         part[covered[where.slices]] = 0
     return part

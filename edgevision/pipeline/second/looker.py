@@ -137,7 +137,6 @@ class Looker:
                     request.done.set()
 
     def _answer(self, request: Request) -> None:
-        picture: Array | None = None
         captured_s, live = request.frame.captured_s, request.frame.position_s is None
         for job in request.jobs:
             age_s = time.monotonic() - captured_s
@@ -149,8 +148,7 @@ class Looker:
                 times.add("wait", age_s * 1e3)
             try:
                 with times.timed("crop"):
-                    picture = request.frame.frame.to_rgb() if picture is None else picture
-                    crops = [cut(picture, region, request.covered) for region in job.regions]
+                    crops = [cut(request.frame.frame, region, request.covered) for region in job.regions]
                 with times.timed("infer"):
                     evidence = self.models[job.stage].look(crops)
             except Exception as exc:  # of a runtime that nobody thought of, too: the cameras go on
