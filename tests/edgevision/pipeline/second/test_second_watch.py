@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -240,3 +241,45 @@ def test_a_second_stage_that_does_not_load_is_an_error_at_the_start(things, face
     path.write_text(text.replace(declared.format("cifar"), declared.format("cifer")))
     with pytest.raises(ConfigError, match=r"second_stages\.what: .*cifer"):
         Watch(path, stages=Anything)
+
+
+class Middle:
+    """Finds one thing in the middle of every frame."""
+
+    def __init__(self, config=None):
+        pass
+
+    def prepare(self, frame):
+        return frame.width, frame.height
+
+    def infer(self, prepared):
+        return prepared
+
+    def decode(self, size):
+        width, height = size
+        return Detections([[width / 4, height / 4, 3 * width / 4, 3 * height / 4]], [0.9], [0])
+
+    def close(self):
+        pass
+
+
+def test_a_live_camera_does_not_wait_and_the_label_comes_as_an_update(things, rtsp_camera):
+    camera = rtsp_camera().start()
+    path = things(stage="refresh_s = 0.5\nthreshold = 0\n")
+    path.write_text(path.read_text().replace('"film.mkv"', f'"{camera.url()}"').replace("dwell_s = 0.2", "dwell_s = 0"))
+    with Watch(path, stages=Middle) as watch:
+        slow = watch._looker.models["what"]
+        look = slow.look
+        slow.look = lambda crops: (time.sleep(0.3), look(crops))[1]  # the zone is entered long before it answers
+        end = time.monotonic() + 30
+        while watch.state()["cameras"]["belt"]["second_stages"]["what"]["looks"] < 3:
+            assert time.monotonic() < end, watch.state()
+            time.sleep(0.05)
+        state = watch.state()
+    found = events(path.parent)
+    assert [one["phase"] for one in found][:2] == ["start", "update"]
+    assert "what" not in found[0]["data"]["attributes"] and found[1]["data"]["attributes"]["what"]["label"]
+    belt = state["cameras"]["belt"]
+    assert belt["results"] >= 3 * belt["second_stages"]["what"]["looks"]  # frames went on meanwhile
+    assert belt["stages"]["handle"]["p50_ms"] < 150
+    assert state["second_stages"]["what"]["stages"]["wait"]["count"] >= 3
