@@ -19,6 +19,10 @@ FACES = {
     "UltraFace, TFLite": ("ultralight_RFB-320_without_postprocessing.tflite", "ultraface", "NHWC", ()),
     "UltraFace, ONNX": ("ultralight_RFB-320.onnx", "ultraface", "NCHW", ("decoded=true", "outputs=1,0")),
 }
+RAN = {
+    "NHWC": (("tflite",), ("tflite", "--option", "package=tflite-runtime")),
+    "NCHW": (("onnxruntime",), ("openvino",)),
+}
 PEOPLE = {"face.jpg": 4, "astronaut.png": 1, "grace_hopper.bmp": 1}
 LAST_FRAME = 69
 
@@ -74,9 +78,9 @@ def _faces(data: Path, out: Path) -> Iterator[Sequence[object]]:
             given = [part for parameter in parameters for part in ("--decoding", parameter)]
             edgevision("adopt", data / "models" / "face" / file, "--out", target, "--decoder", decoder,
                        "--layout", layout, *given)  # fmt: skip
-        for runtime in ("tflite",) if layout == "NHWC" else ("onnxruntime", "openvino"):
+        for ran in RAN[layout]:
             images = [data / "images" / image for image in PEOPLE]
-            document = edgevision("predict", target, *images, "--runtime", runtime)
+            document = edgevision("predict", target, *images, "--runtime", *ran)
             counts = [len(entry["detections"]) for entry in document["images"]]
             told = ", ".join(f"{count} in {image}" for count, image in zip(counts, PEOPLE, strict=True))
             package = f"{document['facts']['package']} {document['facts']['version']}"

@@ -34,6 +34,28 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def face_models(shared_data, tmp_path_factory) -> tuple[Path, Path]:
+    """(embedder, detector): artifacts of a model that makes vectors of 64, and of UltraFace.
+
+    The embedder is what a CIFAR-10 classifier has before its last layer: it was never taught faces, and tells those of
+    the shared photographs apart all the same.
+    """
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="ai-edge-litert is not installed")
+    from edgevision.adopt import adopt
+
+    folder, pooled = tmp_path_factory.mktemp("faces"), b"model/flatten/Reshape"
+    file = bytearray((shared_data / "models/mlperf_tiny/resnet8_cifar10/pretrainedResnet.tflite").read_bytes())
+    graph = schema.Model.GetRootAs(file, 0).Subgraphs(0)
+    names = [graph.Tensors(place).Name() for place in range(graph.TensorsLength())]
+    graph.OutputsAsNumpy()[:] = names.index(pooled)  # in place: the file's only output is another tensor now
+    (folder / "features.tflite").write_bytes(file)
+    adopt(folder / "features.tflite", folder / "embedder", task="embedding", preprocessing={})
+    ultra = shared_data / "models/face/ultralight_RFB-320_without_postprocessing.tflite"
+    adopt(ultra, folder / "ultraface", decoder="ultraface")
+    return folder / "embedder", folder / "ultraface"
+
+
+@pytest.fixture(scope="session")
 def tpu_library(tmp_path_factory) -> Path:
     """A library in place of libedgetpu (tests/runtimes/edgetpu_library.c); skips where there is no compiler."""
     place = tmp_path_factory.mktemp("edgetpu") / "libedgetpu.so.1"

@@ -48,6 +48,7 @@ COMMANDS: Rows = {
     },
     "Run it": {
         "predict": ("edgevision.cli.predict:predict", "Say what is in images"),
+        "gallery": ("edgevision.cli.gallery:gallery", "Enrol people by their faces, and say who is in images"),
         "watch": ("edgevision.cli.watch:watch", "Watch cameras: detections, tracks, rules, events"),
         "demo": ("edgevision.cli.demo:demo", "The whole way, on shipped images"),
     },

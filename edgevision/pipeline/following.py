@@ -14,7 +14,8 @@ from edgevision.pipeline.events import Event, EventLog, SpoolWriter
 from edgevision.pipeline.lane import Result
 from edgevision.pipeline.pace import Pace
 from edgevision.pipeline.recording import ClipRecorder, save_snapshot
-from edgevision.pipeline.rules import END, MOMENT, START, Change, Identities, PrivacyMask, Scene
+from edgevision.pipeline.rules import END, MOMENT, START, Attributes, Change, Identities, PrivacyMask, Scene
+from edgevision.pipeline.second import CameraLooks, known_of
 from edgevision.pipeline.status.preview import Preview
 from edgevision.pipeline.tracking import Tracker, Tracks
 from edgevision.tensors import Array
@@ -27,6 +28,7 @@ class Follower:
         config: The camera.
         events: Messages so far.
         chooser: Chooses frames to learn from; None where none are captured.
+        looks: Second stages; None without any.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Follower:
         recording: RecordingConfig | None = None,
         preview: Preview | None = None,
         capture: Capture | None = None,
+        looks: CameraLooks | None = None,
         told: Callable[[str], None] | None = None,
     ) -> None:
         """Begin with an empty scene.
@@ -49,9 +52,10 @@ class Follower:
             recording: What is kept of events.
             preview: Shows what is seen.
             capture: Captures frames to learn from.
+            looks: Second stages.
             told: Called with each trouble of a picture that could not be kept.
         """
-        self.config, self.events = config, 0
+        self.config, self.events, self.looks = config, 0, looks
         self._labels, self._spool, self._recording, self._preview, self._told = labels, spool, recording, preview, told
         self._tracker, self._identities, self._rules = Tracker(config.tracker), Identities(), config.rules()
         self._log, self._mask = EventLog(config.name, labels), config.mask()
@@ -76,19 +80,20 @@ class Follower:
         tracks = self._tracker.update(found.boxes, found.scores, found.classes, frame.captured_s)
         seen = self._identities.update(tracks)
         wall_s = time.time() - (time.monotonic() - frame.captured_s)
-        scene = Scene(seen, wall_s)
+        attributes = self._look(result, seen)
+        scene = Scene(seen, wall_s, attributes)
         changes = [change for rule in self._rules for change in rule.update(scene)]
         self._last_s = frame.captured_s
         if (slow := self._pace.note(frame.captured_s)) is not None:
             self._tell(slow)
         if self._clips is not None:
             self._clips.frame(frame)
-        if changes:
+        if changes or self._renewed:
             self._report(changes, result, wall_s)
         if self.chooser is not None:
             self.chooser.look(result)
         if self._preview is not None:
-            self._preview.show(self.config.name, lambda: self._picture(result, seen))
+            self._preview.show(self.config.name, lambda: self._picture(result, seen, attributes))
 
     def close(self) -> None:
         """End what is open, and finish the clip that is under way."""
@@ -99,9 +104,21 @@ class Follower:
         if self._preview is not None:
             self._preview.forget(self.config.name)
 
+    @property
+    def _renewed(self) -> set[int]:
+        """Tracks of which second stages say something else than before."""
+        return set() if self.looks is None else self.looks.changed
+
+    def _look(self, result: Result, seen: Tracks) -> Attributes:
+        if self.looks is None:
+            return {}
+        self.looks.update(result.frame, seen)
+        return self.looks.attributes
+
     def _report(self, changes: Sequence[Change], result: Result, wall_s: float) -> None:
         frame = result.frame
-        events = self._log.events(changes, time_s=frame.captured_s, wall_s=wall_s)
+        events = self._log.renewed(self._renewed, wall_s)
+        events += self._log.events(changes, time_s=frame.captured_s, wall_s=wall_s)
         self._put([self._with_pictures(event, result, wall_s) for event in events])
 
     def _put(self, events: Sequence[Event]) -> None:
@@ -115,6 +132,8 @@ class Follower:
             data["age_ms"] = round(result.age_ms, 1)
         if result.late:
             data["late"] = True
+        if self.looks is not None and event.track_id is not None:
+            data["attributes"] = known_of(self.looks.attributes, event.track_id, result.frame.captured_s)
         if self._clips is not None and event.phase in (START, MOMENT):
             data["clip"] = self._clips.begin(event.id, wall_s)
         if self._clips is not None and event.phase in (END, MOMENT):
@@ -132,12 +151,12 @@ class Follower:
             self._tell(str(exc))
             return None
 
-    def _picture(self, result: Result, tracks: Tracks) -> Array:
+    def _picture(self, result: Result, tracks: Tracks, attributes: Attributes) -> Array:
         """The frame with masks painted and tracks drawn."""
         from edgevision.pipeline.drawing import draw_tracks
 
         picture = _masked(result.frame.frame.to_rgb(), self._mask)
-        return draw_tracks(picture, tracks, self._labels)
+        return draw_tracks(picture, tracks, self._labels, attributes)
 
     def _tell(self, text: str) -> None:
         if self._told is not None:

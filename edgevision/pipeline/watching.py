@@ -19,12 +19,14 @@ from edgevision.pipeline.events import Spool, SpoolWriter
 from edgevision.pipeline.following import Follower
 from edgevision.pipeline.model_slot import Stage
 from edgevision.pipeline.recording.clips import tidy
-from edgevision.pipeline.running import Camera, Notice, Pipeline
+from edgevision.pipeline.running import STUCK_S, Camera, Notice, Pipeline
+from edgevision.pipeline.second import CameraLooks, IdentifyModel, Looker, SecondModel, load_second
 from edgevision.pipeline.sinks import Delivery
 from edgevision.pipeline.stages import check_artifact, stage_for
 from edgevision.pipeline.status.preview import Preview
 from edgevision.pipeline.status.service import Service
 from edgevision.pipeline.status.web import StatusServer
+from edgevision.tasks.embedding import Gallery
 
 logger = logging.getLogger("edgevision.pipeline")
 _VARYING = re.compile(r"[\w./:-]*\d[\w./:-]*")
@@ -76,6 +78,7 @@ class Watch:
         model = self.config.model
         stage = stages(model)
         variants: dict[str, Stage] = {}
+        second: dict[str, SecondModel] = {}
         try:
             for name, artifact in model.variants:
                 smaller = _variant(model, artifact)
@@ -85,6 +88,9 @@ class Watch:
                         got=str(artifact), next_step="name a variant of the same labels",
                     )  # fmt: skip
                 variants[name] = stages(smaller)
+            for entry in self.config.second_stages:
+                second[entry.name] = load_second(entry)
+            self._looker = Looker(second, failed=lambda text: self._told(Notice("error", None, text, time.monotonic())))
             if self.config.sinks:
                 names = [sink.name for sink in self.config.sinks]
                 self._spool = Spool(self.config.spool, names, max_messages=self.config.spool_messages)
@@ -100,8 +106,10 @@ class Watch:
             self._close_parts()
             for made in (stage, *variants.values()):
                 made.close()
+            for other in second.values():
+                other.close()
             raise
-        self._service = Service(self.pipeline.healthy)
+        self._service = Service(self.healthy)
 
     def start(self) -> Watch:
         """Begin; returns at once."""
@@ -113,6 +121,7 @@ class Watch:
             threading.Thread(target=self._sweep, name="retention", daemon=True).start()
         if self._capture is not None:
             self._capture.start()
+        self._looker.start()
         self.pipeline.start()
         if self._server is not None:
             self._server.start()
@@ -126,9 +135,9 @@ class Watch:
     def reload(self) -> None:
         """Read the file anew: cameras that did not change go on, others begin or end, another model is exchanged.
 
-        A new model is verified on its golden samples first, and is on probation afterwards. Sinks, spool, recording,
-        page, variants of the model and its classes are those from the start: a change of them takes a restart, and is
-        an error.
+        A new model is verified on its golden samples first, and is on probation afterwards. Galleries of faces are read
+        anew. Sinks, spool, recording, page, second stages, variants of the model and its classes are those from the
+        start: a change of them takes a restart, and is an error.
 
         Raises:
             EdgeVisionError: The new configuration makes no sense, or its model does not hold; the old one goes on.
@@ -137,10 +146,12 @@ class Watch:
         try:
             found = WatchConfig.read(self._path, _labels)
             self._check_same(found)
-            wanted = self._wanted(found.cameras)
+            wanted, galleries = self._wanted(found.cameras), self._galleries()
             if found.model != self.config.model or self.pipeline.slot.rolled_back:
                 check_artifact(found.model)
                 self.pipeline.slot.swap(found.model.artifact.name, lambda: self._stages(found.model))
+            for model, gallery in galleries:
+                model.use(gallery)
             self.pipeline.change(self._take(wanted))
             gone = set(self._followers) - {camera.name for camera in found.cameras}
             for name in gone:
@@ -158,7 +169,12 @@ class Watch:
         self.pipeline.stop()
         for follower in self._followers.values():
             follower.close()
+        self._looker.close()
         self._close_parts()
+
+    def healthy(self) -> bool:
+        """Say whether every stage goes on."""
+        return self.pipeline.healthy() and self._looker.busy_s <= STUCK_S
 
     def state(self) -> dict[str, Any]:
         """Return how everything is, in JSON's types."""
@@ -168,6 +184,8 @@ class Watch:
             camera["events"] = 0 if follower is None else follower.events
             if follower is not None and follower.chooser is not None:
                 camera["capture"] = follower.chooser.state()
+            camera["second_stages"] = {} if follower is None or follower.looks is None else follower.looks.state()
+        state["second_stages"] = self._looker.state()
         state["profile"] = self.config.profile
         if self._capture is not None:
             state["capture"] = self._capture.state()
@@ -225,9 +243,11 @@ class Watch:
         before = self._followers.pop(camera.name, None)
         if before is not None:
             before.close()
+        config = self._configs[camera.name]
+        looks = CameraLooks(config.second_stages, self._looker, config.mask()) if config.second_stages else None
         follower = Follower(
-            self._configs[camera.name], self._labels, self._writer, recording=self.config.recording,
-            preview=self._preview, capture=self._capture,
+            config, self._labels, self._writer, recording=self.config.recording, preview=self._preview,
+            capture=self._capture, looks=looks,
             told=lambda text: self._told(Notice("error", camera.name, text, time.monotonic())),
         )  # fmt: skip
         self._followers[camera.name] = follower
@@ -241,6 +261,7 @@ class Watch:
                 )
         for what, same in (
             ("sinks", found.sink_tables == self.config.sink_tables),
+            ("second stages", found.second_stages == self.config.second_stages),
             ("variants of the model", found.model.variants == self.config.model.variants),
             ("classes of the model, which rules go by,", list(_labels(found.model)) == list(self._labels)),
         ):
@@ -249,12 +270,20 @@ class Watch:
                     f"{self._path}: {what} changed", next_step="restart to change them; nothing was changed"
                 )
 
+    def _galleries(self) -> list[tuple[IdentifyModel, Gallery]]:
+        """The galleries as they are on the disk now, each with the model that goes by it."""
+        return [
+            (model, model.read_gallery())
+            for model in self._looker.models.values()
+            if isinstance(model, IdentifyModel)
+        ]
+
     def _serve(self) -> None:
         status = self.config.status
         if status is not None:
             token = None if status.token is None else status.token.reveal()
             self._server = StatusServer(
-                self.state, lambda: self.pipeline.healthy(), self._preview, host=status.host, port=status.port,
+                self.state, self.healthy, self._preview, host=status.host, port=status.port,
                 token=token,
             )  # fmt: skip
 

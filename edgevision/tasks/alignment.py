@@ -12,6 +12,10 @@ ARCFACE = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], 
 """Where ArcFace (J. Deng et al., arXiv:1801.07698) has both eyes, nose and corners of the mouth in 112×112 pixels."""
 
 
+TEMPLATES = {5: ARCFACE, 6: np.concatenate([ARCFACE[:3], ARCFACE[3:].mean(axis=0, keepdims=True)])}
+"""Number of landmarks -> where the first of them belong: YuNet's five; BlazeFace's eyes, nose and mouth."""
+
+
 def similarity(source: Array, target: Array) -> Array:
     """Return the turn, scale and shift, (2, 3), that brings points (K, 2) closest to others, in least squares.
 
@@ -47,3 +51,20 @@ def align(image: Array, points: Array, template: Array = ARCFACE, size: int = 11
     data = (*there[0], *there[1])
     aligned = Image.fromarray(image).transform((size, size), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
     return np.asarray(aligned)
+
+
+def align_face(image: Array, keypoints: Array, size: int = 112) -> Array:
+    """Return a face upright, uint8 RGB (size, size, 3), from the landmarks of YuNet (5) or BlazeFace (6).
+
+    Args:
+        image: uint8 RGB HWC.
+        keypoints: The face's landmarks (K, 2) of x, y in its pixels, in the order of the detector's decoder.
+        size: Side of the result, pixels.
+
+    Raises:
+        InputError: Another number of landmarks, or landmarks that are all one point.
+    """
+    template = TEMPLATES.get(len(keypoints))
+    if template is None:
+        raise InputError("align: landmarks of a face", got=len(keypoints), allowed=list(TEMPLATES))
+    return align(image, np.asarray(keypoints)[: len(template)], template, size)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from edgevision.files import atomic_file
 from edgevision.tasks.outputs import Output
 from edgevision.tensors import Array, TensorSpec
 
-SCHEMA = 1
+SCHEMA = 2
 UNKNOWN_BELOW = 0.35
 """Cosine under which nobody is recognised, unless told; measure it for a model: `edgevision.metrics.faces`."""
 
@@ -58,20 +59,57 @@ class Identity:
         return {"name": self.name, "score": self.score}
 
 
+@dataclass(frozen=True)
+class VectorSource:
+    """What made vectors: those of two sources cannot be compared.
+
+    Attributes:
+        model: Name of the embedding model, for people.
+        sha256: SHA-256 of its model file.
+        preprocessing: Hash of its preprocessing.
+        crop: What of an image it was given: "whole", the "box" of a face, or a face brought upright by "landmarks".
+    """
+
+    model: str
+    sha256: str
+    preprocessing: str
+    crop: str
+
+    def check(self, other: VectorSource | None, what: str) -> None:
+        """Raise InputError unless vectors of another source can be compared with those of this one.
+
+        Args:
+            other: The source of ``what``; None when it is unknown.
+            what: For the error: the gallery's path.
+        """
+        mine, theirs = ({**asdict(one), "model": ""} if one is not None else None for one in (self, other))
+        if mine == theirs:
+            return
+        got = "unknown" if other is None else f"{other.model} (sha256 {other.sha256[:12]}…), crop {other.crop}"
+        raise InputError(
+            f"{what}: its vectors were not made by this model in this way", got=got,
+            allowed=f"{self.model} (sha256 {self.sha256[:12]}…), crop {self.crop}",
+            next_step="enrol everybody anew: edgevision gallery enrol",
+        )  # fmt: skip
+
+
 class Gallery:
     """Enrolled names with one or more unit vectors each; searched by cosine.
 
     Attributes:
         names: The name of each vector, in order of enrolment.
         vectors: float32 (N, D).
+        source: What made the vectors; None when unknown.
     """
 
-    def __init__(self, names: Sequence[str] = (), vectors: Array | None = None) -> None:
+    def __init__(
+        self, names: Sequence[str] = (), vectors: Array | None = None, source: VectorSource | None = None
+    ) -> None:
         """Make a gallery of vectors (N, D); raises InputError when there are other numbers of names and vectors."""
         given = np.zeros((0, 0), np.float32) if vectors is None else np.asarray(vectors, np.float32)
         if given.ndim != 2 or len(names) != len(given):
             raise InputError("gallery: as many names as vectors [N, D]", got=f"{len(names)} and {list(given.shape)}")
-        self.names = tuple(names)
+        self.names, self.source = tuple(names), source
         self.vectors = unit(given) if len(given) else given
 
     def __len__(self) -> int:
@@ -89,14 +127,14 @@ class Gallery:
         new = unit(np.atleast_2d(np.asarray(vectors, np.float32)))
         self._check(new)
         both = np.concatenate([self.vectors, new]) if len(self) else new
-        return Gallery([*self.names, *[name] * len(new)], both)
+        return Gallery([*self.names, *[name] * len(new)], both, self.source)
 
     def remove(self, name: str) -> Gallery:
         """Return a gallery without a name; raises ConfigError when it is not there."""
         if name not in self.names:
             raise ConfigError("gallery: name", got=name, allowed=sorted(set(self.names)))
         kept = [place for place, other in enumerate(self.names) if other != name]
-        return Gallery([self.names[place] for place in kept], self.vectors[kept])
+        return Gallery([self.names[place] for place in kept], self.vectors[kept], self.source)
 
     def identify(self, vectors: Array, threshold: float = UNKNOWN_BELOW) -> list[Identity]:
         """Say who each of some vectors is: the name of the closest enrolled one, if it is close enough.
@@ -127,7 +165,8 @@ class Gallery:
         """Write the gallery as one file, in one step; raises ConfigError for a place that is taken."""
         content = io.BytesIO()
         names = np.array([name.encode() for name in self.names] or [b""], dtype=np.bytes_)
-        np.savez(content, schema=np.array(SCHEMA), names=names, vectors=self.vectors)
+        source = np.frombuffer(json.dumps(None if self.source is None else asdict(self.source)).encode(), np.uint8)
+        np.savez(content, schema=np.array(SCHEMA), names=names, vectors=self.vectors, source=source)
         with atomic_file(Path(path), overwrite=overwrite) as file:
             file.write_bytes(content.getvalue())
 
@@ -136,13 +175,23 @@ class Gallery:
         """Read what `save` wrote; raises ArtifactError when it is damaged, or of a newer edgevision."""
         try:
             with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
-                schema, vectors = int(file["schema"]), file["vectors"]
+                schema = int(file["schema"])
+                if schema > SCHEMA:
+                    raise ArtifactError(
+                        f"{path}: written by a newer edgevision", got=f"schema {schema}", allowed=f"{SCHEMA}"
+                    )
+                vectors = file["vectors"]
                 names = [name.decode() for name in file["names"]][: len(vectors)]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as exc:
+                said = json.loads(file["source"].tobytes()) if schema > 1 else None  # the first schema did not tell
+            source = None if said is None else VectorSource(**said)
+            return cls(names, vectors if len(names) else None, source)
+        except OSError as exc:
+            raise ArtifactError(
+                f"{path}: cannot be read: {exc.strerror or reason_of(exc)}",
+                next_step="make a gallery: edgevision gallery enrol",
+            ) from exc
+        except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, InputError) as exc:
             raise ArtifactError(f"{path}: not a gallery, or damaged ({reason_of(exc)})") from exc
-        if schema > SCHEMA:
-            raise ArtifactError(f"{path}: written by a newer edgevision", got=f"schema {schema}", allowed=f"{SCHEMA}")
-        return cls(names, vectors if len(names) else None)
 
     def _check(self, vectors: Array) -> None:
         if len(self) and vectors.shape[1] != self.vectors.shape[1]:

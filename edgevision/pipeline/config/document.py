@@ -14,13 +14,15 @@ from edgevision.errors import ConfigError, check_choice
 from edgevision.optional import require
 from edgevision.pipeline.capture import CaptureSettings
 from edgevision.pipeline.config.capture import capture_of
-from edgevision.pipeline.config.rules import rule_of
+from edgevision.pipeline.config.rules import Asked, rule_of
+from edgevision.pipeline.config.second_stages import SecondStages, StageLabels, chosen_stages, second_stages_of
 from edgevision.pipeline.config.sinks import sink_of
 from edgevision.pipeline.config.table import Table
 from edgevision.pipeline.degradation import DegradationSettings, Level
 from edgevision.pipeline.motion_gate import MotionSettings
 from edgevision.pipeline.recording import ClipSettings, Retention
 from edgevision.pipeline.rules import PrivacyMask, Rule
+from edgevision.pipeline.second import SecondStage, labels_of
 from edgevision.pipeline.sinks import Sink
 from edgevision.pipeline.sources import Source, Timeouts, source_for
 from edgevision.pipeline.tracking import TrackerSettings
@@ -68,6 +70,7 @@ class CameraConfig:
         degradation: When less is done.
         rules: Makes its rules, by name.
         rule_tables: What the document says of them, so that equal cameras are equal.
+        second_stages: Those that look at its tracks.
         masks: Polygons that are painted over before anything leaves the process, in pixels of ``size``.
         size: Width and height that the masks are for.
         base: Folder that a relative path is relative to.
@@ -84,6 +87,7 @@ class CameraConfig:
     degradation: DegradationSettings
     rules: Callable[[], list[Rule]]
     rule_tables: str
+    second_stages: tuple[SecondStage, ...]
     masks: tuple[tuple[tuple[float, float], ...], ...]
     size: tuple[int, int] | None
     base: Path
@@ -144,6 +148,7 @@ class WatchConfig:
     Attributes:
         profile: "monitoring" or "driving".
         model: The model.
+        second_stages: What looks at the crops of tracks; none in most.
         cameras: One or more.
         sinks: Where events go; none: they are only on the page and in the log.
         sink_tables: What the document says of them, so that a change is seen.
@@ -156,6 +161,7 @@ class WatchConfig:
 
     profile: str
     model: ModelConfig
+    second_stages: tuple[SecondStage, ...]
     cameras: tuple[CameraConfig, ...]
     sinks: tuple[Sink, ...]
     sink_tables: str = field(repr=False)
@@ -166,12 +172,18 @@ class WatchConfig:
     status: StatusConfig | None
 
     @classmethod
-    def read(cls, path: str | Path, labels: Callable[[ModelConfig], Sequence[str]]) -> WatchConfig:
+    def read(
+        cls,
+        path: str | Path,
+        labels: Callable[[ModelConfig], Sequence[str]],
+        stage_labels: StageLabels = labels_of,
+    ) -> WatchConfig:
         """Read a document.
 
         Args:
             path: The file.
             labels: Returns the names of a model's classes, which rules go by.
+            stage_labels: Returns what a second stage may call a track, likewise.
 
         Raises:
             ConfigError: No such file, no TOML, a newer schema, an unknown key, or a value that makes no sense; the
@@ -187,11 +199,15 @@ class WatchConfig:
         except (ValueError, RecursionError) as exc:
             raise ConfigError(f"{path}: not a TOML document", got=str(exc)) from exc
         check_schema(str(path), document, SCHEMA)
-        return cls.from_dict(document, path.parent, labels)
+        return cls.from_dict(document, path.parent, labels, stage_labels)
 
     @classmethod
     def from_dict(
-        cls, document: Mapping[str, Any], base: Path, labels: Callable[[ModelConfig], Sequence[str]]
+        cls,
+        document: Mapping[str, Any],
+        base: Path,
+        labels: Callable[[ModelConfig], Sequence[str]],
+        stage_labels: StageLabels = labels_of,
     ) -> WatchConfig:
         """Read what TOML made of a document; relative paths are relative to ``base``. Raises ConfigError."""
         table = Table("", document, base)
@@ -201,7 +217,8 @@ class WatchConfig:
         model = _model(_required(table, "model"))
         names = labels(model)
         variants = [name for name, _ in model.variants]
-        cameras = tuple(_camera(entry, names, profile, variants) for entry in table.tables("cameras"))
+        second = second_stages_of(table.tables("second_stages"), names, stage_labels)
+        cameras = tuple(_camera(entry, names, profile, variants, second) for entry in table.tables("cameras"))
         _check_names("cameras", [camera.name for camera in cameras], least=1)
         sink_tables = table.tables("sinks")
         sinks = tuple(sink_of(entry, [camera.name for camera in cameras]) for entry in sink_tables)
@@ -211,7 +228,8 @@ class WatchConfig:
         spool.finish()
         recording, capture, status = (table.table(name) for name in ("recording", "capture", "status"))
         made = cls(
-            profile, model, cameras, sinks, repr([entry.data for entry in sink_tables]), spool_path, spool_messages,
+            profile, model, tuple(second.stages.values()), cameras, sinks, repr([entry.data for entry in sink_tables]),
+            spool_path, spool_messages,
             None if recording is None else _recording(recording),
             None if capture is None else capture_of(capture, model.score_threshold),
             None if status is None else _status(status),
@@ -245,12 +263,15 @@ def _model(table: Table) -> ModelConfig:
     return made
 
 
-def _camera(table: Table, labels: Sequence[str], profile: str, variants: Sequence[str]) -> CameraConfig:
+def _camera(
+    table: Table, labels: Sequence[str], profile: str, variants: Sequence[str], second: SecondStages
+) -> CameraConfig:
     budget_ms = table.number("budget_ms", None)
     if budget_ms is not None and budget_ms <= 0:
         raise ConfigError(f"{table.what}: budget_ms", got=budget_ms, allowed="more than 0")
-    rule_tables = table.tables("rules")
-    makers = [rule_of(entry, labels) for entry in rule_tables]
+    rule_tables, stages = table.tables("rules"), chosen_stages(table, second)
+    asked = Asked(labels, {name: second.facts[name] for name in stages})
+    makers = [rule_of(entry, asked) for entry in rule_tables]
     _check_names(f"{table.what}.rules", [maker().name for maker in makers])
     masks, size = table.polygons("masks"), table.pair("size")
     degradation = _degradation(table.table("degradation"), variants)
@@ -267,6 +288,7 @@ def _camera(table: Table, labels: Sequence[str], profile: str, variants: Sequenc
         degradation=degradation,
         rules=lambda: [maker() for maker in makers],
         rule_tables=repr([entry.data for entry in rule_tables]),
+        second_stages=second.of(stages),
         masks=masks,
         size=size,
         base=table.base,

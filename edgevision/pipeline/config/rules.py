@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from edgevision.errors import ConfigError, check_choice
 from edgevision.pipeline.config.table import Table
 from edgevision.pipeline.rules import (
+    Attributed,
     CountRule,
     Ground,
+    KnownFaceRule,
     LineRule,
     Rule,
     Schedule,
@@ -22,25 +25,54 @@ from edgevision.pipeline.rules import (
 Classes = frozenset[int] | None
 
 
-def rule_of(table: Table, labels: Sequence[str]) -> Callable[[], Rule]:
+@dataclass(frozen=True)
+class StageFacts:
+    """What rules may ask of a second stage.
+
+    Attributes:
+        kind: "classify" or "identify".
+        labels: What it may call a track.
+    """
+
+    kind: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What rules of one camera go by.
+
+    Attributes:
+        labels: Names of the model's classes.
+        stages: The camera's second stages, by name.
+    """
+
+    labels: Sequence[str]
+    stages: Mapping[str, StageFacts]
+
+
+def rule_of(table: Table, asked: Asked) -> Callable[[], Rule]:
     """Return what makes a rule, anew for each start of its camera; it was made once, so it can be made.
 
     Args:
         table: Its keys.
-        labels: Names of the model's classes.
+        asked: What it may go by.
 
     Raises:
-        ConfigError: An unknown kind, class or key, or a value that makes no sense.
+        ConfigError: An unknown kind, class, second stage or key, or a value that makes no sense.
     """
     kind, name = table.text("kind"), table.text("name")
     check_choice(f"{table.what}: kind", kind, KINDS)
-    arguments = KINDS[kind](table, labels)
+    arguments = FACES[kind](table, asked) if kind in FACES else PLACES[kind](table, asked.labels)
+    attribute = None if kind in FACES else table.table("attribute")
+    wanted = None if attribute is None else _attribute(attribute, asked)
     hours = table.table("schedule")
     schedule = None if hours is None else _schedule(hours)
     table.finish()
 
     def make() -> Rule:
         rule: Rule = MAKERS[kind](name, **arguments)
+        rule = rule if wanted is None else Attributed(rule, **wanted)
         return rule if schedule is None else Scheduled(rule, schedule)
 
     make()
@@ -99,9 +131,39 @@ def _speed(table: Table, labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _unknown_face(table: Table, labels: Sequence[str]) -> dict[str, Any]:
+def _unknown_face(table: Table, asked: Asked) -> dict[str, Any]:
     attempts = table.whole("attempts", None)
-    return {} if attempts is None else {"attempts": attempts}
+    given = {} if attempts is None else {"attempts": attempts}
+    identifying = [name for name, facts in asked.stages.items() if facts.kind == "identify"]
+    stage = table.text("stage", identifying[0] if len(identifying) == 1 else None)
+    if not identifying:
+        raise ConfigError(
+            f"{table.what}: nothing identifies anybody", next_step='declare it: [[second_stages]] of kind = "identify"'
+        )
+    if stage is None:
+        raise ConfigError(f"{table.what}: which stage identifies?", allowed=identifying, next_step="set stage")
+    check_choice(f"{table.what}: stage", stage, identifying)
+    return {"stage": stage, **given}
+
+
+def _known_face(table: Table, asked: Asked) -> dict[str, Any]:
+    given = _unknown_face(table, asked)
+    names = table.texts("names", None)
+    for name in names or ():
+        check_choice(f"{table.what}: names", name, asked.stages[given["stage"]].labels)
+    return {**given, "names": names}
+
+
+def _attribute(table: Table, asked: Asked) -> dict[str, Any]:
+    stage, labels = table.text("stage"), table.texts("labels")
+    if not asked.stages:
+        raise ConfigError(f"{table.what}: the camera has no second stage", next_step="declare it: [[second_stages]]")
+    check_choice(f"{table.what}: stage", stage, asked.stages)
+    for label in labels:
+        check_choice(f"{table.what}: labels", label, asked.stages[stage].labels)
+    made = {"stage": stage, "labels": labels, "min_score": table.number("min_score", 0.0)}
+    table.finish()
+    return made
 
 
 def _schedule(table: Table) -> Schedule:
@@ -112,14 +174,18 @@ def _schedule(table: Table) -> Schedule:
     return made
 
 
-KINDS: Mapping[str, Callable[[Table, Sequence[str]], dict[str, Any]]] = {
+PLACES: Mapping[str, Callable[[Table, Sequence[str]], dict[str, Any]]] = {
     "zone": _zone,
     "loitering": _loitering,
     "count": _count,
     "line": _line,
     "speed": _speed,
-    "unknown_face": _unknown_face,
 }
+FACES: Mapping[str, Callable[[Table, Asked], dict[str, Any]]] = {
+    "unknown_face": _unknown_face,
+    "known_face": _known_face,
+}
+KINDS = (*PLACES, *FACES)
 MAKERS: Mapping[str, Callable[..., Rule]] = {
     "zone": ZoneRule,
     "loitering": ZoneRule,
@@ -127,4 +193,5 @@ MAKERS: Mapping[str, Callable[..., Rule]] = {
     "line": LineRule,
     "speed": SpeedRule,
     "unknown_face": UnknownFaceRule,
+    "known_face": KnownFaceRule,
 }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from edgevision.pipeline.events.event import Event, wall_time
-from edgevision.pipeline.rules.change import END, MOMENT, START, Change
+from edgevision.pipeline.rules.change import END, MOMENT, START, UPDATE, Change
 
 
 class EventLog:
@@ -34,6 +34,20 @@ class EventLog:
             event = self._event(change, wall_time(wall_s - (time_s - change.time_s)))
             if event is not None:
                 made.append(event)
+        return made
+
+    def renewed(self, tracks: Collection[int], wall_s: float) -> list[Event]:
+        """Return an update of each open event of some tracks, of which something is known that rules did not say.
+
+        Args:
+            tracks: The tracks.
+            wall_s: When that came to be known.
+        """
+        made = []
+        for key, event in self._open.items():
+            if event.track_id in tracks:
+                self._open[key] = event.next(UPDATE, wall_time(wall_s), {})
+                made.append(self._open[key])
         return made
 
     def _event(self, change: Change, time: str) -> Event | None:

@@ -4,8 +4,20 @@ A rule sees one `Scene` after the other and says what changed. Give it tracks un
 flickering id is a new person each time.
 """
 
-from edgevision.pipeline.rules.change import END, MOMENT, PHASES, START, UPDATE, Change, Rule, Scene
-from edgevision.pipeline.rules.faces import UnknownFaceRule
+from edgevision.pipeline.rules.attributed import Attributed
+from edgevision.pipeline.rules.change import (
+    END,
+    MOMENT,
+    PHASES,
+    START,
+    UPDATE,
+    Attribute,
+    Attributes,
+    Change,
+    Rule,
+    Scene,
+)
+from edgevision.pipeline.rules.faces import KnownFaceRule, UnknownFaceRule
 from edgevision.pipeline.rules.ground import Ground
 from edgevision.pipeline.rules.identities import Identities
 from edgevision.pipeline.rules.line import LineRule
@@ -20,10 +32,14 @@ __all__ = [
     "PHASES",
     "START",
     "UPDATE",
+    "Attribute",
+    "Attributed",
+    "Attributes",
     "Change",
     "CountRule",
     "Ground",
     "Identities",
+    "KnownFaceRule",
     "LineRule",
     "PrivacyMask",
     "Rule",

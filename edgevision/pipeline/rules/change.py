@@ -14,6 +14,35 @@ PHASES = (START, UPDATE, END, MOMENT)
 
 
 @dataclass(frozen=True)
+class Attribute:
+    """What a second stage says of a track, over all of its looks.
+
+    Attributes:
+        label: The class, or the name of whom it is; None when none is likely enough.
+        score: How sure that is: the mean probability of the likeliest class, 0 to 1, or the cosine to the closest
+            enrolled vector, -1 to 1.
+        looks: How often it was looked at with a result.
+        seen_s: When the frame was taken that was looked at last, on the tracks' monotonic clock.
+    """
+
+    label: str | None
+    score: float
+    looks: int
+    seen_s: float
+
+    def to_dict(self, now_s: float) -> dict[str, Any]:
+        """Return the JSON form; ``age_s`` is how long before ``now_s`` it was looked at last."""
+        return {
+            "label": self.label, "score": round(self.score, 4), "looks": self.looks,
+            "age_s": round(max(0.0, now_s - self.seen_s), 3),
+        }  # fmt: skip
+
+
+Attributes = Mapping[int, Mapping[str, Attribute]]
+"""Track id -> name of a second stage -> what it says; tracks that were never looked at are not there."""
+
+
+@dataclass(frozen=True)
 class Scene:
     """One frame, as rules see it.
 
@@ -21,12 +50,12 @@ class Scene:
         tracks: The tracks; every duration is measured by their monotonic ``time_s``.
         wall_s: The frame's time on the wall clock, seconds since 1970 UTC. It may jump: labels and schedules alone
             go by it.
-        identified: Track id -> the name that its face was given in this frame, None where it is nobody's that is known.
+        attributes: What second stages say of the tracks, up to this frame.
     """
 
     tracks: Tracks
     wall_s: float
-    identified: Mapping[int, str | None] = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,7 +64,7 @@ class Change:
 
     Attributes:
         rule: Name of the rule.
-        kind: "zone", "loitering", "line", "count", "speed" or "unknown_face".
+        kind: "zone", "loitering", "line", "count", "speed", "unknown_face" or "known_face".
         phase: "start", "update", "end" or "moment".
         key: Which of the rule's events it is about, the same from start to end: a track's id, or 0 for the rule itself.
         track_id: The track, or None.

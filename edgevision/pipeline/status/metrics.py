@@ -75,3 +75,27 @@ class _State:
                     if time[key] is not None:
                         stages.add_metric((name, stage, quantile), time[key])
         yield from (dropped, stages)
+        yield from self._second()
+
+    def _second(self) -> Iterator[Any]:
+        """What second stages did; a state without any has no such metrics."""
+        core, labels = require("prometheus_client.core"), ["camera", "second_stage"]
+        prefix = "edgevision_second_stage"
+        looks = core.CounterMetricFamily(f"{prefix}_looks", "Looks at tracks with a result", labels=labels)
+        skipped = core.CounterMetricFamily(
+            f"{prefix}_skipped", "Looks that were due and left, by reason", labels=[*labels, "reason"]
+        )
+        times = core.GaugeMetricFamily(
+            f"{prefix}_milliseconds", "Time of a part of a look", labels=["second_stage", "part", "quantile"]
+        )
+        for camera, found in self._state["cameras"].items():
+            for stage, one in found.get("second_stages", {}).items():
+                looks.add_metric((camera, stage), float(one["looks"]))
+                for reason, count in one["skipped"].items():
+                    skipped.add_metric((camera, stage, reason), float(count))
+        for stage, one in self._state.get("second_stages", {}).items():
+            for part, time in one["stages"].items():
+                for quantile, key in (("0.5", "p50_ms"), ("0.95", "p95_ms")):
+                    if time[key] is not None:
+                        times.add_metric((stage, part, quantile), time[key])
+        yield from (looks, skipped, times)

@@ -47,11 +47,11 @@ def place():
 
 @pytest.fixture(scope="session")
 def scene(place):
-    """scene(time_s, {id: (x, y)}, wall_s=…, identified=…, …) -> Scene; its wall clock follows time_s unless told."""
+    """scene(time_s, {id: (x, y)}, wall_s=…, attributes=…, …) -> Scene; its wall clock follows time_s unless told."""
 
-    def scene(time_s, anchors, *, wall_s=None, identified=None, **more):
+    def scene(time_s, anchors, *, wall_s=None, attributes=None, **more):
         wall = WALL_S + time_s if wall_s is None else wall_s
-        return Scene(place(time_s, anchors, **more), wall, identified or {})
+        return Scene(place(time_s, anchors, **more), wall, attributes or {})
 
     return scene
 

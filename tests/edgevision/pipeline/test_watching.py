@@ -27,10 +27,15 @@ def test_the_example_in_the_documentation(repository, tmp_path):
 
 def test_the_configuration_in_the_documentation(repository, tmp_path, monkeypatch):
     monkeypatch.setenv("GATE_PASSWORD", "hunter2")
-    (text,) = re.findall(r"```toml\n(.*?)```", (repository / "docs/watch.md").read_text(encoding="utf-8"), re.DOTALL)
-    (tmp_path / "watch.toml").write_text(text, encoding="utf-8")
+    texts = re.findall(r"```toml\n(.*?)```", (repository / "docs/watch.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "watch.toml").write_text(texts[0], encoding="utf-8")
     config = WatchConfig.read(tmp_path / "watch.toml", lambda model: ["person"])
     assert [camera.name for camera in config.cameras] == ["gate"] and config.recording.clips.pre_s == 3
+    (second,) = [text for text in texts if text.startswith("[[second_stages]]")]
+    (tmp_path / "watch.toml").write_text('schema = 1\n[model]\nartifact = "m"\n' + second, encoding="utf-8")
+    config = WatchConfig.read(tmp_path / "watch.toml", lambda model: ["person", "traffic sign"], lambda stage: ["Ada"])
+    assert [len(camera.rules()) for camera in config.cameras] == [2]
+    assert [stage.name for stage in config.cameras[0].second_stages] == ["who"]
 
 
 def test_pedestrians_on_pets09(shared_data, tmp_path):

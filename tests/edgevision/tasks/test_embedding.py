@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from edgevision.errors import ArtifactError, ConfigError, InferenceError, InputError
-from edgevision.tasks.alignment import ARCFACE, align, similarity
-from edgevision.tasks.embedding import Gallery, Identity, embedding, unit
+from edgevision.tasks.alignment import ARCFACE, align, align_face, similarity
+from edgevision.tasks.embedding import Gallery, Identity, VectorSource, embedding, unit
 from edgevision.tensors import QuantParams, TensorSpec
 
 RNG = np.random.default_rng(0)
@@ -91,3 +91,45 @@ def test_align_cuts_the_face_out():
     wanted = image[9 : 9 + 224 : 2, 5 : 5 + 224 : 2].astype(int)
     assert np.abs(got.astype(int) - wanted).mean() < 2
     assert align(image, there, size=56).shape == (56, 56, 3)
+
+
+def test_a_face_is_aligned_by_the_landmarks_that_its_detector_has():
+    image = RNG.integers(0, 256, (240, 240, 3), np.uint8)
+    five = ARCFACE * 1.5 + [20, 30]
+    six = np.concatenate([five[:3], five[3:].mean(axis=0, keepdims=True), [[0, 0], [239, 0]]])  # ears do not count
+    difference = align_face(image, five).astype(int) - align_face(image, six)
+    assert np.abs(difference).mean() < 1
+    assert align_face(image, five, 64).shape == (64, 64, 3)
+    with pytest.raises(InputError, match="landmarks of a face: got 4; allowed: 5, 6"):
+        align_face(image, five[:4])
+
+
+def test_a_gallery_says_which_model_its_vectors_are_of(gallery, tmp_path):
+    mine, crop = VectorSource("arc", "a" * 64, "p", "landmarks"), VectorSource("arc", "a" * 64, "p", "box")
+    kept = Gallery(source=mine).enrol("Ada", PEOPLE["Ada"]).remove("Ada").enrol("Ben", PEOPLE["Chen"])
+    kept.save(tmp_path / "people.npz")
+    again = Gallery.open(tmp_path / "people.npz")
+    assert again.source == mine
+    mine.check(again.source, "people.npz")
+    VectorSource("renamed", mine.sha256, "p", "landmarks").check(again.source, "people.npz")
+    for other in (
+        crop,
+        VectorSource("arc", "b" * 64, "p", "landmarks"),
+        VectorSource("arc", "a" * 64, "q", "landmarks"),
+    ):
+        with pytest.raises(InputError, match=r"people.npz: .*not made by this model.*gallery enrol"):
+            other.check(again.source, "people.npz")
+    with pytest.raises(InputError, match="got unknown"):
+        mine.check(gallery.source, "people.npz")
+
+
+def test_a_gallery_of_the_first_schema_does_not_say_so(gallery, tmp_path):
+    names = np.array([name.encode() for name in gallery.names])
+    np.savez(tmp_path / "old.npz", schema=np.array(1), names=names, vectors=gallery.vectors)
+    old = Gallery.open(tmp_path / "old.npz")
+    assert old.names == gallery.names and old.source is None
+    np.savez(tmp_path / "new.npz", schema=np.array(3), names=names, vectors=gallery.vectors)
+    with pytest.raises(ArtifactError, match="newer edgevision: got schema 3"):
+        Gallery.open(tmp_path / "new.npz")
+    with pytest.raises(ArtifactError, match=r"No such file.*gallery enrol"):
+        Gallery.open(tmp_path / "none.npz")

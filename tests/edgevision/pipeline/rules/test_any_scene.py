@@ -7,9 +7,12 @@ from edgevision.pipeline.rules import (
     END,
     START,
     UPDATE,
+    Attribute,
+    Attributed,
     CountRule,
     Ground,
     Identities,
+    KnownFaceRule,
     LineRule,
     Scene,
     SpeedRule,
@@ -44,6 +47,8 @@ def test_changes_are_in_order_and_what_starts_ends_once(seed):
         CountRule("count", TRIANGLE, at_least=2),
         SpeedRule("speed", Ground(np.array([[0.01, 0, 0], [0, 0.01, 0], [0, 0.001, 1]])), above_kmh=3),
         UnknownFaceRule("face"),
+        KnownFaceRule("friend"),
+        Attributed(ZoneRule("hers", TRIANGLE, dwell_s=0.2), "faces", ["Ada"]),
     ]
 
     def check(change, time_s):
@@ -64,7 +69,8 @@ def test_changes_are_in_order_and_what_starts_ends_once(seed):
         named = names.update(tracks)
         for ids in (tracks.ids.tolist(), named.ids.tolist()):
             assert len(set(ids)) == len(ids)
-        scene = Scene(named, rng.uniform(0, 2e9), dict.fromkeys(named.ids.tolist()))
+        said = {"faces": Attribute([None, "Ada"][int(rng.integers(2))], rng.random(), int(rng.integers(1, 5)), time_s)}
+        scene = Scene(named, rng.uniform(0, 2e9), dict.fromkeys(named.ids.tolist()[::2], said))
         for rule in rules:
             for change in rule.update(scene):
                 check(change, time_s)

@@ -1,0 +1,69 @@
+"""Faces found, cut out and made vectors, with real detectors on real photographs."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgevision.adopt import adopt
+from edgevision.artifact import Artifact
+from edgevision.data.images import load_image
+from edgevision.detector import Detector
+from edgevision.errors import IncompatibleModelError
+from edgevision.face_reader import square
+from edgevision.gallery import open_reader
+from edgevision.tasks.alignment import ARCFACE
+
+
+@pytest.fixture(scope="module")
+def astronaut(shared_data):
+    return load_image(shared_data / "images/astronaut.png")
+
+
+@pytest.fixture(scope="module")
+def blazeface(shared_data, tmp_path_factory):
+    file = shared_data / "models/face/blazeface_short_range.tflite"
+    return adopt(file, tmp_path_factory.mktemp("b") / "blazeface", decoder="blazeface")
+
+
+def test_a_face_is_brought_upright_by_its_landmarks(face_models, blazeface, astronaut):
+    """However the photograph is turned, eyes, nose and mouth come to where ArcFace has them."""
+    wanted = np.concatenate([ARCFACE[:3], ARCFACE[3:].mean(axis=0, keepdims=True)])
+    vectors = []
+    with open_reader(Artifact.open(face_models[0]), blazeface) as reader, Detector(blazeface) as detector:
+        reader._size = 112  # that landmarks can be found again in what is cut out
+        assert reader.source.crop == "landmarks"
+        for degrees in (0, 12, -12):
+            turned = np.asarray(Image.fromarray(astronaut).rotate(degrees, Image.Resampling.BILINEAR))
+            (face,) = reader.find(turned)
+            assert face.pixels.shape == (112, 112, 3) and face.score > 0.5
+            around = np.full((224, 224, 3), 128, np.uint8)
+            around[56:168, 56:168] = face.pixels
+            found = detector(around).keypoints[0][:4] - 56
+            assert np.abs(found - wanted).mean() < 5
+            vectors.append(reader.vectors([face.pixels])[0])
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    assert vectors[0] @ vectors[1] > 0.9 and vectors[0] @ vectors[2] > 0.9
+
+
+def test_without_landmarks_it_is_a_square_around_the_box(face_models, astronaut):
+    with open_reader(*(Artifact.open(path) for path in face_models)) as reader:
+        assert reader.source.crop == "box"
+        (face,) = reader.find(astronaut)
+    height, width = face.pixels.shape[:2]
+    assert height == width == pytest.approx(1.2 * max(face.box[2:] - face.box[:2]), abs=1)
+    corner = square(astronaut, np.array([500.0, 490, 512, 512]))
+    assert corner.shape == (26, 26, 3) and (corner == astronaut[-26:, -26:]).all()
+    assert square(astronaut, np.array([-9.0, -9, 900, 900])).shape == (512, 512, 3)
+
+
+def test_without_a_detector_an_image_is_one_face(face_models, astronaut):
+    with open_reader(Artifact.open(face_models[0])) as reader:
+        (face,) = reader.find(astronaut)
+        assert reader.source.crop == "whole" and face.pixels is astronaut and face.side == 512
+
+
+def test_a_detector_of_more_than_faces_is_refused(face_models, shared_data, tmp_path):
+    file = shared_data / "models/detection/yolox_nano_coco.onnx"
+    yolox = adopt(file, tmp_path / "y", decoder="yolox", labels=[str(place) for place in range(80)], layout="NCHW")
+    with pytest.raises(IncompatibleModelError, match="not a detector of faces alone: got 80 classes"):
+        open_reader(Artifact.open(face_models[0]), yolox)

@@ -1,0 +1,69 @@
+"""Several images through a model of one: the same answers, however many go at a time."""
+
+import numpy as np
+import pytest
+
+from edgevision.adopt import adopt
+from edgevision.classifier import Classifier
+from edgevision.errors import ConfigError
+from edgevision.image_batches import ImageBatches
+from edgevision.runtimes.base import available_runtimes
+
+LABELS = ("red", "green", "blue")
+IMAGES = [np.random.default_rng(seed).integers(0, 256, (9 + seed, 12, 3), np.uint8) for seed in range(11)]
+
+
+@pytest.fixture(scope="module", params=["onnxruntime", "openvino"])
+def runtime(request):
+    if request.param not in available_runtimes("onnx"):
+        pytest.skip(f"{request.param} is not installed")
+    return request.param
+
+
+@pytest.fixture
+def model(make_onnx, tmp_path, runtime):
+    """model(batch) -> a classifier whose file has this batch, and an artifact of it."""
+
+    def model(batch):
+        file = tmp_path / f"{batch}.onnx"
+        file.write_bytes(make_onnx(batch))
+        made = adopt(
+            file, tmp_path / f"model{batch}", overwrite=True, task="classification", labels=LABELS, layout="NCHW",
+            preprocessing={"std": [255]}, activation="softmax",
+        )  # fmt: skip
+        return Classifier(made, runtime=runtime)
+
+    return model
+
+
+@pytest.mark.parametrize(("batch", "size"), [("N", 4), (1, 1)])
+def test_the_answers_are_those_of_one_by_one(model, runtime, batch, size):
+    with model(batch) as single:
+        wanted = [single(image) for image in IMAGES]
+    batches = ImageBatches(model(batch), 4, runtime=runtime)
+    assert batches.size == size
+    for count in (0, 1, 2, 3, 4, 11):
+        got = batches(IMAGES[:count])
+        assert [one.shape for one in got] == [(1, 3)] * count
+        for one, other in zip(got, wanted[:count], strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+    batches.close()
+    with pytest.raises(Exception, match="closed"):
+        batches(IMAGES[:1])
+
+
+def test_none_at_a_time_is_refused(model):
+    with model(1) as single, pytest.raises(ConfigError, match="at a time"):
+        ImageBatches(single, 0)
+
+
+def test_a_tflite_file_with_an_open_batch(shared_data, tmp_path):
+    file = shared_data / "models/mlperf_tiny/resnet8_cifar10/pretrainedResnet.tflite"
+    made = adopt(file, tmp_path / "model", task="classification", labels="abcdefghij", preprocessing={})
+    with Classifier(made) as single:
+        wanted = [single(image) for image in IMAGES]
+    batches = ImageBatches(Classifier(made), 8)
+    assert batches.size == 8
+    for one, other in zip(batches(IMAGES), wanted, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    batches.close()
