@@ -104,6 +104,7 @@ class Lane:
         self._passed = 0
         self._last_try_s = float("-inf")
         self._tried: CapturedFrame | None = None
+        self._again: CapturedFrame | None = None
         self._lock = threading.Lock()
         self._begun_s: float | None = None
         self._waiting: queue.Queue[tuple[CapturedFrame, Stage, str, Any] | None] = queue.Queue(WAITING)
@@ -120,6 +121,11 @@ class Lane:
         """Whether what follows the model keeps up."""
         return not self._waiting.full()
 
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing more to come."""
+        return self.reader.ended and self._again is None
+
     def start(self) -> None:
         """Begin to take in what the model gives."""
         self._thread = threading.Thread(target=self._follow, name=f"follow {self.reader.name}", daemon=True)
@@ -135,6 +141,9 @@ class Lane:
 
     def next_frame(self) -> CapturedFrame | None:
         """Return a frame to look at, if one is here that is worth it."""
+        again, self._again = self._again, None
+        if again is not None:
+            return again
         while (frame := self.reader.take(0)) is not None:
             reason = self._refusal(frame)
             if reason is None:
@@ -147,8 +156,12 @@ class Lane:
         if self._thread is not None:
             self._waiting.put((frame, stage, model, inferred))
 
+    def put_back(self, frame: CapturedFrame) -> None:
+        """Have `next_frame` return this one once more; in the worker's thread."""
+        self._again = frame
+
     def lost(self, reason: str) -> None:
-        """Count a frame that the model failed on."""
+        """Count a frame that the model failed on, or that its process died of."""
         self.dropped[reason] += 1
 
     def _refusal(self, frame: CapturedFrame) -> str | None:

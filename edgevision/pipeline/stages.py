@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from edgevision.artifact import Artifact
@@ -10,6 +14,11 @@ from edgevision.detector import Detector
 from edgevision.errors import InferenceError
 from edgevision.frames import Frame
 from edgevision.pipeline.config.document import ModelConfig
+from edgevision.pipeline.isolation import LOAD_S, IsolatedModel
+from edgevision.pipeline.model_slot import Revivable
+from edgevision.processes import death
+from edgevision.remote.arguments import running_arguments
+from edgevision.runtimes.base import load
 from edgevision.tasks.detection import detect, with_thresholds
 from edgevision.tasks.detections import Detections
 from edgevision.verify import verify
@@ -26,7 +35,10 @@ class DetectorStage:
         """Load it; raises what `edgevision.detector.Detector` raises."""
         artifact = Artifact.open(config.artifact)
         options = {"threads": config.threads}
-        self._detector = Detector(artifact, runtime=config.runtime, device=config.device, options=options)
+        loader = partial(IsolatedModel, answer_s=config.answer_s) if config.isolate else load
+        self._detector = Detector(
+            artifact, runtime=config.runtime, device=config.device, options=options, loader=loader
+        )
         if config.score_threshold is not None:
             self._detector.decoder = with_thresholds(self._detector.decoder, score_threshold=config.score_threshold)
         self.labels: Sequence[str] = artifact.manifest.labels or ()
@@ -45,6 +57,11 @@ class DetectorStage:
         stored, geometry = inferred
         return detect(stored, self._detector.model.outputs, self._detector.decoder, geometry)
 
+    def revive(self) -> str:
+        """Start anew what has died, and return at once: '' where it can run, else why it cannot yet."""
+        model = self._detector.model
+        return model.revive() if isinstance(model, Revivable) else ""
+
     def close(self) -> None:
         """Let go of the model."""
         self._detector.model.close()
@@ -56,10 +73,28 @@ def check_artifact(config: ModelConfig) -> None:
     An artifact without golden samples, or one that was not sealed for the runtime, proves nothing and is refused.
     """
     artifact = Artifact.open(config.artifact)
-    runtimes = None if config.runtime is None else [config.runtime]
-    found = verify(artifact, runtimes=runtimes, device=config.device, options={"threads": config.threads})
-    if found.verdict != "holds":
+    runtimes = [] if config.runtime is None else [config.runtime]
+    options = {"threads": config.threads}
+    if config.isolate:
+        verdict = _verdict_apart(artifact, [*running_arguments(config.device, runtimes, options, None)])
+    else:
+        verdict = verify(artifact, runtimes=runtimes or None, device=config.device, options=options).verdict
+    if verdict != "holds":
         raise InferenceError(
-            f"{config.artifact} does not answer as it was sealed to", got=found.verdict, allowed="holds",
+            f"{config.artifact} does not answer as it was sealed to", got=verdict, allowed="holds",
             next_step=f"look at it: edgevision verify {config.artifact}",
         )  # fmt: skip
+
+
+def _verdict_apart(artifact: Artifact, arguments: Sequence[str]) -> str:
+    """Return what ``edgevision verify`` finds: a process of its own, which a damaged model may crash."""
+    command = [sys.executable, "-m", "edgevision", "verify", str(artifact.path), *arguments, "--json"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_S, check=False)
+        return str(json.loads(done.stdout)["verdict"])
+    except subprocess.TimeoutExpired as exc:
+        raise InferenceError(f"{artifact.path} could not be verified within {LOAD_S:g} s") from exc
+    except (ValueError, KeyError) as exc:
+        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        got = f"{death(done.returncode)}; it said: {said}"
+        raise InferenceError(f"{artifact.path} could not be verified", got=got) from exc

@@ -17,13 +17,15 @@ from edgevision.pipeline.config import CameraConfig, ModelConfig, WatchConfig
 from edgevision.pipeline.events import Spool
 from edgevision.pipeline.following import Follower
 from edgevision.pipeline.model_slot import Stage
+from edgevision.pipeline.notice import Notice
 from edgevision.pipeline.recording.clips import tidy
-from edgevision.pipeline.running import Camera, Notice, Pipeline
+from edgevision.pipeline.running import Camera, Pipeline
 from edgevision.pipeline.sinks import Delivery
 from edgevision.pipeline.stages import DetectorStage, check_artifact
 from edgevision.pipeline.status.preview import Preview
 from edgevision.pipeline.status.service import Service
 from edgevision.pipeline.status.web import StatusServer
+from edgevision.pipeline.system_events import SystemEvents
 
 logger = logging.getLogger("edgevision.pipeline")
 _VARYING = re.compile(r"[\w./:-]*\d[\w./:-]*")
@@ -63,6 +65,7 @@ class Watch:
         self._deliveries: list[Delivery] = []
         self._server: StatusServer | None = None
         self._spool: Spool | None = None
+        self._system: SystemEvents | None = None
         model = self.config.model
         stage = stages(model)
         variants: dict[str, Stage] = {}
@@ -94,6 +97,7 @@ class Watch:
         """Begin; returns at once."""
         if self._spool is not None:
             self._spool.put(self._spool.interrupted())
+            self._system = SystemEvents(self._spool.put)
             self._deliveries = [Delivery(self._spool, sink) for sink in self.config.sinks]
         if self.config.recording is not None:
             tidy(self.config.recording.folder)
@@ -141,6 +145,8 @@ class Watch:
         self._stopping.set()
         self._service.stopping()
         self.pipeline.stop()
+        if self._system is not None:
+            self._system.close()
         for follower in self._followers.values():
             follower.close()
         self._close_parts()
@@ -253,14 +259,17 @@ class Watch:
             self._stopping.wait(SWEEP_S)
 
     def _told(self, notice: Notice) -> None:
-        """Log it; what a camera says again and again, but for numbers and file names in it, once until it differs."""
+        """Make it an event and a line of the log.
+
+        What a camera says again and again, but for numbers and file names in it, is logged once until it differs.
+        """
+        if self._system is not None:
+            self._system.take(notice)
         said = (notice.kind, _VARYING.sub("#", notice.text))
         if self._last_said.get(notice.camera) == said:
             return
         self._last_said[notice.camera] = said
-        trouble = notice.kind in ("error", "level") or notice.text.partition(":")[0] in ("lost", "refused", "stalled")
-        trouble = trouble or (notice.kind == "model" and " rolled back" in notice.text)
-        level = logging.WARNING if trouble else logging.INFO
+        level = logging.WARNING if notice.is_trouble else logging.INFO
         logger.log(level, "%s: %s", notice.camera or notice.kind, notice.text)
 
 

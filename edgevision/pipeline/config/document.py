@@ -40,6 +40,8 @@ class ModelConfig:
         threads: Threads; None for all cores.
         score_threshold: Instead of the artifact's own; None for that.
         variants: Paths of other models for the same, by the name that levels of degradation have for them.
+        isolate: Whether it runs in a process of its own, which is started anew when it dies or hangs.
+        answer_s: That process is killed when it does not answer for so many seconds.
     """
 
     artifact: Path
@@ -48,6 +50,12 @@ class ModelConfig:
     threads: int | None = 1
     score_threshold: float | None = None
     variants: tuple[tuple[str, Path], ...] = ()
+    isolate: bool = True
+    answer_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not self.answer_s > 0:
+            raise ConfigError("model: answer_s", got=self.answer_s, allowed="seconds, more than 0")
 
 
 @dataclass(frozen=True)
@@ -233,6 +241,7 @@ def _model(table: Table) -> ModelConfig:
     made = ModelConfig(
         table.path("artifact"), table.text("runtime", None), table.text("device", "cpu"), threads or None,
         table.number("score_threshold", None), tuple(table.paths("variants").items()),
+        table.flag("isolate", True), table.number("answer_s", 5.0),
     )  # fmt: skip
     table.finish()
     return made

@@ -23,7 +23,8 @@ class SourceEvent:
     Attributes:
         source: Its name.
         kind: "opened", "lost" (it ended or failed), "refused" (it does not open), "stalled" (nothing came, and the
-            thread that reads was left behind), "resized" (frames have another size than before) or "closed".
+            thread that reads was left behind), "recovered" (frames come again after one of these), "resized" (frames
+            have another size than before) or "closed".
         reason: In words, without secrets; '' where there is nothing to say.
         at_s: When, in seconds of `time.monotonic`.
     """
@@ -102,6 +103,7 @@ class LiveReader:
         self._progress_s = time.monotonic()
         self._newest_s: float | None = None
         self._size: tuple[int, int] | None = None
+        self._trouble: tuple[float, int] | None = None
 
     def start(self) -> LiveReader:
         """Begin to read; returns at once."""
@@ -172,12 +174,12 @@ class LiveReader:
         """Read until it fails, wait, and again; until the reader closes or this thread was left behind."""
         pauses = self._pauses()
         while self._is_mine(turn):
-            before = self._sequence
+            began_s = time.monotonic()
             kind, reason = self._read_once(turn)
             if not self._is_mine(turn):
                 return
-            if self._sequence > before:
-                pauses = self._pauses()  # it worked: this failure is a first one
+            if kind == "lost" and time.monotonic() - began_s > self._timeouts.retry_at_most_s:
+                pauses = self._pauses()  # it worked for a while: this failure is a first one
             self._failed(kind, reason)
             pause = next(pauses)
             with self._lock:
@@ -221,6 +223,10 @@ class LiveReader:
             self._progress_s = self._newest_s = now
             sequence, self._sequence = self._sequence, self._sequence + 1
             before, self._size = self._size, (frame.width, frame.height)
+            trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            since_s, failures = trouble
+            self._tell("recovered", f"works again after {now - since_s:.1f} s ({failures} failed tries)")
         if before not in (None, (frame.width, frame.height)):
             self._tell("resized", "{}x{} before, {}x{} now".format(*before, frame.width, frame.height))
         self._slot.put(CapturedFrame(self.name, sequence, now, frame, position))
@@ -247,6 +253,8 @@ class LiveReader:
         with self._lock:
             self._connected, self._reason = False, reason
             self._failures += 1
+            since_s, failures = self._trouble or (self._newest_s or time.monotonic(), 0)
+            self._trouble = since_s, failures + 1
         self._tell(kind, reason)
 
     def _tell(self, kind: str, reason: str) -> None:
