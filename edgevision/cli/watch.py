@@ -31,7 +31,7 @@ LOOK_S = 0.2
     "edgevision watch yard.toml --duration 60 --json",
 )
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--check", is_flag=True, help="Read the configuration and load the model, and run nothing.")
+@click.option("--check", is_flag=True, help="Read the configuration, load the model, try places and port; run nothing.")
 @click.option("--duration", type=FloatRange(min=0, min_open=True), help="Seconds after which to end.")
 def watch(config: Path, check: bool, duration: float | None) -> None:
     """Watch the cameras of CONFIG, a TOML document, until recordings end or a signal comes.
@@ -41,25 +41,34 @@ def watch(config: Path, check: bool, duration: float | None) -> None:
     """
     from edgevision.errors import SourceError
     from edgevision.pipeline.watching import Watch
+    from edgevision.processes import leave_no_core
 
-    with _signals() as signals, _logged():
-        watching = Watch(config)
-        if check:
-            watching.stop()
-            show({"config": str(config), "cameras": [camera.name for camera in watching.config.cameras]},
-                 f"{config}: {len(watching.config.cameras)} cameras, {len(watching.config.sinks)} sinks")  # fmt: skip
-            return
-        with watching:
-            if watching.status_port is not None:
-                note(f"status page: port {watching.status_port}")
-            _wait(watching, signals, duration)
-            state = watching.state()
+    if check:
+        _check(config)
+        return
+    leave_no_core()
+    with _signals() as signals, _logged(), Watch(config) as watching:
+        if watching.status_port is not None:
+            note(f"status page: port {watching.status_port}")
+        _wait(watching, signals, duration)
+        state = watching.state()
     show({"config": str(config), **state}, _text(state))
     failed = [
         f"{name}: {one['reason']}" for name, one in state["cameras"].items() if one["failures"] and not one["live"]
     ]
     if failed:
         raise SourceError("not every recording was looked at to its end", got="; ".join(failed))
+
+
+def _check(config: Path) -> None:
+    from edgevision.pipeline.checking import check
+
+    found = check(config)
+    cameras, sinks = found.config.cameras, found.config.sinks
+    for text in found.notes:
+        note(f"edgevision: {text}")
+    show({"config": str(config), "cameras": [camera.name for camera in cameras], "notes": list(found.notes)},
+         f"{config}: {len(cameras)} cameras, {len(sinks)} sinks")  # fmt: skip
 
 
 def _wait(watching: Watch, signals: queue.SimpleQueue[int], duration: float | None) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from edgevision.artifact import Artifact
 from edgevision.detector import Detector
-from edgevision.errors import InferenceError
+from edgevision.errors import ConfigError, EdgeVisionError, InferenceError
 from edgevision.frames import Frame
 from edgevision.pipeline.config.document import ModelConfig
 from edgevision.pipeline.isolation import LOAD_S, IsolatedModel
-from edgevision.pipeline.model_slot import Revivable
+from edgevision.pipeline.model_slot import Revivable, Stage
 from edgevision.processes import death
 from edgevision.remote.arguments import running_arguments
 from edgevision.runtimes.base import load
@@ -65,6 +66,44 @@ class DetectorStage:
     def close(self) -> None:
         """Let go of the model."""
         self._detector.model.close()
+
+
+def labels_of(model: ModelConfig) -> Sequence[str]:
+    """Return the names of a model's classes; raises ConfigError where it is no artifact."""
+    try:
+        return Artifact.open(model.artifact).manifest.labels or ()
+    except EdgeVisionError as exc:
+        raise ConfigError(f"model: artifact: {exc}") from exc
+
+
+def load_models(
+    model: ModelConfig, stages: Callable[[ModelConfig], Stage] = DetectorStage
+) -> tuple[Stage, dict[str, Stage]]:
+    """Load a model and its variants.
+
+    Returns:
+        The model, and the variants by name.
+
+    Raises:
+        ConfigError: A variant has other classes.
+        EdgeVisionError: One does not load.
+    """
+    stage = stages(model)
+    variants: dict[str, Stage] = {}
+    try:
+        for name, artifact in model.variants:
+            smaller = replace(model, artifact=artifact)
+            if list(labels_of(smaller)) != list(labels_of(model)):
+                raise ConfigError(
+                    f"model: variants: {name} has other classes than the model, and rules go by them",
+                    got=str(artifact), next_step="name a variant of the same labels",
+                )  # fmt: skip
+            variants[name] = stages(smaller)
+    except BaseException:
+        for made in (stage, *variants.values()):
+            made.close()
+        raise
+    return stage, variants
 
 
 def check_artifact(config: ModelConfig) -> None:

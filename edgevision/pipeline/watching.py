@@ -7,12 +7,10 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgevision.artifact import Artifact
-from edgevision.errors import ConfigError, EdgeVisionError, reason_of
+from edgevision.errors import ConfigError, reason_of
 from edgevision.pipeline.config import CameraConfig, ModelConfig, WatchConfig
 from edgevision.pipeline.events import Spool
 from edgevision.pipeline.following import Follower
@@ -21,7 +19,7 @@ from edgevision.pipeline.notice import Notice
 from edgevision.pipeline.recording.clips import tidy
 from edgevision.pipeline.running import Camera, Pipeline
 from edgevision.pipeline.sinks import Delivery
-from edgevision.pipeline.stages import DetectorStage, check_artifact
+from edgevision.pipeline.stages import DetectorStage, check_artifact, labels_of, load_models
 from edgevision.pipeline.status.preview import Preview
 from edgevision.pipeline.status.service import Service
 from edgevision.pipeline.status.web import StatusServer
@@ -54,8 +52,8 @@ class Watch:
             EdgeVisionError: The model does not load, or the spool cannot be made.
         """
         self._path, self._stages = Path(path), stages
-        self.config = WatchConfig.read(path, _labels)
-        self._labels = _labels(self.config.model)
+        self.config = WatchConfig.read(path, labels_of)
+        self._labels = labels_of(self.config.model)
         self._preview = Preview()
         self._last_said: dict[str | None, tuple[str, str]] = {}
         self._followers: dict[str, Follower] = {}
@@ -67,17 +65,8 @@ class Watch:
         self._spool: Spool | None = None
         self._system: SystemEvents | None = None
         model = self.config.model
-        stage = stages(model)
-        variants: dict[str, Stage] = {}
+        stage, variants = load_models(model, stages)
         try:
-            for name, artifact in model.variants:
-                smaller = _variant(model, artifact)
-                if list(_labels(smaller)) != list(self._labels):
-                    raise ConfigError(
-                        f"model: variants: {name} has other classes than the model, and rules go by them",
-                        got=str(artifact), next_step="name a variant of the same labels",
-                    )  # fmt: skip
-                variants[name] = stages(smaller)
             if self.config.sinks:
                 names = [sink.name for sink in self.config.sinks]
                 self._spool = Spool(self.config.spool, names, max_messages=self.config.spool_messages)
@@ -124,7 +113,7 @@ class Watch:
         """
         self._service.reloading(time.monotonic_ns() // 1000)
         try:
-            found = WatchConfig.read(self._path, _labels)
+            found = WatchConfig.read(self._path, labels_of)
             self._check_same(found)
             wanted = self._wanted(found.cameras)
             if found.model != self.config.model or self.pipeline.slot.rolled_back:
@@ -222,7 +211,7 @@ class Watch:
         for what, same in (
             ("sinks", found.sink_tables == self.config.sink_tables),
             ("variants of the model", found.model.variants == self.config.model.variants),
-            ("classes of the model, which rules go by,", list(_labels(found.model)) == list(self._labels)),
+            ("classes of the model, which rules go by,", list(labels_of(found.model)) == list(self._labels)),
         ):
             if not same:
                 raise ConfigError(
@@ -271,14 +260,3 @@ class Watch:
         self._last_said[notice.camera] = said
         level = logging.WARNING if notice.is_trouble else logging.INFO
         logger.log(level, "%s: %s", notice.camera or notice.kind, notice.text)
-
-
-def _labels(model: ModelConfig) -> Sequence[str]:
-    try:
-        return Artifact.open(model.artifact).manifest.labels or ()
-    except EdgeVisionError as exc:
-        raise ConfigError(f"model: artifact: {exc}") from exc
-
-
-def _variant(model: ModelConfig, artifact: Path) -> ModelConfig:
-    return replace(model, artifact=artifact)

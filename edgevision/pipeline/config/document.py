@@ -12,6 +12,7 @@ from urllib.parse import quote
 from edgevision.documents import check_schema
 from edgevision.errors import ConfigError, check_choice
 from edgevision.optional import require
+from edgevision.pipeline.config.places import check_places
 from edgevision.pipeline.config.rules import rule_of
 from edgevision.pipeline.config.sinks import sink_of
 from edgevision.pipeline.config.table import Table
@@ -218,6 +219,7 @@ class WatchConfig:
             None if recording is None else _recording(recording), None if status is None else _status(status),
         )  # fmt: skip
         table.finish()
+        check_places(made.spool, made.sinks, None if made.recording is None else made.recording.folder)
         return made
 
 

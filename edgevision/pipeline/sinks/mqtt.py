@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -38,6 +39,23 @@ class MqttTls:
     certificate: str | None = None
     key: str | None = None
     key_password: Secret | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Return what speaks it; raises ConfigError for files that cannot be read, or are no certificates that fit."""
+        password = None if self.key_password is None else self.key_password.reveal()
+        named = ", ".join(name for name in (self.ca_file, self.certificate, self.key) if name is not None)
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.certificate is not None:
+                # Without a password OpenSSL would ask for one at the terminal.
+                context.load_cert_chain(self.certificate, self.key, password or (lambda: b""))
+        except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
+            secrets = [] if self.key_password is None else [self.key_password]
+            raise ConfigError(
+                f"mqtt: tls: {scrub(reason_of(exc), secrets)}", got=named,
+                next_step="name files in PEM: the authority's, and a certificate with its key and the key's password",
+            ) from None  # fmt: skip
+        return context
 
 
 @dataclass(frozen=True)
@@ -149,6 +167,8 @@ class MqttSink:
             client.connect(settings.host, settings.port, keepalive=settings.keepalive_s)
         except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
             raise self._unreachable(reason_of(exc)) from None
+        except ConfigError as exc:
+            raise self._unreachable(str(exc)) from None
         self._client = client
         client.loop_start()
         if not answered.wait(settings.timeout_s) or refusals:
@@ -166,8 +186,7 @@ class MqttSink:
             client.username_pw_set(settings.username, settings.password.reveal() if settings.password else None)
         client.will_set(self._status, OFFLINE, qos=AT_LEAST_ONCE, retain=True)
         if tls is not None:
-            password = tls.key_password.reveal() if tls.key_password else None
-            client.tls_set(tls.ca_file, tls.certificate, tls.key, keyfile_password=password)
+            client.tls_set_context(tls.context())
 
     def _publish(self, topic: str, text: str, retain: bool = False) -> None:
         try:
