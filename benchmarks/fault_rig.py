@@ -1,4 +1,4 @@
-"""`edgevision watch` in a process of its own, with two cameras, three sinks and passwords, to which faults can happen."""
+"""`edgevision watch` in a process of its own, with two cameras, three sinks and passwords, for faults to happen to."""
 
 from __future__ import annotations
 
@@ -67,13 +67,17 @@ CAMERA = """
 name = "{name}"
 source = "rtsp://viewer:{{password}}@127.0.0.1:{port}/cam"
 password = "file:{folder}/rtsp.secret"
-[[cameras.rules]]
+{rules}"""
+RULES = "".join(
+    f"""[[cameras.rules]]
 kind = "zone"
-name = "middle"
-points = [[{left}, 0], [{right}, 0], [{right}, 2000], [{left}, 2000]]
+name = "strip {left}"
+points = [[{left}, 0], [{left + 60}, 0], [{left + 60}, 2000], [{left}, 2000]]
 dwell_s = 0.1
 inertia_s = 0.3
 """
+    for left in (40, 100, 160, 220)
+)
 
 
 class Rig:
@@ -129,7 +133,7 @@ class Rig:
         """Write the configuration."""
         ports = {"faulty": self.camera_port, "steady": self.steady.port}
         cameras = "".join(
-            CAMERA.format(name=name, port=port, folder=self.folder, left=100, right=220) for name, port in ports.items()
+            CAMERA.format(name=name, port=port, folder=self.folder, rules=RULES) for name, port in ports.items()
         )
         text = CONFIG.format(
             folder=self.folder, disk=self.disk, model=model, cameras=cameras + more, broker=self.broker.port,
@@ -142,7 +146,7 @@ class Rig:
         command = [sys.executable, "-m", "edgevision", "watch", str(self.folder / "watch.toml"), "--json", "--debug"]
         environment = {**os.environ, "PYTHONFAULTHANDLER": "1", **self._environment}
         with (self.folder / "log").open("ab") as log, (self.folder / "out").open("ab") as out:
-            self.process = subprocess.Popen(command, stdout=out, stderr=log, env=environment)
+            self.process = subprocess.Popen(command, stdout=out, stderr=log, env=environment, cwd=self.folder)
 
     def goes_on(self) -> bool:
         """Whether both cameras have had results and events."""
@@ -245,8 +249,8 @@ class Rig:
                 yield f"arguments of {pid}", _text(Path(f"/proc/{pid}/cmdline"))
                 yield f"environment of {pid}", _text(Path(f"/proc/{pid}/environ"))
         yield "topics", "\n".join(self.ear.texts)
-        kept = [self.folder / "out", self.folder / "events.jsonl", self.receiver.path, *self.disk.glob("events.sqlite*")]
-        for path in [*kept, *(self.disk / "recorded").rglob("*"), *self.folder.glob("core*")]:
+        kept = [self.folder / "out", self.folder / "events.jsonl", self.receiver.path, *self.folder.glob("core*")]
+        for path in [*kept, *self.disk.glob("events.sqlite*"), *(self.disk / "recorded").rglob("*")]:
             if path.is_file():
                 yield path.name, path.read_bytes().decode("latin-1")
 
@@ -266,7 +270,7 @@ def doubled(events: list[dict[str, Any]]) -> int:
 
 
 def forms(user: str, secret: str) -> list[str]:
-    """A secret as it may be written: plain, for URLs, in JSON, in Base64 (alone, and as Basic authentication has it)."""
+    """A secret as it may be written: plain, for URLs, in JSON, in Base64 (alone, and as Basic authentication does)."""
     plain = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
     encoded = {base64.b64encode(text.encode()).decode().rstrip("=") for text in (secret, f"{user}:{secret}")}
     return sorted(plain | encoded | {quote(text, safe="") for text in encoded})

@@ -12,7 +12,7 @@ class Notice:
     """Something that an operator wants to know.
 
     Attributes:
-        kind: "source", "level", "model", "worker" or "error".
+        kind: "source", "level", "model", "worker", "clock" or "error".
         camera: Name of the camera; None where it is about all.
         text: What happened, without secrets.
         at_s: When, in seconds of `time.monotonic`.
@@ -32,7 +32,7 @@ class Notice:
     def is_trouble(self) -> bool:
         """Whether it is more than news."""
         troubles = {
-            "source": ("lost", "refused", "stalled", "recovered"),
+            "source": ("lost", "refused", "stalled", "recovered", "damaged", "whole again"),
             "model": ("rolled back",),
             "worker": ("died", "revived"),
         }

@@ -233,6 +233,7 @@ def _state(reader: LiveReader | RecordingReader, lane: Lane) -> dict[str, Any]:
     return {
         "connected": source.connected,
         "reason": source.reason,
+        "corrupt": source.corrupt,
         "age_s": source.age_s,
         "openings": source.openings,
         "failures": source.failures,

@@ -16,7 +16,7 @@ from edgevision.pipeline.events.event import wall_time
 from edgevision.pipeline.notice import Notice
 from edgevision.pipeline.rules import END, MOMENT, START, UPDATE
 
-SOURCE_LOST, WORKER_DIED, DEGRADED = "source_lost", "worker_died", "degraded"
+SOURCE_LOST, WORKER_DIED, DEGRADED, CLOCK_JUMPED = "source_lost", "worker_died", "degraded", "clock_jumped"
 MODEL_KINDS: Mapping[str, str] = {
     "switched": "model_exchanged",
     "kept": "model_kept",
@@ -29,6 +29,8 @@ LONGEST_S = 300.0
 CALM_S = 600.0
 """After so long without trouble it begins with `SETTLED_S` again."""
 LOOK_S = 0.25
+JUMP_S = 1.0
+"""A wall clock that is off by so much more than a moment ago was set."""
 
 
 @dataclass
@@ -50,13 +52,15 @@ class SystemEvents:
     for twice as long after each time that this did not hold for ten minutes.
     """
 
-    def __init__(self, put: Callable[[Sequence[Event]], object]) -> None:
+    def __init__(self, put: Callable[[Sequence[Event]], object], told: Callable[[Notice], None]) -> None:
         """Begin.
 
         Args:
             put: Takes the events, in the thread.
+            told: Called with a notice when the wall clock jumped; it may come back through `take`.
         """
-        self._put = put
+        self._put, self._told = put, told
+        self._offset_s = time.time() - time.monotonic()
         self._notices: queue.SimpleQueue[Notice | None] = queue.SimpleQueue()
         self._incidents: dict[tuple[str, str], _Incident] = {}
         self._thread = threading.Thread(target=self._run, name="system events", daemon=True)
@@ -78,6 +82,7 @@ class SystemEvents:
                 notice = self._notices.get(timeout=LOOK_S)
             except queue.Empty:
                 self._settle(time.monotonic())
+                self._look_at_clock()
                 continue
             if notice is None:
                 break
@@ -89,6 +94,8 @@ class SystemEvents:
         camera, what, now = notice.camera or "", notice.what, notice.at_s
         if notice.kind == "model" and what in MODEL_KINDS:
             self._put([self._event("model", MODEL_KINDS[what], MOMENT, camera, now, notice.data)])
+        elif notice.kind == "clock":
+            self._put([self._event("clock", CLOCK_JUMPED, MOMENT, camera, now, notice.data)])
         elif notice.kind == "level":
             self._level(camera, now, notice.data)
         elif notice.kind == "source" and what in ("lost", "refused", "stalled"):
@@ -102,6 +109,17 @@ class SystemEvents:
             self._begin((WORKER_DIED, camera), "worker", now, notice.data)
         elif notice.kind == "worker" and what == "revived":
             self._works((WORKER_DIED, camera), now)
+
+    def _look_at_clock(self) -> None:
+        """Say when the wall clock was set: labels of events go by it from then on, durations never."""
+        offset_s = time.time() - time.monotonic()
+        jump_s, before_s = offset_s - self._offset_s, self._offset_s
+        self._offset_s = offset_s
+        if abs(jump_s) >= JUMP_S:
+            before, after = (wall_time(time.monotonic() + one) for one in (before_s, offset_s))
+            text = f"it jumped by {jump_s:+.1f} s, from {before} to {after}; durations do not go by it"
+            data = {"seconds": round(jump_s, 3), "before": before, "after": after}
+            self._told(Notice("clock", None, text, time.monotonic(), "jumped", data))
 
     def _level(self, camera: str, now: float, data: Mapping[str, Any]) -> None:
         incident = self._incidents.setdefault((DEGRADED, camera), _Incident())

@@ -12,7 +12,7 @@ from typing import Any
 
 from edgevision.errors import ConfigError, reason_of
 from edgevision.pipeline.config import CameraConfig, ModelConfig, WatchConfig
-from edgevision.pipeline.events import Spool
+from edgevision.pipeline.events import Event, Spool
 from edgevision.pipeline.following import Follower
 from edgevision.pipeline.model_slot import Stage
 from edgevision.pipeline.notice import Notice
@@ -84,9 +84,9 @@ class Watch:
 
     def start(self) -> Watch:
         """Begin; returns at once."""
+        self._system = SystemEvents(self._put, self._told)
         if self._spool is not None:
             self._spool.put(self._spool.interrupted())
-            self._system = SystemEvents(self._spool.put)
             self._deliveries = [Delivery(self._spool, sink) for sink in self.config.sinks]
         if self.config.recording is not None:
             tidy(self.config.recording.folder)
@@ -217,6 +217,11 @@ class Watch:
                 raise ConfigError(
                     f"{self._path}: {what} changed", next_step="restart to change them; nothing was changed"
                 )
+
+    def _put(self, events: Sequence[Event]) -> None:
+        """Take in events that are of no camera's rules."""
+        if self._spool is not None:
+            self._spool.put(events)
 
     def _serve(self) -> None:
         status = self.config.status

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from edgevision.errors import EdgeVisionError
 from edgevision.pipeline.sources.backoff import waits
 from edgevision.pipeline.sources.base import CapturedFrame, Source, Timeouts
+from edgevision.pipeline.sources.damage import Damage
 from edgevision.pipeline.sources.latest import LatestFrame
 
 LEFT_BEHIND = 3
@@ -23,8 +24,8 @@ class SourceEvent:
     Attributes:
         source: Its name.
         kind: "opened", "lost" (it ended or failed), "refused" (it does not open), "stalled" (nothing came, and the
-            thread that reads was left behind), "recovered" (frames come again after one of these), "resized" (frames
-            have another size than before) or "closed".
+            thread that reads was left behind), "recovered" (frames come again after one of these), "damaged" (packets
+            arrive that cannot be decoded), "whole again", "resized" (frames have another size than before) or "closed".
         reason: In words, without secrets; '' where there is nothing to say.
         at_s: When, in seconds of `time.monotonic`.
     """
@@ -47,6 +48,7 @@ class SourceState:
         failures: How often it was lost, refused or stalled.
         left_behind: Threads that hang in a library.
         age_s: Seconds since the newest frame; None before the first one.
+        corrupt: Packets and pictures that could not be decoded.
         reason: Why frames do not come; '' while they do.
     """
 
@@ -58,6 +60,7 @@ class SourceState:
     left_behind: int
     age_s: float | None
     reason: str
+    corrupt: int = 0
 
 
 class LiveReader:
@@ -104,6 +107,7 @@ class LiveReader:
         self._newest_s: float | None = None
         self._size: tuple[int, int] | None = None
         self._trouble: tuple[float, int] | None = None
+        self._damage = Damage()
 
     def start(self) -> LiveReader:
         """Begin to read; returns at once."""
@@ -137,6 +141,7 @@ class LiveReader:
                 len(self._hanging),
                 age,
                 self._reason,
+                self._damage.total,
             )
 
     def close(self) -> None:
@@ -227,6 +232,8 @@ class LiveReader:
         if trouble is not None:
             since_s, failures = trouble
             self._tell("recovered", f"works again after {now - since_s:.1f} s ({failures} failed tries)")
+        if (damage := self._damage.note(getattr(source, "corrupt", 0), now)) is not None:
+            self._tell(*damage)
         if before not in (None, (frame.width, frame.height)):
             self._tell("resized", "{}x{} before, {}x{} now".format(*before, frame.width, frame.height))
         self._slot.put(CapturedFrame(self.name, sequence, now, frame, position))

@@ -54,6 +54,7 @@ class _State:
             ("received", counter("frames_received", "Frames that came")),
             ("results", counter("results", "Frames that were looked at")),
             ("late", counter("results_late", "Results after their deadline")),
+            ("corrupt", counter("packets_corrupt", "Packets and pictures that could not be decoded")),
             ("openings", counter("openings", "How often the source was opened")),
             ("failures", counter("failures", "How often the source was lost, refused or stalled")),
         ):

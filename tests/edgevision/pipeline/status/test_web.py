@@ -21,6 +21,7 @@ TOKEN = "0123456789abcdef"
 STAGE = {"count": 9, "p50_ms": 10.5, "p95_ms": None}
 CAMERA = {
     "connected": True, "reason": "", "age_s": 0.1, "openings": 1, "failures": 0, "received": 12,
+    "corrupt": 0,
     "dropped": {"replaced": 2, "too old": 1}, "drop_ratio": 0.25, "results": 9, "late": 1, "level": "full",
     "stages": {"infer": STAGE},
 }  # fmt: skip
