@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -180,19 +181,12 @@ class Rig:
     def processes(self) -> list[int]:
         """Process ids of the command and of all that it has started."""
         assert self.process is not None
-        found = [self.process.pid]
-        for pid in found:
-            for task in Path(f"/proc/{pid}/task").glob("*/children"):
-                try:
-                    found += [int(child) for child in task.read_text().split()]
-                except OSError:
-                    continue
-        return found
+        return descendants(self.process.pid)
 
     def worker(self) -> int:
         """Process id of the process that runs the model."""
-        children = self.processes()[1:]
-        return next(pid for pid in children if "runtimes.isolated" in _text(Path(f"/proc/{pid}/cmdline")))
+        assert self.process is not None
+        return workers(self.process.pid)[0]
 
     def stop_watch(self, number: int = 15) -> int:
         """End the command, and return its exit status."""
@@ -253,6 +247,21 @@ class Rig:
         for path in [*kept, *self.disk.glob("events.sqlite*"), *(self.disk / "recorded").rglob("*")]:
             if path.is_file():
                 yield path.name, path.read_bytes().decode("latin-1")
+
+
+def descendants(pid: int) -> list[int]:
+    """Process ids of a process and of all that it has started."""
+    found = [pid]
+    for one in found:
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
+            with suppress(OSError):
+                found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def workers(pid: int) -> list[int]:
+    """Those of them that run a model."""
+    return [one for one in descendants(pid)[1:] if "runtimes.isolated" in _text(Path(f"/proc/{one}/cmdline"))]
 
 
 def doubled(events: list[dict[str, Any]]) -> int:

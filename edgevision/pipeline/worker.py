@@ -120,8 +120,8 @@ class Worker:
                 lane.finish()
 
     def _all_ended(self) -> bool:
-        with self._lock:
-            return all(lane.ended for lane in self._order)
+        with self._lock:  # without any they are being exchanged
+            return bool(self._order) and all(lane.ended for lane in self._order)
 
     def _next(self) -> tuple[Lane, CapturedFrame] | None:
         """The frame whose turn it is; its lane goes to the end of the queue."""
