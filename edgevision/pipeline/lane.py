@@ -32,6 +32,7 @@ class Reader(Protocol):
     """Where a lane's frames come from: `LiveReader` or `RecordingReader`."""
 
     name: str
+    live: bool
 
     @property
     def ended(self) -> bool:

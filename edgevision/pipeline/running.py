@@ -107,7 +107,7 @@ class Pipeline:
             ConfigError: No camera, or two of one name; nothing is changed then.
         """
         _check(cameras)
-        with self._changing:
+        with self._changing, self._worker.held():
             kept = {camera.name for camera in cameras if self._is_running(camera)}
             self._end([name for name in self._running if name not in kept])
             for camera in cameras:

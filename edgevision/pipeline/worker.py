@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from edgevision.errors import EdgeVisionError, InferenceError, WorkerDiedError
 from edgevision.pipeline.lane import Lane
@@ -48,6 +49,7 @@ class Worker:
         self._order: list[Lane] = []
         self._arrived = threading.Event()
         self._stopping = threading.Event()
+        self._held = threading.Event()
         self._thread: threading.Thread | None = None
         self.progress_s = time.monotonic()
         for lane in lanes:
@@ -65,6 +67,15 @@ class Worker:
         with self._lock:
             self._order.remove(lane)
         lane.finish()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within the block, go on though every lane has ended: they are being exchanged."""
+        self._held.set()
+        try:
+            yield
+        finally:
+            self._held.clear()
 
     @property
     def gone_s(self) -> float:
@@ -120,8 +131,10 @@ class Worker:
                 lane.finish()
 
     def _all_ended(self) -> bool:
-        with self._lock:  # without any they are being exchanged
-            return bool(self._order) and all(lane.ended for lane in self._order)
+        if self._held.is_set():
+            return False
+        with self._lock:
+            return all(lane.ended for lane in self._order)
 
     def _next(self) -> tuple[Lane, CapturedFrame] | None:
         """The frame whose turn it is; its lane goes to the end of the queue."""
@@ -170,7 +183,7 @@ class Worker:
 
     def _again(self, lane: Lane, frame: CapturedFrame) -> None:
         """Try a recording's frame once more when the model is back; of a live source a newer one counts."""
-        if frame.position_s is None or frame is self._retried:
+        if lane.reader.live or frame is self._retried:
             lane.lost("worker")
             return
         self._retried = frame

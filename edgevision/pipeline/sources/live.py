@@ -70,6 +70,8 @@ class LiveReader:
     left behind and a new one connects anew; what the old one still gives is thrown away.
     """
 
+    live = True
+
     def __init__(
         self,
         name: str,

@@ -20,6 +20,8 @@ SHORTEST_S = 1e-4
 class RecordingReader:
     """Every frame of a recording, decoded while earlier ones are worked on."""
 
+    live = False
+
     def __init__(
         self,
         name: str,
