@@ -6,7 +6,7 @@ Each fault has a run of its own with two RTSP cameras of GStreamer (with passwor
 webhook's receiver, recordings and the status page (with token): all real processes. The cause lasts some seconds. Then
 it is measured how long it takes until everything works again, how many results a second the other camera has
 meanwhile, which events the subscriber has of those in the file of events, and whether a password is to be seen in
-logs, errors, metrics, pages, arguments and environments of processes, the spool, events, recordings. Exit status 1
+logs, errors, metrics, pages, arguments and environments of processes, the spool, events, recordings. Exit status 3
 where a bound does not hold.
 """
 
@@ -279,7 +279,7 @@ def main() -> int:
             print(json.dumps(documents[-1], indent=2, ensure_ascii=False), flush=True)
     if options.json:
         print(json.dumps(documents))
-    return 0 if held else 1
+    return 0 if held else 3
 
 
 if __name__ == "__main__":

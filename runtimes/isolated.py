@@ -37,7 +37,8 @@ from edgevision.tensors import Array, TensorSpec
 
 ALIGNMENT = 64
 _RUN, _DONE = b"\n", b"{}\n"
-_COMMAND = "from edgevision.runtimes.isolated import main; main()"
+_COMMAND = "import sys; sys.path = [p for p in sys.path if p]; from edgevision.runtimes.isolated import main; main()"
+"""Python puts the current folder first for a program in an argument; nobody wants modules from wherever that is."""
 _KILLED = "killed: by the kernel where memory ran out (see dmesg), or by somebody"
 
 

@@ -17,6 +17,7 @@ import click
 from edgevision.cli.command import command
 from edgevision.cli.options import FloatRange
 from edgevision.cli.output import note, show, table
+from edgevision.cli.quiet import Settings
 
 if TYPE_CHECKING:
     from edgevision.pipeline.watching import Watch
@@ -104,11 +105,12 @@ def _signals() -> Iterator[queue.SimpleQueue[int]]:
 
 @contextmanager
 def _logged() -> Iterator[None]:
-    """Within the block, write what the pipeline logs to stderr, a line each."""
+    """Within the block, write what the pipeline logs to stderr, a line each; with ``--debug`` all of it."""
     logger, handler = logging.getLogger("edgevision.pipeline"), logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     level = logger.level
-    logger.setLevel(logging.INFO)
+    debug = click.get_current_context().ensure_object(Settings).debug
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
     logger.addHandler(handler)
     try:
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -115,7 +115,7 @@ def check_artifact(config: ModelConfig) -> None:
     runtimes = [] if config.runtime is None else [config.runtime]
     options = {"threads": config.threads}
     if config.isolate:
-        verdict = _verdict_apart(artifact, [*running_arguments(config.device, runtimes, options, None)])
+        verdict = _verdict_apart(artifact, map(str, running_arguments(config.device, runtimes, options, None)))
     else:
         verdict = verify(artifact, runtimes=runtimes or None, device=config.device, options=options).verdict
     if verdict != "holds":
@@ -125,7 +125,7 @@ def check_artifact(config: ModelConfig) -> None:
         )  # fmt: skip
 
 
-def _verdict_apart(artifact: Artifact, arguments: Sequence[str]) -> str:
+def _verdict_apart(artifact: Artifact, arguments: Iterable[str]) -> str:
     """Return what ``edgevision verify`` finds: a process of its own, which a damaged model may crash."""
     command = [sys.executable, "-m", "edgevision", "verify", str(artifact.path), *arguments, "--json"]
     try:
