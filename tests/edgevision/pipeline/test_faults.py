@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -209,3 +210,37 @@ def test_a_crash_of_the_command_shows_no_password(rig):
     assert rig.stop_watch(signal.SIGABRT) == -signal.SIGABRT
     assert "Current thread" in rig.log()
     assert not seen + rig.secrets()
+
+
+def seal(artifact, name):
+    """Let a copy of an artifact be sealed with what it answers here."""
+    target = shutil.copytree(artifact, artifact.with_name(name))
+    command = [sys.executable, "-m", "edgevision", "verify", "--seal", str(target), "--runtime", "onnxruntime"]
+    command += ["--data", "sample"]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+
+def test_a_new_model_whose_process_dies_on_probation_is_taken_back(rig):
+    """A sealed artifact is verified in a process of its own, takes over, is killed: the old one is back, and sees."""
+    for name in ("newer", "newest"):
+        seal(rig.folder / "bright", name)
+    config = rig.folder / "watch.toml"
+    old = fault_rig.workers(rig.process.pid)
+    config.write_text(config.read_text().replace('/bright"', '/newer"'))
+    rig.process.send_signal(signal.SIGHUP)
+    wait_for_line(rig, "model: newer switched", 60)
+    (new,) = set(fault_rig.workers(rig.process.pid)) - set(old)
+    os.kill(new, signal.SIGKILL)
+    wait_for_line(rig, "model: newer rolled back: the model's process")
+    assert fault_rig.workers(rig.process.pid) == old
+    fault_parts.wait_for(lambda: rig.state()["model"]["name"] == "bright", 10, "the old one is back")
+    before = rig.camera("steady")["results"]
+    fault_parts.wait_for(lambda: rig.camera("steady")["results"] > before + 5, 10, "it sees")
+    config.write_text(config.read_text().replace('/newer"', '/newest"'))
+    rig.process.send_signal(signal.SIGHUP)
+    wait_for_line(rig, "model: newest kept: 100 frames without a failure", 60)
+    assert len(fault_rig.workers(rig.process.pid)) == 1 and not set(old) & set(fault_rig.workers(rig.process.pid))
+    assert rig.stop_watch() == 0
+    kinds = [event["kind"] for event in rig.events() if event["rule"] == "model"]
+    assert kinds == ["model_exchanged", "model_rolled_back", "model_exchanged", "model_kept"]
+    assert "worker: " not in rig.log()  # a new model that dies is no model that is gone

@@ -225,6 +225,20 @@ def test_a_frame_that_kills_every_process_is_given_up(results):
     assert state["cameras"]["file"]["dropped"]["worker"] == 1 and state["worker"]["deaths"] == 2
 
 
+def test_a_model_that_stays_away_is_no_health(results, monkeypatch):
+    """systemd's watchdog is fed while the pipeline is healthy: it begins everything anew then."""
+    monkeypatch.setattr("edgevision.pipeline.running.GONE_S", 0.3)
+    model = Mortal()
+    with Pipeline("it", model, [camera("live")], handle(results)) as pipeline:
+        wait_for(lambda: results)
+        assert pipeline.healthy()
+        model.back_s = float("inf")
+        wait_for(lambda: not pipeline.healthy())
+        assert pipeline.state()["worker"]["reason"] == "the model's process was killed"
+        model.back_s = 0.0
+        wait_for(pipeline.healthy)
+
+
 class Stubborn:
     """A source whose close takes a second."""
 
