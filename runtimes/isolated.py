@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ from edgevision.runtimes.base import CompiledModel, load
 from edgevision.tensors import Array, TensorSpec
 
 ALIGNMENT = 64
+GONE_S = 2.0
+"""A process that was killed is gone within so many seconds, unless it waits in the kernel for hardware."""
 _RUN, _DONE = b"\n", b"{}\n"
 _COMMAND = "import sys; sys.path = [p for p in sys.path if p]; from edgevision.runtimes.isolated import main; main()"
 """Python puts the current folder first for a program in an argument; nobody wants modules from wherever that is."""
@@ -128,9 +131,10 @@ class ModelProcess:
         return self._memory.read(_end(self.inputs), list(zip(shapes, dtypes, strict=True)))
 
     def close(self) -> None:
-        """End it, whatever it does; any number of times."""
+        """End it, whatever it does; any number of times. One that a driver holds fast is left behind."""
         self._process.kill()
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(GONE_S)
         self._socket.close()
         if self._memory is not None:
             self._memory.close()
@@ -159,8 +163,9 @@ class ModelProcess:
         return answer
 
     def _dead(self) -> WorkerDiedError:
-        self._process.wait()
-        ended = self.ended
+        with suppress(subprocess.TimeoutExpired):  # its socket is closed, so it is about to end
+            self._process.wait(GONE_S)
+        ended = self.ended or "closed its connection"
         self.close()
         return WorkerDiedError(f"the model's process {'was' if ended == _KILLED else 'has'} {ended}")
 

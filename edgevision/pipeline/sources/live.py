@@ -204,7 +204,7 @@ class LiveReader:
                 kind = "lost"
                 while self._next(source, turn):
                     pass
-            return kind, "the stream ended"
+            return kind, "the stream ended; check the camera's power and network; it is tried again"
         except EdgeVisionError as exc:
             return kind, str(exc)
         except Exception as exc:  # a driver or a program of someone else: the camera is lost, not the process
