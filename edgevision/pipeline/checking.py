@@ -40,10 +40,13 @@ def check(path: str | Path, *, stages: Callable[[ModelConfig], Stage] = Detector
 
     Raises:
         ConfigError: It makes no sense, certificates cannot be read, or the page's port is taken.
+        SourceError: A camera's file or folder is not there.
         OutputError: A place of events or recordings cannot be written to.
         EdgeVisionError: The model or a variant does not load.
     """
     config = WatchConfig.read(path, labels_of)
+    for camera in config.cameras:
+        camera.source()
     stage, variants = load_models(config.model, stages)
     for made in (stage, *variants.values()):
         made.close()

@@ -15,7 +15,7 @@ from edgevision.errors import ConfigError, reason_of
 from edgevision.optional import require
 from edgevision.pipeline.events.event import Event
 from edgevision.pipeline.rules.change import PHASES
-from edgevision.pipeline.sinks.sink import UnreachableError
+from edgevision.pipeline.sinks.sink import UnreachableError, next_step_for
 from edgevision.secret import Secret, scrub
 
 ONLINE, OFFLINE = "online", "offline"
@@ -166,14 +166,16 @@ class MqttSink:
             self._prepare(client)
             client.connect(settings.host, settings.port, keepalive=settings.keepalive_s)
         except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
-            raise self._unreachable(reason_of(exc)) from None
+            raise self._unreachable(reason_of(exc), next_step_for(exc)) from None
         except ConfigError as exc:
             raise self._unreachable(str(exc)) from None
         self._client = client
         client.loop_start()
         if not answered.wait(settings.timeout_s) or refusals:
             self._give_up()
-            raise self._unreachable(refusals[0] if refusals else "it does not answer")
+            if refusals:
+                raise self._unreachable(refusals[0], "check username and password" if "uthori" in refusals[0] else None)
+            raise self._unreachable("it does not answer", "check that the broker runs")
         self._publish(self._status, ONLINE, retain=True)
         if settings.discovery is not None:
             for source in settings.sources:
@@ -200,7 +202,7 @@ class MqttSink:
             raise self._unreachable(reason_of(exc)) from None
         if not arrived:
             self._give_up()
-            raise self._unreachable("it did not acknowledge an event")
+            raise self._unreachable("it did not acknowledge an event", "check that the broker runs, and its disk")
 
     def _give_up(self) -> None:
         client, self._client = self._client, None
@@ -208,10 +210,12 @@ class MqttSink:
             client.disconnect()
             client.loop_stop()
 
-    def _unreachable(self, reason: str) -> UnreachableError:
+    def _unreachable(self, reason: str, next_step: str | None = None) -> UnreachableError:
         settings = self.settings
         secrets = [secret for secret in (settings.password, settings.tls and settings.tls.key_password) if secret]
-        return UnreachableError(f"mqtt broker {settings.host}:{settings.port}: {scrub(reason, secrets)}")
+        return UnreachableError(
+            f"mqtt broker {settings.host}:{settings.port}: {scrub(reason, secrets)}", next_step=next_step
+        )
 
 
 _QUIET = logging.getLogger("edgevision.pipeline.paho")

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from edgevision.errors import ConfigError, EdgeVisionError, OutputError
+from edgevision.errors import ConfigError, EdgeVisionError, OutputError, SourceError
 from edgevision.pipeline.checking import check
 from edgevision.pipeline.events import Spool
 from edgevision.shipped import shipped_model
@@ -68,6 +68,12 @@ def test_what_is_well_leaves_nothing_behind(write, tmp_path):
 def test_two_that_would_write_one_file(write, places, said):
     with pytest.raises(ConfigError, match=said):
         check(write(**places), stages=Model)
+
+
+def test_a_recording_that_is_not_there(write, tmp_path):
+    (tmp_path / "walk.mkv").unlink()
+    with pytest.raises(SourceError, match=r"no such file or folder: got .*walk\.mkv"):
+        check(write(), stages=Model)
 
 
 def test_two_sinks_for_one_file_or_with_one_name_at_a_broker(write):

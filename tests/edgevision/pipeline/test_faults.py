@@ -156,7 +156,7 @@ def test_every_crossing_of_a_recording_is_counted_once_though_the_model_dies(tmp
 
 
 def test_cameras_that_never_come_are_named_and_the_others_go_on(rig):
-    """No such host, nobody at the port, no such stream, a codec that nobody can decode, a file that is none."""
+    """No such host, nobody at the port, no such stream, no such camera, a codec of nobody's, a file that is none."""
     film(rig.folder / "codec.mkv", 5)
     content = (rig.folder / "codec.mkv").read_bytes()
     (rig.folder / "codec.mkv").write_bytes(content.replace(b"V_FFV1", b"V_XYZ1"))
@@ -166,6 +166,7 @@ def test_cameras_that_never_come_are_named_and_the_others_go_on(rig):
         "host": f'"rtsp://viewer:{{password}}@no-such-host.invalid/cam"\n{secret}',
         "port": f'"rtsp://viewer:{{password}}@127.0.0.1:9/cam"\n{secret}',
         "path": f'"rtsp://viewer:{{password}}@127.0.0.1:{rig.faulty.port}/other"\n{secret}',
+        "node": '"/dev/video99"\n',
         "codec": f'"{rig.folder}/codec.mkv"\n',
         "none": f'"{rig.folder}/none.mp4"\n',
     }
@@ -175,7 +176,7 @@ def test_cameras_that_never_come_are_named_and_the_others_go_on(rig):
     for line in (
         "port: refused: rtsp://***@127.0.0.1:9/cam cannot be opened: Connection refused; check that the camera is on",
         "path: refused: ", "check the path of the address", "host: refused: ", "codec cannot be decoded here",
-        "none.mp4 cannot be opened: Invalid data",
+        "none.mp4 cannot be opened: Invalid data", "node: refused: /dev/video99 cannot be opened: No such file",
     ):  # fmt: skip
         wait_for_line(rig, line)
     assert fault_rig.rate(rig, "steady", 2.0) > 10 and rig.camera("steady")["openings"] == before
