@@ -25,6 +25,7 @@ from proof_compression import COMPRESSION
 from proof_detection import DETECTION
 from proof_devices import DEVICES
 from proof_doctor import DOCTOR
+from proof_faults import FAULTS
 from proof_firmware import FIRMWARE
 from proof_matrix import MATRIX
 from proof_parts import BIN, ROOT, Section, edgevision, exported, run, says, table
@@ -173,6 +174,7 @@ SECTIONS: dict[str, Callable[[Path], Section]] = {
     **DEVICES,
     **FIRMWARE,
     **TRACKING,
+    **FAULTS,
 }
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def detection(out: Path) -> Section:
     """mAP50 on 128 images of COCO, person AP50 on 69 frames of a video, and faces in photographs."""
     data = Path(os.environ["EDGEVISION_DATA"])
     coco, video = data / "coco128_train.zip", _frames(data / "video", out / "detection" / "vtest")
-    nano, fast, lite = (_adopted(data, out, model) for model in (NANO, FAST, LITE))
+    nano, fast, lite = (adopted(data, out, model) for model in (NANO, FAST, LITE))
     ir = out / "detection" / "yolox_nano_coco-openvino-float32"
     int8 = out / "detection" / "yolox_nano_coco-openvino-static_wi8_ai8"
     if not ir.exists():
@@ -62,7 +62,7 @@ def detection(out: Path) -> Section:
     return table(head, rows), all("**no**" not in row for row in rows)
 
 
-def _adopted(data: Path, out: Path, model: tuple[str, str, str, str]) -> Path:
+def adopted(data: Path, out: Path, model: tuple[str, str, str, str]) -> Path:
     file, decoder, labels, layout = model
     target = out / "detection" / decoder
     if not target.exists():

@@ -31,7 +31,7 @@ from edgevision.pipeline.running import Camera, Pipeline
 from edgevision.pipeline.second import CameraLooks, Looker, SecondStage, load_second
 from edgevision.pipeline.sources import IteratorSource
 from edgevision.pipeline.sources.video import frame_of
-from edgevision.pipeline.stages import DetectorStage
+from edgevision.pipeline.image_stage import DetectorStage
 from edgevision.pipeline.tracking import Tracker
 
 

@@ -15,6 +15,7 @@
     ├── RemoteError               another machine could not be reached, or a step there failed
     ├── SourceError               a camera, stream or file of frames that does not open, or failed
     └── InferenceError            a runtime failed on a model that it had loaded
+        └── WorkerDiedError       the process that ran it died, or hung and was ended
 
 A message says what is wrong, what was got, what is allowed, and what to do next; it fits on a line or two, and the
 command line prints it as it is. Errors of other people's libraries are chained with ``raise … from``.
@@ -134,6 +135,10 @@ class SourceError(EdgeVisionError):
 
 class InferenceError(EdgeVisionError):
     """A runtime failed on a model that it had loaded."""
+
+
+class WorkerDiedError(InferenceError):
+    """The process that ran a model died, or did not answer and was ended."""
 
 
 def reason_of(error: BaseException) -> str:

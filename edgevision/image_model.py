@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from edgevision.artifact import Artifact
 from edgevision.errors import ArtifactError, IncompatibleModelError
-from edgevision.runtimes.base import load
+from edgevision.runtimes.base import CompiledModel, load
 from edgevision.tensors import Array
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ class ImageModel:
         runtime: str | None = None,
         device: str = "cpu",
         options: Mapping[str, Any] | None = None,
+        loader: Callable[..., CompiledModel] = load,
     ) -> None:
-        """Load the artifact; arguments are those of `edgevision.runtimes.load`.
+        """Load the artifact; arguments are those of `edgevision.runtimes.load`, which ``loader`` stands in for.
 
         Raises:
             ArtifactError: Its preprocessing or task is unknown.
@@ -49,7 +50,7 @@ class ImageModel:
         """
         require_known(artifact, self.task, "preprocessing")
         self.artifact = artifact
-        self.model = load(artifact, device, runtime=runtime, options=options)
+        self.model = loader(artifact, device, runtime=runtime, options=options)
         try:
             self._bound = self._bind()
             self._prepare()

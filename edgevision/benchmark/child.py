@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,10 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import edgevision.errors
 from edgevision.artifact import Artifact
 from edgevision.errors import EdgeVisionError, InferenceError
-from edgevision.manifest import Manifest
+from edgevision.processes import death, error_told, model_request, requested_artifact, told_error
 
 TIMEOUT_S = 600
 
@@ -66,15 +64,7 @@ def run_fresh(
         EdgeVisionError: What the process raised, or InferenceError when it died (a vendor's library can), or was not
             done in time.
     """
-    request = {
-        "path": str(artifact.path.resolve()),
-        "manifest": artifact.manifest.to_dict(),
-        "bare": artifact.bare,
-        "runtime": runtime,
-        "device": device,
-        "options": dict(options or {}),
-        "seed": seed,
-    }
+    request = {**model_request(artifact, runtime, device, options), "seed": seed}
     # -c, not -m: the parent package has imported this module before it would run as __main__.
     command = [sys.executable, "-c", "from edgevision.benchmark.child import main; main()"]
     name = artifact.manifest.name
@@ -95,23 +85,12 @@ def run_fresh(
         last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise InferenceError(
             f"{name}: the runtime's process died while it loaded the model or ran it once",
-            got=f"{_death(done.returncode)}; it said: {last}",
+            got=f"{death(done.returncode)}; it said: {last}",
             next_step="the file is damaged, or the runtime has a fault: try another --runtime, or make the file anew",
         ) from exc
     if "error" in answer:
-        raise getattr(edgevision.errors, answer["error"])(answer["message"])
+        raise error_told(answer)
     return FreshRun(**answer)
-
-
-def _death(status: int) -> str:
-    """Return how a process ended, by its exit status.
-
-    >>> [_death(-11), _death(3)]
-    ['SIGSEGV', 'exit status 3']
-    """
-    if status >= 0:
-        return f"exit status {status}"
-    return signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
 
 
 def main() -> None:
@@ -122,7 +101,7 @@ def main() -> None:
     try:
         answer = _measure(request)
     except EdgeVisionError as exc:
-        answer = {"error": type(exc).__name__, "message": str(exc)}
+        answer = told_error(exc)
     answers.write(json.dumps(answer))
     answers.flush()
     os._exit(0)  # some libraries crash while they are torn down, and nothing here is left to save
@@ -132,7 +111,7 @@ def _measure(request: Mapping[str, Any]) -> dict[str, Any]:
     from edgevision.benchmark.inputs import inputs_for
     from edgevision.runtimes import load
 
-    artifact = Artifact(Path(request["path"]), Manifest.from_dict(request["manifest"]), request["bare"])
+    artifact = requested_artifact(request)
     idle = peak_rss_bytes()
     start = time.perf_counter_ns()
     model = load(artifact, request["device"], runtime=request["runtime"], options=request["options"])

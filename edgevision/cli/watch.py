@@ -18,6 +18,7 @@ import click
 from edgevision.cli.command import command
 from edgevision.cli.options import FloatRange
 from edgevision.cli.output import note, show, table
+from edgevision.cli.quiet import Settings
 
 if TYPE_CHECKING:
     from edgevision.pipeline.watching import Watch
@@ -43,7 +44,7 @@ def _print_example(context: click.Context, option: click.Parameter, wanted: bool
     "--example", is_flag=True, is_eager=True, expose_value=False, callback=_print_example,
     help="Print a configuration with every key there is, and its default, and exit.",
 )
-@click.option("--check", is_flag=True, help="Read the configuration and load the model, and run nothing.")
+@click.option("--check", is_flag=True, help="Read the configuration, load the model, try places and port; run nothing.")
 @click.option("--duration", type=FloatRange(min=0, min_open=True), help="Seconds after which to end.")
 def watch(config: Path, check: bool, duration: float | None) -> None:
     """Watch the cameras of CONFIG, a TOML document, until recordings end or a signal comes.
@@ -53,27 +54,35 @@ def watch(config: Path, check: bool, duration: float | None) -> None:
     """
     from edgevision.errors import SourceError
     from edgevision.pipeline.watching import Watch
+    from edgevision.processes import leave_no_core
 
-    with _signals() as signals, _logged():
-        watching = Watch(config)
-        if check:
-            watching.stop()
-            cameras = [camera.name for camera in watching.config.cameras]
-            sinks = [sink.name for sink in watching.config.sinks]
-            text = f"{config}: ready to run; cameras: {', '.join(cameras)}; sinks: {', '.join(sinks) or 'none'}"
-            show({"config": str(config), "cameras": cameras, "sinks": sinks}, text)
-            return
-        with watching:
-            if watching.status_url is not None:
-                note(f"status page: {watching.status_url}")
-            _wait(watching, signals, duration)
-            state = watching.state()
+    if check:
+        _check(config)
+        return
+    leave_no_core()
+    with _signals() as signals, _logged(), Watch(config) as watching:
+        if watching.status_url is not None:
+            note(f"status page: {watching.status_url}")
+        _wait(watching, signals, duration)
+        state = watching.state()
     show({"config": str(config), **state}, _text(state))
     failed = [
         f"{name}: {one['reason']}" for name, one in state["cameras"].items() if one["failures"] and not one["live"]
     ]
     if failed:
         raise SourceError("not every recording was looked at to its end", got="; ".join(failed))
+
+
+def _check(config: Path) -> None:
+    from edgevision.pipeline.checking import check
+
+    found = check(config)
+    cameras = [camera.name for camera in found.config.cameras]
+    sinks = [sink.name for sink in found.config.sinks]
+    for text in found.notes:
+        note(f"edgevision: {text}")
+    text = f"{config}: ready to run; cameras: {', '.join(cameras)}; sinks: {', '.join(sinks) or 'none'}"
+    show({"config": str(config), "cameras": cameras, "sinks": sinks, "notes": list(found.notes)}, text)
 
 
 def _wait(watching: Watch, signals: queue.SimpleQueue[int], duration: float | None) -> None:
@@ -109,11 +118,12 @@ def _signals() -> Iterator[queue.SimpleQueue[int]]:
 
 @contextmanager
 def _logged() -> Iterator[None]:
-    """Within the block, write what the pipeline logs to stderr, a line each."""
+    """Within the block, write what the pipeline logs to stderr, a line each; with ``--debug`` all of it."""
     logger, handler = logging.getLogger("edgevision.pipeline"), logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     level = logger.level
-    logger.setLevel(logging.INFO)
+    debug = click.get_current_context().ensure_object(Settings).debug
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
     logger.addHandler(handler)
     try:
         yield

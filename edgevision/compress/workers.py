@@ -19,10 +19,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import IO, Any
 
-import edgevision.errors
 from edgevision.compress.constraints import Constraints
 from edgevision.compress.working import Plan, load_parts, open_bench, work
 from edgevision.errors import EdgeVisionError, InferenceError
+from edgevision.processes import error_told, told_error
 
 POLL_S = 0.5
 PATIENCE_S = 20
@@ -68,7 +68,7 @@ def main() -> None:
         plan = _plan(request["plan"])
         work(open_bench(plan, load_parts(plan), request["worker"]))
     except EdgeVisionError as exc:
-        answer = {"error": type(exc).__name__, "message": str(exc)}
+        answer = told_error(exc)
     except KeyboardInterrupt:
         answer = {"error": "InferenceError", "message": "interrupted"}
     answers.write(json.dumps(answer))
@@ -105,10 +105,7 @@ def _error(status: int, answer: IO[bytes], said: IO[bytes]) -> EdgeVisionError |
         told: dict[str, str] = json.loads(answer.read())
     except ValueError:
         return _death(status, _tail(said))
-    if not told:
-        return None
-    error: EdgeVisionError = getattr(edgevision.errors, told["error"])(told["message"])
-    return error
+    return error_told(told) if told else None
 
 
 def _death(status: int, tail: str) -> InferenceError:

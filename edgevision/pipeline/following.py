@@ -70,8 +70,10 @@ class Follower:
                 config.name,
                 recording.clips,
                 masked=masked,
-                failed=lambda error: self._tell(str(error)),
+                done=lambda _: self._kept("clips"),
+                failed=lambda error: self._not_kept("clips", error),
             )
+        self._failing: set[str] = set()
         self._last_s = 0.0
 
     def __call__(self, result: Result) -> None:
@@ -146,10 +148,12 @@ class Follower:
     def _snapshot(self, folder: Path, event: Event, result: Result, wall_s: float) -> str | None:
         try:
             picture = _masked(result.frame.frame.to_rgb(), self._mask)
-            return save_snapshot(folder, self.config.name, event.id, wall_s, picture)
+            name = save_snapshot(folder, self.config.name, event.id, wall_s, picture)
         except EdgeVisionError as exc:
-            self._tell(str(exc))
+            self._not_kept("snapshots", exc)
             return None
+        self._kept("snapshots")
+        return name
 
     def _picture(self, result: Result, tracks: Tracks, attributes: Attributes) -> Array:
         """The frame with masks painted and tracks drawn."""
@@ -157,6 +161,15 @@ class Follower:
 
         picture = _masked(result.frame.frame.to_rgb(), self._mask)
         return draw_tracks(picture, tracks, self._labels, attributes)
+
+    def _not_kept(self, what: str, error: Exception) -> None:
+        self._failing.add(what)
+        self._tell(str(error))
+
+    def _kept(self, what: str) -> None:
+        if what in self._failing:
+            self._failing.discard(what)
+            self._tell(f"recording of {what} works again")
 
     def _tell(self, text: str) -> None:
         if self._told is not None:

@@ -33,6 +33,7 @@ class Reader(Protocol):
     """Where a lane's frames come from: `LiveReader` or `RecordingReader`."""
 
     name: str
+    live: bool
 
     @property
     def ended(self) -> bool:
@@ -110,6 +111,7 @@ class Lane:
         self._passed = 0
         self._last_try_s = float("-inf")
         self._tried: CapturedFrame | None = None
+        self._again: CapturedFrame | None = None
         self._lock = threading.Lock()
         self._begun_s: float | None = None
         self._ahead = Ahead(f"prepare {reader.name}", self._take, self._prepare) if lossless else None
@@ -130,7 +132,7 @@ class Lane:
     @property
     def ended(self) -> bool:
         """Whether there is nothing more to come."""
-        return self.reader.ended and (self._ahead is None or self._ahead.idle)
+        return self.reader.ended and self._again is None and (self._ahead is None or self._ahead.idle)
 
     def start(self) -> None:
         """Begin to take in what the model gives."""
@@ -149,6 +151,9 @@ class Lane:
 
     def next_frame(self) -> CapturedFrame | None:
         """Return a frame to look at, if one is here that is worth it."""
+        again, self._again = self._again, None
+        if again is not None:
+            return again
         frame = None if self._ahead is None else self._ahead.frame()
         return frame or self._take()
 
@@ -174,8 +179,12 @@ class Lane:
         if self._thread is not None:
             self._waiting.put((frame, stage, model, inferred))
 
+    def put_back(self, frame: CapturedFrame) -> None:
+        """Have `next_frame` return this one once more; in the worker's thread."""
+        self._again = frame
+
     def lost(self, reason: str) -> None:
-        """Count a frame that the model failed on."""
+        """Count a frame that the model failed on, or that its process died of."""
         self.dropped[reason] += 1
 
     def _refusal(self, frame: CapturedFrame) -> str | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from edgevision.errors import ConfigError, EdgeVisionError
+from edgevision.errors import ConfigError, EdgeVisionError, WorkerDiedError
 from edgevision.frames import Frame
 from edgevision.tasks.detections import Detections
 
@@ -30,6 +30,14 @@ class Stage(Protocol):
 
     def close(self) -> None:
         """Let go of it."""
+
+
+@runtime_checkable
+class Revivable(Protocol):
+    """A stage, or a model, that may die and be started anew."""
+
+    def revive(self) -> str:
+        """Start anew what has died, and return at once: '' where it can run, else why it cannot yet."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +170,14 @@ class ModelSlot:
             self._tell("kept", name, f"{self._probation.frames} frames without a failure")
         else:
             self._roll_back(f"p95 {now:.1f} ms, {then:.1f} ms before: more than {limit:g} times as long")
+
+    def trouble(self) -> str:
+        """Return why no frame can be run now; '' where one can. What has died is started anew, or was on probation."""
+        stage = self.current()[1]
+        if not isinstance(stage, Revivable):
+            return ""
+        trouble = stage.revive()
+        return "" if trouble and self.failed(WorkerDiedError(trouble)) else trouble
 
     def failed(self, error: EdgeVisionError) -> bool:
         """Note that the model failed; return whether the old one is back, so that the frame can be tried again."""

@@ -15,6 +15,7 @@ from edgevision.pipeline.degradation import Degradation, DegradationSettings, Le
 from edgevision.pipeline.lane import Lane, Result
 from edgevision.pipeline.model_slot import ModelSlot, Stage, Swap
 from edgevision.pipeline.motion_gate import MotionGate, MotionSettings
+from edgevision.pipeline.notice import Notice
 from edgevision.pipeline.sources.base import Source, Timeouts
 from edgevision.pipeline.sources.live import LiveReader, SourceEvent
 from edgevision.pipeline.sources.recording import RecordingReader
@@ -23,6 +24,8 @@ from edgevision.pipeline.worker import Worker
 
 STUCK_S = 10.0
 """A thread that did not come round for so long is stuck."""
+GONE_S = 60.0
+"""A model whose process could not be started anew for so long takes another start of everything."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +49,6 @@ class Camera:
     budget_s: float | None = None
     motion: MotionSettings | None = None
     degradation: DegradationSettings = field(default_factory=DegradationSettings)
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something that an operator wants to know.
-
-    Attributes:
-        kind: "source", "level", "model" or "error".
-        camera: Name of the camera; None where it is about all.
-        text: What happened, without secrets.
-        at_s: When, in seconds of `time.monotonic`.
-    """
-
-    kind: str
-    camera: str | None
-    text: str
-    at_s: float
 
 
 class Pipeline:
@@ -101,10 +87,14 @@ class Pipeline:
         self.slot = ModelSlot(model, stage, told=self._swapped)
         self._variants = {name: ModelSlot(name, other) for name, other in (variants or {}).items()}
         self._worker = Worker(
-            self.slot, variants=self._variants, failed=lambda error: self._tell("error", None, str(error))
+            self.slot,
+            variants=self._variants,
+            failed=lambda error: self._tell("error", None, str(error)),
+            died=lambda why: self._tell("worker", None, f"{why}; it is started anew", "died", {"reason": why}),
+            revived=lambda seconds: self._tell("worker", None, f"works again after {seconds:.1f} s", "revived"),
         )
         self._running: dict[str, tuple[Camera, LiveReader | RecordingReader, Lane]] = {}
-        self._lock = threading.Lock()
+        self._lock, self._changing = threading.Lock(), threading.Lock()
         self._started_s = time.monotonic()
         self._wanted = list(cameras)
 
@@ -121,7 +111,7 @@ class Pipeline:
             ConfigError: No camera, or two of one name; nothing is changed then.
         """
         _check(cameras)
-        with self._lock:
+        with self._changing, self._worker.held():
             kept = {camera.name for camera in cameras if self._is_running(camera)}
             self._end([name for name in self._running if name not in kept])
             for camera in cameras:
@@ -135,7 +125,7 @@ class Pipeline:
     def stop(self) -> None:
         """End: what is under way is handled, then everything is let go of. Any number of times."""
         self._worker.stop()
-        with self._lock:
+        with self._changing:
             self._end(list(self._running))
         for slot in (self.slot, *self._variants.values()):
             slot.close()
@@ -144,7 +134,8 @@ class Pipeline:
         """Say whether every stage goes on; a camera without frames is not ill, it is reported."""
         with self._lock:
             lanes = [lane for _, _, lane in self._running.values()]
-        return self._worker_silent_s() <= STUCK_S and all(lane.busy_s <= STUCK_S for lane in lanes)
+        model = self._worker_silent_s() <= STUCK_S and self._worker.gone_s <= GONE_S
+        return model and all(lane.busy_s <= STUCK_S for lane in lanes)
 
     def _worker_silent_s(self) -> float:
         return time.monotonic() - self._worker.progress_s
@@ -157,6 +148,7 @@ class Pipeline:
             "up_s": time.monotonic() - self._started_s,
             "model": {"name": self.slot.name, "on_probation": self.slot.on_probation},
             "worker_stuck": self._worker_silent_s() > STUCK_S,
+            "worker": {"deaths": self._worker.deaths, "gone_s": self._worker.gone_s, "reason": self._worker.trouble},
             "cameras": {camera.name: {"live": camera.live, **_state(reader, lane)} for camera, reader, lane in running},
         }
 
@@ -179,7 +171,9 @@ class Pipeline:
             reader = RecordingReader(camera.name, camera.source, told=told, arrived=wake, times=times)
 
         def changed(change: LevelChange) -> None:
-            self._tell("level", camera.name, f"{change.after.name} after {change.before.name}: {change.reason}")
+            before, after = change.before.name, change.after.name
+            data = {"level": after, "before": before, "reason": change.reason}
+            self._tell("level", camera.name, f"{after} after {before}: {change.reason}", after, data)
 
         def failed(error: Exception) -> None:
             self._tell("error", camera.name, f"{type(error).__name__}: {error}")
@@ -196,25 +190,32 @@ class Pipeline:
             freed=wake,
             lossless=not camera.live,
         )
-        self._running[camera.name] = (camera, reader, lane)
+        with self._lock:
+            self._running[camera.name] = (camera, reader, lane)
         self._worker.add(lane)
         reader.start()
 
     def _end(self, names: Sequence[str]) -> None:
-        ended = [self._running.pop(name) for name in names]
+        with self._lock:
+            ended = [self._running.pop(name) for name in names]
         _close([reader for _, reader, _ in ended])
         for _, _, lane in ended:
             self._worker.remove(lane)
 
     def _source_told(self, event: SourceEvent) -> None:
-        self._tell("source", event.source, f"{event.kind}: {event.reason}" if event.reason else event.kind)
+        text = f"{event.kind}: {event.reason}" if event.reason else event.kind
+        text = event.reason if event.kind == "recovered" else text
+        self._tell("source", event.source, text, event.kind, {"reason": event.reason})
 
     def _swapped(self, swap: Swap) -> None:
-        self._tell("model", None, f"{swap.name} {swap.kind}" + (f": {swap.reason}" if swap.reason else ""))
+        text = f"{swap.name} {swap.kind}" + (f": {swap.reason}" if swap.reason else "")
+        self._tell("model", None, text, swap.kind, {"model": swap.name, "reason": swap.reason})
 
-    def _tell(self, kind: str, camera: str | None, text: str) -> None:
+    def _tell(
+        self, kind: str, camera: str | None, text: str, what: str = "", data: Mapping[str, Any] | None = None
+    ) -> None:
         if self._told is not None:
-            self._told(Notice(kind, camera, text, time.monotonic()))
+            self._told(Notice(kind, camera, text, time.monotonic(), what, data or {}))
 
 
 def _close(readers: Sequence[LiveReader | RecordingReader]) -> None:
@@ -240,6 +241,7 @@ def _state(reader: LiveReader | RecordingReader, lane: Lane) -> dict[str, Any]:
     return {
         "connected": source.connected,
         "reason": source.reason,
+        "corrupt": source.corrupt,
         "age_s": source.age_s,
         "openings": source.openings,
         "failures": source.failures,

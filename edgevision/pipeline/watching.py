@@ -7,25 +7,25 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgevision.artifact import Artifact
-from edgevision.errors import ConfigError, EdgeVisionError, reason_of
+from edgevision.errors import ConfigError, reason_of
 from edgevision.pipeline.capture import Capture
 from edgevision.pipeline.config import CameraConfig, ModelConfig, WatchConfig
-from edgevision.pipeline.events import Spool, SpoolWriter
+from edgevision.pipeline.events import Event, Spool, SpoolWriter
 from edgevision.pipeline.following import Follower
 from edgevision.pipeline.model_slot import Stage
+from edgevision.pipeline.notice import Notice
 from edgevision.pipeline.recording.clips import tidy
-from edgevision.pipeline.running import STUCK_S, Camera, Notice, Pipeline
+from edgevision.pipeline.running import STUCK_S, Camera, Pipeline
 from edgevision.pipeline.second import CameraLooks, IdentifyModel, Looker, SecondModel, load_second
 from edgevision.pipeline.sinks import Delivery
-from edgevision.pipeline.stages import check_artifact, stage_for
+from edgevision.pipeline.stages import check_artifact, labels_of, load_models, stage_for
 from edgevision.pipeline.status.preview import Preview
 from edgevision.pipeline.status.service import Service
 from edgevision.pipeline.status.web import StatusServer
+from edgevision.pipeline.system_events import SystemEvents
 from edgevision.tasks.embedding import Gallery
 
 logger = logging.getLogger("edgevision.pipeline")
@@ -62,8 +62,8 @@ class Watch:
             EdgeVisionError: The model does not load, or the spool cannot be made.
         """
         self._path, self._stages = Path(path), stages
-        self.config = WatchConfig.read(path, _labels)
-        self._labels = _labels(self.config.model)
+        self.config = WatchConfig.read(path, labels_of)
+        self._labels = labels_of(self.config.model)
         self._preview = Preview()
         self._last_said: dict[str | None, tuple[str, str]] = {}
         self._followers: dict[str, Follower] = {}
@@ -75,19 +75,11 @@ class Watch:
         self._spool: Spool | None = None
         self._writer: SpoolWriter | None = None
         self._capture: Capture | None = None
+        self._system: SystemEvents | None = None
         model = self.config.model
-        stage = stages(model)
-        variants: dict[str, Stage] = {}
+        stage, variants = load_models(model, stages)
         second: dict[str, SecondModel] = {}
         try:
-            for name, artifact in model.variants:
-                smaller = _variant(model, artifact)
-                if list(_labels(smaller)) != list(self._labels):
-                    raise ConfigError(
-                        f"model: variants: {name} has other classes than the model, and rules go by them",
-                        got=str(artifact), next_step="name a variant of the same labels",
-                    )  # fmt: skip
-                variants[name] = stages(smaller)
             for entry in self.config.second_stages:
                 second[entry.name] = load_second(entry)
             self._looker = Looker(second, failed=lambda text: self._told(Notice("error", None, text, time.monotonic())))
@@ -113,6 +105,7 @@ class Watch:
 
     def start(self) -> Watch:
         """Begin; returns at once."""
+        self._system = SystemEvents(self._put, self._told)
         if self._spool is not None:
             self._spool.put(self._spool.interrupted())
             self._deliveries = [Delivery(self._spool, sink) for sink in self.config.sinks]
@@ -144,7 +137,7 @@ class Watch:
         """
         self._service.reloading(time.monotonic_ns() // 1000)
         try:
-            found = WatchConfig.read(self._path, _labels)
+            found = WatchConfig.read(self._path, labels_of)
             self._check_same(found)
             wanted, galleries = self._wanted(found.cameras), self._galleries()
             if found.model != self.config.model or self.pipeline.slot.rolled_back:
@@ -167,6 +160,8 @@ class Watch:
         self._stopping.set()
         self._service.stopping()
         self.pipeline.stop()
+        if self._system is not None:
+            self._system.close()
         for follower in self._followers.values():
             follower.close()
         self._looker.close()
@@ -263,7 +258,7 @@ class Watch:
             ("sinks", found.sink_tables == self.config.sink_tables),
             ("second stages", found.second_stages == self.config.second_stages),
             ("variants of the model", found.model.variants == self.config.model.variants),
-            ("classes of the model, which rules go by,", list(_labels(found.model)) == list(self._labels)),
+            ("classes of the model, which rules go by,", list(labels_of(found.model)) == list(self._labels)),
         ):
             if not same:
                 raise ConfigError(
@@ -277,6 +272,11 @@ class Watch:
             for model in self._looker.models.values()
             if isinstance(model, IdentifyModel)
         ]
+
+    def _put(self, events: Sequence[Event]) -> None:
+        """Take in events that are of no camera's rules."""
+        if self._writer is not None:
+            self._writer.put(events)
 
     def _serve(self) -> None:
         status = self.config.status
@@ -315,23 +315,15 @@ class Watch:
         self._told(Notice("error" if trouble else "capture", camera, text, time.monotonic()))
 
     def _told(self, notice: Notice) -> None:
-        """Log it; what a camera says again and again, but for numbers and file names in it, once until it differs."""
+        """Make it an event and a line of the log.
+
+        What a camera says again and again, but for numbers and file names in it, is logged once until it differs.
+        """
+        if self._system is not None:
+            self._system.take(notice)
         said = (notice.kind, _VARYING.sub("#", notice.text))
         if self._last_said.get(notice.camera) == said:
             return
         self._last_said[notice.camera] = said
-        trouble = notice.kind in ("error", "level") or notice.text.partition(":")[0] in ("lost", "refused", "stalled")
-        trouble = trouble or (notice.kind == "model" and " rolled back" in notice.text)
-        level = logging.WARNING if trouble else logging.INFO
+        level = logging.WARNING if notice.is_trouble else logging.INFO
         logger.log(level, "%s: %s", notice.camera or notice.kind, notice.text)
-
-
-def _labels(model: ModelConfig) -> Sequence[str]:
-    try:
-        return Artifact.open(model.artifact).manifest.labels or ()
-    except EdgeVisionError as exc:
-        raise ConfigError(f"model: artifact: {exc}") from exc
-
-
-def _variant(model: ModelConfig, artifact: Path) -> ModelConfig:
-    return replace(model, artifact=artifact)

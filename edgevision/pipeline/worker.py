@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from edgevision.errors import EdgeVisionError, InferenceError
+from edgevision.errors import EdgeVisionError, InferenceError, WorkerDiedError
 from edgevision.pipeline.lane import Lane
 from edgevision.pipeline.model_slot import ModelSlot
 from edgevision.pipeline.sources.backoff import waits
@@ -26,6 +27,8 @@ class Worker:
         *,
         variants: Mapping[str, ModelSlot] | None = None,
         failed: Callable[[EdgeVisionError], None] | None = None,
+        died: Callable[[str], None] | None = None,
+        revived: Callable[[float], None] | None = None,
     ) -> None:
         """Describe it; `start` begins.
 
@@ -34,12 +37,19 @@ class Worker:
             variants: Other models, by the name that levels of degradation have for them.
             lanes: The cameras.
             failed: Called, in the worker's thread, with each error of the model.
+            died: Likewise, with why, when the process of a model is found dead, and when it does not begin anew.
+            revived: Likewise, with the seconds that it was gone, when it works again.
         """
         self._slot, self._variants, self._failed = slot, dict(variants or {}), failed
+        self._died, self._revived = died, revived
+        self._gone: dict[ModelSlot, tuple[float, str]] = {}
+        self._retried: CapturedFrame | None = None
+        self.deaths = 0
         self._lock = threading.Lock()
         self._order: list[Lane] = []
         self._arrived = threading.Event()
         self._stopping = threading.Event()
+        self._held = threading.Event()
         self._thread: threading.Thread | None = None
         self.progress_s = time.monotonic()
         for lane in lanes:
@@ -57,6 +67,25 @@ class Worker:
         with self._lock:
             self._order.remove(lane)
         lane.finish()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within the block, go on though every lane has ended: they are being exchanged."""
+        self._held.set()
+        try:
+            yield
+        finally:
+            self._held.clear()
+
+    @property
+    def gone_s(self) -> float:
+        """Seconds for which a model's process has been gone; 0 where all are there."""
+        return max((time.monotonic() - since_s for since_s, _ in list(self._gone.values())), default=0.0)
+
+    @property
+    def trouble(self) -> str:
+        """Why a model's process is gone; '' where all are there."""
+        return next((why for _, why in list(self._gone.values())), "")
 
     def wake(self) -> None:
         """Say that a frame came; for readers, in any thread."""
@@ -102,6 +131,8 @@ class Worker:
                 lane.finish()
 
     def _all_ended(self) -> bool:
+        if self._held.is_set():
+            return False
         with self._lock:
             return all(lane.ended for lane in self._order)
 
@@ -109,14 +140,16 @@ class Worker:
         """The frame whose turn it is; its lane goes to the end of the queue."""
         with self._lock:
             for place, lane in enumerate(self._order):
-                if lane.has_room and (frame := lane.next_frame()) is not None:
+                if not lane.has_room or not self._works(self._slot_of(lane)):
+                    continue
+                if (frame := lane.next_frame()) is not None:
                     self._order.append(self._order.pop(place))
                     return lane, frame
         return None
 
     def _look(self, lane: Lane, frame: CapturedFrame) -> bool:
         """Run the model on a frame, twice where the first try ended a new model's probation; False when it failed."""
-        slot = self._variants.get(lane.degradation.level.model or "", self._slot)
+        slot = self._slot_of(lane)
         for _ in range(2):
             name, stage = slot.current()
             try:
@@ -124,6 +157,12 @@ class Worker:
                 lane.look_ahead(stage)
                 started = lane.times.start()
                 inferred = stage.infer(prepared)
+            except WorkerDiedError as exc:
+                if slot.failed(exc):
+                    continue
+                self._works(slot)
+                self._again(lane, frame)
+                return True
             except Exception as exc:  # also of a runtime or a frame that nobody thought of: the cameras go on
                 error = exc if isinstance(exc, EdgeVisionError) else InferenceError(f"{type(exc).__name__}: {exc}")
                 if self._failed is not None:
@@ -136,3 +175,27 @@ class Worker:
             return True
         lane.lost("model failed")
         return False
+
+    def _slot_of(self, lane: Lane) -> ModelSlot:
+        return self._variants.get(lane.degradation.level.model or "", self._slot)
+
+    def _again(self, lane: Lane, frame: CapturedFrame) -> None:
+        """Try a recording's frame once more when the model is back; of a live source a newer one counts."""
+        if lane.reader.live or frame is self._retried:
+            lane.lost("worker")
+            return
+        self._retried = frame
+        lane.put_back(frame)
+
+    def _works(self, slot: ModelSlot) -> bool:
+        """Whether a model can run; says so when that changes."""
+        trouble = slot.trouble()
+        since_s, before = self._gone.get(slot, (time.monotonic(), ""))
+        if trouble:
+            self._gone[slot] = since_s, trouble
+            self.deaths += not before
+            if trouble != before and self._died is not None:
+                self._died(trouble)
+        elif self._gone.pop(slot, None) is not None and self._revived is not None:
+            self._revived(time.monotonic() - since_s)
+        return not trouble

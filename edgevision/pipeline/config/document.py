@@ -14,6 +14,7 @@ from edgevision.errors import ConfigError, check_choice
 from edgevision.optional import require
 from edgevision.pipeline.capture import CaptureSettings
 from edgevision.pipeline.config.capture import capture_of
+from edgevision.pipeline.config.places import check_places
 from edgevision.pipeline.config.rules import Asked, rule_of
 from edgevision.pipeline.config.second_stages import SecondStages, StageLabels, chosen_stages, second_stages_of
 from edgevision.pipeline.config.sinks import sink_of
@@ -44,6 +45,8 @@ class ModelConfig:
         threads: Threads; None for all cores.
         score_threshold: Instead of the artifact's own; None for that.
         variants: Paths of other models for the same, by the name that levels of degradation have for them.
+        isolate: Whether it runs in a process of its own, which is started anew when it dies or hangs.
+        answer_s: That process is killed when it does not answer for so many seconds.
     """
 
     artifact: Path
@@ -52,6 +55,12 @@ class ModelConfig:
     threads: int | None = 1
     score_threshold: float | None = None
     variants: tuple[tuple[str, Path], ...] = ()
+    isolate: bool = True
+    answer_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not self.answer_s > 0:
+            raise ConfigError("model: answer_s", got=self.answer_s, allowed="seconds, more than 0")
 
 
 @dataclass(frozen=True)
@@ -235,6 +244,7 @@ class WatchConfig:
             None if status is None else _status(status),
         )  # fmt: skip
         table.finish()
+        check_places(made.spool, made.sinks, None if made.recording is None else made.recording.folder)
         return made
 
 
@@ -258,6 +268,7 @@ def _model(table: Table) -> ModelConfig:
     made = ModelConfig(
         table.path("artifact"), table.text("runtime", None), table.text("device", "cpu"), threads or None,
         table.number("score_threshold", None), tuple(table.paths("variants").items()),
+        table.flag("isolate", True), table.number("answer_s", 5.0),
     )  # fmt: skip
     table.finish()
     return made

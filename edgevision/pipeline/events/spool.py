@@ -219,7 +219,7 @@ class Spool:
                 self._on_disk = dict(self._acknowledged)
         except OutputError as exc:
             if self._disk_error is None:
-                logger.error("%s; what is new waits in memory", exc)
+                logger.error("%s; what is new waits in memory: free space", exc)
             self._disk_error, self._retry_s = str(exc), time.monotonic() + RETRY_S
             self._make_room_in_memory()
             return False

@@ -42,6 +42,16 @@ class Message:
     event: Event
 
 
+def lock_of(path: Path) -> Path:
+    """The file that is locked while a process has the spool ``path``."""
+    return path.with_name(path.name + ".lock")
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Every file that a spool ``path`` writes to."""
+    return path, lock_of(path), *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))
+
+
 class Store:
     """What a spool keeps on disk. One process has it at a time; calls come one after the other.
 
@@ -60,7 +70,7 @@ class Store:
             raise ConfigError(f"spool {path} is a folder", next_step="name a file")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = os.open(lock_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             raise OutputError(f"spool {path}: {reason_of(exc)}", next_step="name another place") from exc
         try:

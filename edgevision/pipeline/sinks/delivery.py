@@ -66,7 +66,7 @@ class Delivery:
         sink: Sink,
         *,
         first_wait_s: float = 0.5,
-        longest_wait_s: float = 8.0,
+        longest_wait_s: float = 5.0,
         seed: int | None = None,
     ) -> None:
         if not 0 < first_wait_s <= longest_wait_s:

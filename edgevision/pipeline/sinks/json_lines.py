@@ -25,14 +25,17 @@ class JsonLinesSink:
         path: The file; made where it is not there.
         name: What the spool knows it by.
 
+    Attributes:
+        path: The file.
+
     Raises:
         ConfigError: The path is a folder, a pipe or a device: nothing is kept there.
     """
 
     def __init__(self, path: str | Path, *, name: str = "json-lines") -> None:
-        self.name, self._path = name, Path(path)
-        if self._path.exists() and not self._path.is_file():
-            raise ConfigError(f"json lines: {self._path} is no file that keeps lines", next_step="name a file")
+        self.name, self.path = name, Path(path)
+        if self.path.exists() and not self.path.is_file():
+            raise ConfigError(f"json lines: {self.path} is no file that keeps lines", next_step="name a file")
         self._file: int | None = None
         self._inode = 0
         self._recent: deque[str] = deque(maxlen=_REMEMBERED)
@@ -46,7 +49,7 @@ class JsonLinesSink:
             self._append(file, (event.to_json() + "\n").encode())
         except OSError as exc:
             self.close()
-            raise OutputError(f"{self._path}: {reason_of(exc)}", next_step="free space, or check permissions") from exc
+            raise OutputError(f"{self.path}: {reason_of(exc)}", next_step="free space, or check permissions") from exc
         self._recent.append(event.message_id)
 
     def idle(self) -> None:
@@ -59,11 +62,11 @@ class JsonLinesSink:
             self._file = None
 
     def _open(self) -> int:
-        if self._file is not None and self._path.exists() and self._path.stat().st_ino == self._inode:
+        if self._file is not None and self.path.exists() and self.path.stat().st_ino == self._inode:
             return self._file
         self.close()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._inode = os.fstat(self._file).st_ino
         self._repair(self._file)
         return self._file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from edgevision.errors import ConfigError, reason_of
 from edgevision.optional import require
 from edgevision.pipeline.events.event import Event
 from edgevision.pipeline.rules.change import PHASES
-from edgevision.pipeline.sinks.sink import UnreachableError
+from edgevision.pipeline.sinks.sink import UnreachableError, next_step_for
 from edgevision.secret import Secret, scrub
 
 ONLINE, OFFLINE = "online", "offline"
@@ -38,6 +39,23 @@ class MqttTls:
     certificate: str | None = None
     key: str | None = None
     key_password: Secret | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Return what speaks it; raises ConfigError for files that cannot be read, or are no certificates that fit."""
+        password = None if self.key_password is None else self.key_password.reveal()
+        named = ", ".join(name for name in (self.ca_file, self.certificate, self.key) if name is not None)
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.certificate is not None:
+                # Without a password OpenSSL would ask for one at the terminal.
+                context.load_cert_chain(self.certificate, self.key, password or (lambda: b""))
+        except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
+            secrets = [] if self.key_password is None else [self.key_password]
+            raise ConfigError(
+                f"mqtt: tls: {scrub(reason_of(exc), secrets)}", got=named,
+                next_step="name files in PEM: the authority's, and a certificate with its key and the key's password",
+            ) from None  # fmt: skip
+        return context
 
 
 @dataclass(frozen=True)
@@ -150,12 +168,16 @@ class MqttSink:
             self._prepare(client)
             client.connect(settings.host, settings.port, keepalive=settings.keepalive_s)
         except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
-            raise self._unreachable(reason_of(exc)) from None
+            raise self._unreachable(reason_of(exc), next_step_for(exc)) from None
+        except ConfigError as exc:
+            raise self._unreachable(str(exc)) from None
         self._client = client
         client.loop_start()
         if not answered.wait(settings.timeout_s) or refusals:
             self._give_up()
-            raise self._unreachable(refusals[0] if refusals else "it does not answer")
+            if refusals:
+                raise self._unreachable(refusals[0], "check username and password" if "uthori" in refusals[0] else None)
+            raise self._unreachable("it does not answer", "check that the broker runs")
         self._publish(self._status, ONLINE, retain=True)
         if settings.discovery is not None:
             for source in settings.sources:
@@ -168,8 +190,7 @@ class MqttSink:
             client.username_pw_set(settings.username, settings.password.reveal() if settings.password else None)
         client.will_set(self._status, OFFLINE, qos=AT_LEAST_ONCE, retain=True)
         if tls is not None:
-            password = tls.key_password.reveal() if tls.key_password else None
-            client.tls_set(tls.ca_file, tls.certificate, tls.key, keyfile_password=password)
+            client.tls_set_context(tls.context())
 
     def _publish(self, topic: str, text: str, retain: bool = False) -> None:
         try:
@@ -183,7 +204,7 @@ class MqttSink:
             raise self._unreachable(reason_of(exc)) from None
         if not arrived:
             self._give_up()
-            raise self._unreachable("it did not acknowledge an event")
+            raise self._unreachable("it did not acknowledge an event", "check that the broker runs, and its disk")
 
     def _give_up(self) -> None:
         client, self._client = self._client, None
@@ -191,10 +212,12 @@ class MqttSink:
             client.disconnect()
             client.loop_stop()
 
-    def _unreachable(self, reason: str) -> UnreachableError:
+    def _unreachable(self, reason: str, next_step: str | None = None) -> UnreachableError:
         settings = self.settings
         secrets = [secret for secret in (settings.password, settings.tls and settings.tls.key_password) if secret]
-        return UnreachableError(f"mqtt broker {settings.host}:{settings.port}: {scrub(reason, secrets)}")
+        return UnreachableError(
+            f"mqtt broker {settings.host}:{settings.port}: {scrub(reason, secrets)}", next_step=next_step
+        )
 
 
 _QUIET = logging.getLogger("edgevision.pipeline.paho")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from typing import Any, Protocol
 
 from edgevision.errors import RemoteError
@@ -32,6 +34,17 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Let go of connections and files; idempotent."""
+
+
+def next_step_for(error: BaseException) -> str | None:
+    """Return what to look at when a connection failed so; None where the error says all that is known."""
+    steps: dict[type[BaseException], str] = {
+        ssl.SSLCertVerificationError: "check ca_file, and the name in its certificate",
+        socket.gaierror: "check the name of the host",
+        ConnectionRefusedError: "check that it runs, and the port",
+        TimeoutError: "check that it runs, and that the network lets it through",
+    }
+    return next((step for kind, step in steps.items() if isinstance(error, kind)), None)
 
 
 class UnreachableError(RemoteError):

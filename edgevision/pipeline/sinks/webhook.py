@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from edgevision.errors import ConfigError, check_choice, reason_of
 from edgevision.pipeline.events.event import Event
-from edgevision.pipeline.sinks.sink import RefusedError, UnreachableError
+from edgevision.pipeline.sinks.sink import RefusedError, UnreachableError, next_step_for
 from edgevision.secret import HIDDEN, Secret, scrub
 
 SIGNATURE = "X-Edgevision-Signature"
@@ -91,7 +91,9 @@ class WebhookSink:
             response.read(_LONGEST_REASON)
         except (OSError, http.client.HTTPException, ValueError) as exc:
             reason = scrub(reason_of(exc), self._secrets())
-            raise UnreachableError(f"webhook {self._place}: no answer: {reason}") from None
+            raise UnreachableError(
+                f"webhook {self._place}: no answer: {reason}", next_step=next_step_for(exc)
+            ) from None
         finally:
             limit.cancel()
             connection.close()

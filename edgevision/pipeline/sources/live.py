@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from edgevision.errors import EdgeVisionError
 from edgevision.pipeline.sources.backoff import waits
 from edgevision.pipeline.sources.base import CapturedFrame, Source, Timeouts, close
+from edgevision.pipeline.sources.damage import Damage
 from edgevision.pipeline.sources.latest import LatestFrame
 
 LEFT_BEHIND = 3
@@ -23,7 +24,8 @@ class SourceEvent:
     Attributes:
         source: Its name.
         kind: "opened", "lost" (it ended or failed), "refused" (it does not open), "stalled" (nothing came, and the
-            thread that reads was left behind), "resized" (frames have another size than before) or "closed".
+            thread that reads was left behind), "recovered" (frames come again after one of these), "damaged" (packets
+            arrive that cannot be decoded), "whole again", "resized" (frames have another size than before) or "closed".
         reason: In words, without secrets; '' where there is nothing to say.
         at_s: When, in seconds of `time.monotonic`.
     """
@@ -46,6 +48,7 @@ class SourceState:
         failures: How often it was lost, refused or stalled.
         left_behind: Threads that hang in a library.
         age_s: Seconds since the newest frame; None before the first one.
+        corrupt: Packets and pictures that could not be decoded.
         reason: Why frames do not come; '' while they do.
     """
 
@@ -57,6 +60,7 @@ class SourceState:
     left_behind: int
     age_s: float | None
     reason: str
+    corrupt: int = 0
 
 
 class LiveReader:
@@ -65,6 +69,8 @@ class LiveReader:
     One thread reads; another one watches that frames come. A library that hangs cannot be stopped, so its thread is
     left behind and a new one connects anew; what the old one still gives is thrown away.
     """
+
+    live = True
 
     def __init__(
         self,
@@ -102,6 +108,8 @@ class LiveReader:
         self._progress_s = time.monotonic()
         self._newest_s: float | None = None
         self._size: tuple[int, int] | None = None
+        self._trouble: tuple[float, int] | None = None
+        self._damage = Damage()
 
     def start(self) -> LiveReader:
         """Begin to read; returns at once."""
@@ -135,6 +143,7 @@ class LiveReader:
                 len(self._hanging),
                 age,
                 self._reason,
+                self._damage.total,
             )
 
     def close(self) -> None:
@@ -172,12 +181,12 @@ class LiveReader:
         """Read until it fails, wait, and again; until the reader closes or this thread was left behind."""
         pauses = self._pauses()
         while self._is_mine(turn):
-            before = self._sequence
+            began_s = time.monotonic()
             kind, reason = self._read_once(turn)
             if not self._is_mine(turn):
                 return
-            if self._sequence > before:
-                pauses = self._pauses()  # it worked: this failure is a first one
+            if kind == "lost" and time.monotonic() - began_s > self._timeouts.retry_at_most_s:
+                pauses = self._pauses()  # it worked for a while: this failure is a first one
             self._failed(kind, reason)
             pause = next(pauses)
             with self._lock:
@@ -196,7 +205,7 @@ class LiveReader:
                 kind = "lost"
                 while self._next(source, turn):
                     pass
-            return kind, "the stream ended"
+            return kind, "the stream ended; check the camera's power and network; it is tried again"
         except EdgeVisionError as exc:
             return kind, str(exc)
         except Exception as exc:  # a driver or a program of someone else: the camera is lost, not the process
@@ -222,6 +231,12 @@ class LiveReader:
             self._progress_s = self._newest_s = now
             sequence, self._sequence = self._sequence, self._sequence + 1
             before, self._size = self._size, (frame.width, frame.height)
+            trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            since_s, failures = trouble
+            self._tell("recovered", f"works again after {now - since_s:.1f} s ({failures} failed tries)")
+        if (damage := self._damage.note(getattr(source, "corrupt", 0), now)) is not None:
+            self._tell(*damage)
         if before not in (None, (frame.width, frame.height)):
             self._tell("resized", "{}x{} before, {}x{} now".format(*before, frame.width, frame.height))
         self._slot.put(CapturedFrame(self.name, sequence, now, frame, position))
@@ -248,6 +263,8 @@ class LiveReader:
         with self._lock:
             self._connected, self._reason = False, reason
             self._failures += 1
+            since_s, failures = self._trouble or (self._newest_s or time.monotonic(), 0)
+            self._trouble = since_s, failures + 1
         self._tell(kind, reason)
 
     def _tell(self, kind: str, reason: str) -> None:

@@ -47,6 +47,8 @@ class PlayingTime:
 class RecordingReader:
     """Every frame of a recording, decoded while earlier ones are worked on."""
 
+    live = False
+
     def __init__(
         self,
         name: str,

@@ -34,12 +34,22 @@ STREAM_OPTIONS: Mapping[str, Mapping[str, str]] = {
 """Options for FFmpeg by scheme: TCP, since lost UDP packets are smeared pictures, and no buffer that adds delay."""
 
 
+NEXT_STEPS: Mapping[str, str] = {
+    "HTTPUnauthorizedError": "check user and password",
+    "HTTPForbiddenError": "check what this user may see",
+    "HTTPNotFoundError": "check the path of the address",
+    "ConnectionRefusedError": "check that the camera is on, and the port",
+    "DecoderNotFoundError": "set the camera to H.264 or H.265",
+}
+"""What to do, by PyAV's kind of error."""
+
+
 class VideoSource:
     """One video stream: a file, an address (rtsp, http, …), or a V4L2 node.
 
     Attributes:
         live: Whether it is a camera or stream, not a recording.
-        corrupt: How many packets could not be decoded.
+        corrupt: How many packets could not be decoded, and pictures are damaged, since it was opened.
     """
 
     def __init__(
@@ -83,6 +93,11 @@ class VideoSource:
             container.close()
             raise SourceError(f"{self._location} has no video")
         stream = container.streams.video[0]
+        if stream.codec_context is None:  # FFmpeg has no decoder for it
+            container.close()
+            raise SourceError(
+                f"{self._location}: its codec cannot be decoded here", next_step=NEXT_STEPS["DecoderNotFoundError"]
+            )
         stream.thread_type = "SLICE" if self.live else "AUTO"  # frame threads would hold frames back
         self._container, self._frames = container, self._decoded(container, stream, av.error.FFmpegError)
 
@@ -117,6 +132,7 @@ class VideoSource:
                 self.corrupt += 1
                 continue
             for picture in pictures:
+                self.corrupt += picture.is_corrupt
                 position = None if self.live or picture.time is None else float(picture.time)
                 yield frame_of(picture), position
 
@@ -127,7 +143,9 @@ class VideoSource:
 
     def _failed(self, how: str, exc: Exception) -> SourceError:
         """The chained exception would show the address with its password, so its words alone are kept."""
-        return SourceError(f"{self._location} {how}: {self._location.clean(str(exc) or type(exc).__name__)}")
+        kind = type(exc).__name__
+        words = getattr(exc, "strerror", None) or str(exc) or kind
+        return SourceError(f"{self._location} {how}: {self._location.clean(words)}", next_step=NEXT_STEPS.get(kind))
 
 
 def frame_of(picture: Any) -> Frame:

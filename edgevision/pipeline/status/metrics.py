@@ -47,12 +47,14 @@ class _State:
         stuck = gauge("worker_stuck", "1 while the thread that runs the model does not come round", ())
         stuck.add_metric((), float(self._state["worker_stuck"]))
         yield from (up, stuck)
+        yield from self._rest(gauge, counter)
         for key, made in (
             ("connected", gauge("connected", "1 while frames come")),
             ("age_s", gauge("frame_age_seconds", "Seconds since the newest frame")),
             ("received", counter("frames_received", "Frames that came")),
             ("results", counter("results", "Frames that were looked at")),
             ("late", counter("results_late", "Results after their deadline")),
+            ("corrupt", counter("packets_corrupt", "Packets and pictures that could not be decoded")),
             ("openings", counter("openings", "How often the source was opened")),
             ("failures", counter("failures", "How often the source was lost, refused or stalled")),
         ):
@@ -99,3 +101,36 @@ class _State:
                     if time[key] is not None:
                         times.add_metric((stage, part, quantile), time[key])
         yield from (looks, skipped, times)
+
+    def _rest(self, gauge: Any, counter: Any) -> Iterator[Any]:
+        """What is not of a camera: the model's process, the spool, the sinks; each where there is one."""
+        worker, spool = self._state.get("worker"), self._state.get("spool")
+        if worker is not None:
+            gone = gauge("worker_gone_seconds", "Seconds for which the model's process has been gone", ())
+            gone.add_metric((), worker["gone_s"])
+            deaths = counter("worker_deaths", "How often the model's process died or was killed for not answering", ())
+            deaths.add_metric((), worker["deaths"])
+            yield from (gone, deaths)
+        if spool is not None:
+            waiting = gauge("spool_waiting", "Messages that a sink has not acknowledged", ("sink",))
+            for sink, count in spool["waiting"].items():
+                waiting.add_metric((sink,), count)
+            memory = gauge("spool_in_memory", "Messages that the disk has not taken yet", ())
+            memory.add_metric((), spool["in_memory"])
+            dropped = counter("spool_dropped", "Messages given up for lack of room, since the file was made", ())
+            dropped.add_metric((), spool["dropped"])
+            failing = gauge("spool_disk_failing", "1 while the disk does not take what it should", ())
+            failing.add_metric((), float(spool["disk_error"] is not None))
+            yield from (waiting, memory, dropped, failing)
+        for key, made in (
+            ("delivered", counter("sink_delivered", "Messages that the sink has", ("sink",))),
+            ("refused", counter("sink_refused", "Messages that the sink will never take", ("sink",))),
+            ("failures", counter("sink_failures", "Attempts that failed", ("sink",))),
+        ):
+            for sink, stats in self._state.get("sinks", {}).items():
+                made.add_metric((sink,), stats[key])
+            yield made
+        failing = gauge("sink_failing", "1 while the last attempt failed", ("sink",))
+        for sink, stats in self._state.get("sinks", {}).items():
+            failing.add_metric((sink,), float(stats["error"] is not None))
+        yield failing

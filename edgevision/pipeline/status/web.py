@@ -182,6 +182,9 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "edgevision", ""
     timeout = 30
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         try:
             address = urlsplit(self.path)
@@ -203,7 +206,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def _stream(self, camera: str) -> None:
         if not self.server_of.streams.acquire(blocking=False):
@@ -216,7 +220,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
             self.end_headers()
             self.close_connection = True
-            self.server_of.stream(camera, self.wfile.write)
+            if self.command != "HEAD":
+                self.server_of.stream(camera, self.wfile.write)
         except OSError:  # whoever looked has gone
             self.close_connection = True
         finally:

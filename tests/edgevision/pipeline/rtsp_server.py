@@ -1,6 +1,6 @@
 """An RTSP camera of GStreamer, run by the Python that has its binding.
 
-rtsp_server.py PORT WIDTH HEIGHT [USER PASSWORD]
+rtsp_server.py PORT WIDTH HEIGHT [USER PASSWORD [digest]]
 
 Prints "ready" when it listens on the loopback interface; the stream is /cam, 25 frames a second.
 """
@@ -11,7 +11,8 @@ import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+gi.require_version("GstRtsp", "1.0")
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 LAUNCH = (
     "( videotestsrc is-live=true pattern=ball ! video/x-raw,width={},height={},framerate=25/1"
@@ -31,7 +32,12 @@ def main(port, width, height, *credentials):
         auth = GstRtspServer.RTSPAuth()
         token = GstRtspServer.RTSPToken()
         token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "viewer")
-        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(*credentials), token)
+        user, password, *method = credentials
+        if method:
+            auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+            auth.add_digest(user, password, token)
+        else:
+            auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
         server.set_auth(auth)
         permissions = GstRtspServer.RTSPPermissions()
         permissions.add_permission_for_role("viewer", GstRtspServer.RTSP_PERM_MEDIA_FACTORY_ACCESS, True)

@@ -9,8 +9,8 @@ import pytest
 from edgevision.data.locate import open_dataset
 from edgevision.errors import ArtifactError, ConfigError
 from edgevision.frames import Frame
-from edgevision.pipeline.classifier_stage import ClassifierStage
 from edgevision.pipeline.config import ModelConfig
+from edgevision.pipeline.image_stage import ClassifierStage
 from edgevision.pipeline.stages import stage_for
 from edgevision.pipeline.watching import Watch
 from edgevision.shipped import shipped_model

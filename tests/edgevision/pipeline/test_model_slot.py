@@ -86,3 +86,23 @@ def test_closing_lets_go_of_all(slot):
 def test_probation_that_makes_no_sense(values):
     with pytest.raises(ConfigError, match="probation"):
         Probation(*values)
+
+
+class Mortal(Model):
+    trouble = ""
+
+    def revive(self):
+        return self.trouble
+
+
+def test_a_new_model_whose_process_dies_is_taken_back(told):
+    old, new = Mortal(), Mortal()
+    slot = ModelSlot("old", old, told=told.append)
+    assert slot.trouble() == ""
+    old.trouble = "killed"
+    assert slot.trouble() == "killed" and slot.name == "old"
+    old.trouble = ""
+    slot.swap("new", lambda: new)
+    new.trouble = "killed"
+    assert slot.trouble() == "" and slot.current() == ("old", old) and new.closed == 1
+    assert told[-1].kind == "rolled back" and "killed" in told[-1].reason

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from edgevision.errors import ConfigError
+from edgevision.errors import ConfigError, WorkerDiedError
 from edgevision.frames import encode_frame
 from edgevision.pipeline.running import Camera, Pipeline
 from edgevision.pipeline.sources import IteratorSource, Timeouts
@@ -96,7 +96,7 @@ def test_a_camera_that_fails_comes_back_and_the_others_go_on(results):
         wait_for(lambda: pipeline.state()["cameras"]["bad"]["openings"] >= 4)
         state = pipeline.state()["cameras"]
     assert state["bad"]["failures"] >= 2 and state["good"]["failures"] == 0
-    assert ("bad", "lost: the stream ended") in [(notice.camera, notice.text) for notice in notices]
+    assert ("bad", "lost: the stream ended") in [(one.camera, one.text.partition(";")[0]) for one in notices]
     sequences = [result.frame.sequence for result in results if result.frame.source == "bad"]
     assert sequences == sorted(set(sequences)) and max(sequences) >= 10
 
@@ -163,3 +163,108 @@ def test_many_dead_cameras_end_together():
     took = time.monotonic() - start
     stop.set()
     assert took < 3
+
+
+class Mortal(Nothing):
+    """A model whose process dies when it is told to, and is back 0.3 s later."""
+
+    def __init__(self):
+        super().__init__()
+        self.back_s, self.dies = 0.0, threading.Event()
+
+    def infer(self, prepared):
+        if self.dies.is_set():
+            self.dies.clear()
+            self.back_s = time.monotonic() + 0.3
+            raise WorkerDiedError("the model's process was killed")
+        assert time.monotonic() >= self.back_s
+        return super().infer(prepared)
+
+    def revive(self):
+        return "" if time.monotonic() >= self.back_s else "the model's process was killed"
+
+
+def test_frames_outlive_the_model_s_process(results):
+    """A recording's frame is looked at again; a live one is counted as lost, and the next ones are looked at."""
+    notices, model = [], Mortal()
+    with Pipeline("it", model, [camera("file", 60)], handle(results), told=notices.append) as pipeline:
+        wait_for(lambda: len(results) > 5)
+        model.dies.set()
+        assert pipeline.join(20)
+        state = pipeline.state()
+    assert [result.frame.sequence for result in results] == list(range(60))
+    assert state["worker"] == {"deaths": 1, "gone_s": 0.0, "reason": ""}
+    assert "worker" not in state["cameras"]["file"]["dropped"]
+    said = [notice for notice in notices if notice.kind == "worker"]
+    assert [notice.what for notice in said] == ["died", "revived"] and "works again after 0." in said[1].text
+    results.clear()
+    model = Mortal()
+    with Pipeline("it", model, [camera("live")], handle(results)) as pipeline:
+        wait_for(lambda: len(results) > 5)
+        model.dies.set()
+        wait_for(lambda: pipeline.state()["cameras"]["live"]["dropped"].get("worker") == 1)
+        before = len(results)
+        wait_for(lambda: len(results) > before + 5)
+        assert pipeline.state()["cameras"]["live"]["dropped"]["worker"] == 1
+
+
+def test_a_frame_that_kills_every_process_is_given_up(results):
+    model = Mortal()
+    infer = model.infer
+
+    def poisoned(prepared):
+        if prepared.planes[0][0] == 7:
+            model.dies.set()
+        return infer(prepared)
+
+    model.infer = poisoned
+    with Pipeline("it", model, [camera("file", 20)], handle(results)) as pipeline:
+        assert pipeline.join(20)
+        state = pipeline.state()
+    assert [result.frame.sequence for result in results] == [n for n in range(20) if n != 7]
+    assert state["cameras"]["file"]["dropped"]["worker"] == 1 and state["worker"]["deaths"] == 2
+
+
+def test_a_model_that_stays_away_is_no_health(results, monkeypatch):
+    """systemd's watchdog is fed while the pipeline is healthy: it begins everything anew then."""
+    monkeypatch.setattr("edgevision.pipeline.running.GONE_S", 0.3)
+    model = Mortal()
+    with Pipeline("it", model, [camera("live")], handle(results)) as pipeline:
+        wait_for(lambda: results)
+        assert pipeline.healthy()
+        model.back_s = float("inf")
+        wait_for(lambda: not pipeline.healthy())
+        assert pipeline.state()["worker"]["reason"] == "the model's process was killed"
+        model.back_s = 0.0
+        wait_for(pipeline.healthy)
+
+
+class Stubborn:
+    """A source whose close takes a second."""
+
+    live = True
+
+    def open(self):
+        """Nothing is to be opened."""
+
+    def read(self):
+        time.sleep(0.01)
+        return encode_frame(np.zeros((4, 4, 3), np.uint8), "gray8"), None
+
+    def close(self):
+        time.sleep(1.0)
+
+
+def test_the_state_is_told_while_cameras_end_and_all_may_be_exchanged(results):
+    pipeline = Pipeline("it", Nothing(), [Camera("slow", Stubborn, timeouts=QUICK)], handle(results))
+    with pipeline:
+        wait_for(lambda: results)
+        changing = threading.Thread(target=lambda: pipeline.change([camera("other")]))
+        changing.start()
+        time.sleep(0.1)
+        began = time.monotonic()
+        pipeline.state()
+        assert pipeline.healthy() and time.monotonic() - began < 0.5 and changing.is_alive()
+        changing.join()
+        wait_for(lambda: pipeline.state()["cameras"]["other"]["results"] > 3)
+        assert not pipeline.join(0)

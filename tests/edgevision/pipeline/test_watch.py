@@ -19,7 +19,7 @@ from edgevision.artifact import Artifact
 from edgevision.cli import main
 from edgevision.data.locate import open_dataset
 from edgevision.errors import ConfigError, EdgeVisionError, InferenceError
-from edgevision.pipeline.running import Notice
+from edgevision.pipeline.notice import Notice
 from edgevision.pipeline.watching import Watch
 from edgevision.shipped import shipped_model
 from edgevision.tasks.detections import Detections

@@ -85,9 +85,11 @@ def test_it_comes_back_after_every_kind_of_failure():
         told.wait("opened", 2)
         while (frame := live.take(1)) is None or frame.sequence < 1:
             pass
-        assert told.kinds() == ["refused", "opened", "lost", "refused", "opened"]
-        reasons = [event.reason for event in told.events if event.reason]
-        assert reasons == ["no route", "the stream ended", "RuntimeError: driver"]
+        told.wait("recovered", 2)
+        assert told.kinds() == ["refused", "opened", "recovered", "lost", "refused", "opened", "recovered"]
+        reasons = [event.reason for event in told.events if event.reason and event.kind != "recovered"]
+        causes = [reason.partition(";")[0] for reason in reasons]
+        assert causes == ["no route", "the stream ended", "RuntimeError: driver"]
         state = live.state()
         assert (state.connected, state.openings, state.failures) == (True, 2, 3)
         hold.set()

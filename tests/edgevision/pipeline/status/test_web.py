@@ -21,6 +21,7 @@ TOKEN = "0123456789abcdef"
 STAGE = {"count": 9, "p50_ms": 10.5, "p95_ms": None}
 CAMERA = {
     "connected": True, "reason": "", "age_s": 0.1, "openings": 1, "failures": 0, "received": 12,
+    "corrupt": 0,
     "dropped": {"replaced": 2, "too old": 1}, "drop_ratio": 0.25, "results": 9, "late": 1, "level": "full",
     "stages": {"infer": STAGE},
 }  # fmt: skip
@@ -191,3 +192,38 @@ def test_it_listens_at_ipv6(serve):
     except OSError as exc:
         pytest.skip(f"this machine has no ::1: {exc}")
     assert b" 200 " in raw(serve(host="::1"), b"GET /healthz HTTP/1.1\r\nHost: [::1]\r\n\r\n", "::1")
+
+
+def test_head_is_get_without_the_content(serve):
+    preview = Preview()
+    preview.show("gate", lambda: np.zeros((4, 4, 3), np.uint8))
+    server = serve(preview=preview)
+    for path in ("/", "/state.json", "/healthz", "/live/gate.jpg", "/live/gate.mjpg", "/nothing"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+            connection.sendall(f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+        head, _, content = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 404" if path == "/nothing" else b"HTTP/1.1 200") and not content
+    token = serve(token=TOKEN)
+    assert b" 401 " in raw(token, b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+
+def test_metrics_of_spool_sinks_and_the_model_s_process(monkeypatch, serve):
+    pytest.importorskip("prometheus_client", reason="prometheus-client, of the extra camera")
+    more = {
+        "worker": {"deaths": 2, "gone_s": 1.5, "reason": "killed"},
+        "spool": {"waiting": {"mqtt": 7}, "in_memory": 3, "dropped": 1, "disk_error": "full"},
+        "sinks": {"mqtt": {"delivered": 40, "refused": 1, "failures": 5, "error": "refused"}},
+    }
+    for key, value in more.items():
+        monkeypatch.setitem(STATE, key, value)
+    text = get(serve(), "/metrics")[2].decode()
+    for line in (
+        "edgevision_worker_deaths_total 2.0", "edgevision_worker_gone_seconds 1.5",
+        'edgevision_spool_waiting{sink="mqtt"} 7.0', "edgevision_spool_in_memory 3.0",
+        "edgevision_spool_dropped_total 1.0", "edgevision_spool_disk_failing 1.0",
+        'edgevision_sink_delivered_total{sink="mqtt"} 40.0', 'edgevision_sink_refused_total{sink="mqtt"} 1.0',
+        'edgevision_sink_failures_total{sink="mqtt"} 5.0', 'edgevision_sink_failing{sink="mqtt"} 1.0',
+    ):  # fmt: skip
+        assert line in text
+    assert "full" not in text
