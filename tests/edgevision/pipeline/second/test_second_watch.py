@@ -153,6 +153,22 @@ def test_the_page_shows_it(things):
     assert follower_threads == []
 
 
+def test_a_second_model_that_hangs_is_no_good_health(things, monkeypatch):
+    monkeypatch.setattr("edgevision.pipeline.watching.STUCK_S", 0.2)
+    path, go = things(), threading.Event()
+    with Watch(path, stages=Anything) as watch:
+        model = watch._looker.models["what"]
+        look = model.look
+        model.look = lambda crops: (go.wait(30), look(crops))[1]
+        end = time.monotonic() + 30
+        while watch.healthy():
+            assert time.monotonic() < end, "it is well though a model hangs"
+            time.sleep(0.02)
+        go.set()
+        assert watch.join(60) and watch.healthy()
+    assert [one["data"]["attributes"]["what"]["label"] for one in events(path.parent) if one["phase"] == "start"]
+
+
 def test_the_preview_says_what_it_is(place):
     from edgevision.pipeline.drawing import draw_tracks
     from edgevision.pipeline.rules import Attribute
