@@ -248,9 +248,7 @@ class Watch:
     def _galleries(self) -> list[tuple[IdentifyModel, Gallery]]:
         """The galleries as they are on the disk now, each with the model that goes by it."""
         return [
-            (model, model.read_gallery())
-            for model in self._looker.models.values()
-            if isinstance(model, IdentifyModel)
+            (model, model.read_gallery()) for model in self._looker.models.values() if isinstance(model, IdentifyModel)
         ]
 
     def _serve(self) -> None:
