@@ -46,8 +46,12 @@ def watch(config: Path, check: bool, duration: float | None) -> None:
         watching = Watch(config)
         if check:
             watching.stop()
-            show({"config": str(config), "cameras": [camera.name for camera in watching.config.cameras]},
-                 f"{config}: {len(watching.config.cameras)} cameras, {len(watching.config.sinks)} sinks")  # fmt: skip
+            cameras, second, sinks = (
+                [one.name for one in several]
+                for several in (watching.config.cameras, watching.config.second_stages, watching.config.sinks)
+            )
+            show({"config": str(config), "cameras": cameras, "second_stages": second, "sinks": sinks},
+                 f"{config}: {len(cameras)} cameras, {len(second)} second stages, {len(sinks)} sinks")  # fmt: skip
             return
         with watching:
             if watching.status_port is not None:

@@ -159,7 +159,7 @@ class Watch:
 
     def healthy(self) -> bool:
         """Say whether every stage goes on."""
-        return self.pipeline.healthy() and self._looker.busy_s <= STUCK_S
+        return self.pipeline.healthy() and self._looker.alive and self._looker.busy_s <= STUCK_S
 
     def state(self) -> dict[str, Any]:
         """Return how everything is, in JSON's types."""

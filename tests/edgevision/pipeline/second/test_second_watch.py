@@ -6,10 +6,12 @@ import time
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from edgevision.adopt import adopt
 from edgevision.artifact import Artifact
+from edgevision.cli import main
 from edgevision.data.images import load_image
 from edgevision.data.locate import open_dataset
 from edgevision.errors import ArtifactError, ConfigError, InputError
@@ -299,3 +301,10 @@ def test_a_live_camera_does_not_wait_and_the_label_comes_as_an_update(things, rt
     assert belt["results"] >= 3 * belt["second_stages"]["what"]["looks"]  # frames went on meanwhile
     assert belt["stages"]["handle"]["p50_ms"] < 150
     assert state["second_stages"]["what"]["stages"]["wait"]["count"] >= 3
+
+
+def test_a_check_loads_second_stages_too(faces):
+    good = CliRunner().invoke(main, ["watch", str(faces(FACES)), "--check", "--json"])
+    assert good.exit_code == 0 and json.loads(good.stdout)["second_stages"] == ["who"], good.output
+    bad = CliRunner().invoke(main, ["watch", str(faces(FACES, 'gallery = "peeple.npz"\n')), "--check"])
+    assert bad.exit_code == 2 and "second_stages.who" in bad.stderr and "edgevision gallery enrol" in bad.stderr
