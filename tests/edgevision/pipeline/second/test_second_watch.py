@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from edgevision.adopt import adopt
+from edgevision.adopt import adopt, read_labels
 from edgevision.artifact import Artifact
 from edgevision.cli import main
 from edgevision.data.images import load_image
@@ -308,3 +308,17 @@ def test_a_check_loads_second_stages_too(faces):
     assert good.exit_code == 0 and json.loads(good.stdout)["second_stages"] == ["who"], good.output
     bad = CliRunner().invoke(main, ["watch", str(faces(FACES, 'gallery = "peeple.npz"\n')), "--check"])
     assert bad.exit_code == 2 and "second_stages.who" in bad.stderr and "edgevision gallery enrol" in bad.stderr
+
+
+@pytest.mark.slow
+def test_from_a_person_to_the_face_to_the_name(faces, shared_data, tmp_path):
+    """YOLOX-nano finds people, UltraFace the face in the crop of each, the gallery the name."""
+    yolox = shared_data / "models/detection/yolox_nano_coco.onnx"
+    adopt(yolox, tmp_path / "yolox", decoder="yolox", labels=read_labels("coco"), layout="NCHW")
+    path = faces(FACES)
+    text = path.read_text().replace("margin = 0.8\n", 'classes = "person"\n')
+    path.write_text(text.replace(f'artifact = "{text.split(chr(34))[1]}"', 'artifact = "yolox"', 1))
+    found, _ = run(path)
+    assert [(one["rule"], one["label"], one["data"].get("name")) for one in found] == [
+        ("friend", "person", "Ada"), ("stranger", "person", None),
+    ]  # fmt: skip
