@@ -25,13 +25,13 @@ import numpy as np
 from edgevision.adopt import adopt
 from edgevision.frames import Frame
 from edgevision.pipeline.config import ModelConfig
+from edgevision.pipeline.image_stage import DetectorStage
 from edgevision.pipeline.lane import Result
 from edgevision.pipeline.rules import Identities
 from edgevision.pipeline.running import Camera, Pipeline
 from edgevision.pipeline.second import CameraLooks, Looker, SecondStage, load_second
 from edgevision.pipeline.sources import IteratorSource
 from edgevision.pipeline.sources.video import frame_of
-from edgevision.pipeline.image_stage import DetectorStage
 from edgevision.pipeline.tracking import Tracker
 
 

@@ -81,7 +81,7 @@ class FaceReader:
         if self._detector is None:
             height, width = image.shape[:2]
             return [FaceCrop(np.array([0, 0, width, height], np.float32), 1.0, image)]
-        found = self._detector(image)
+        found = self._detector(_unstretched(image, self._detector))
         crops = []
         for place, (box, score) in enumerate(zip(found.boxes, found.scores.tolist(), strict=True)):
             if self._aligned and found.keypoints is not None:
@@ -109,6 +109,22 @@ class FaceReader:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _unstretched(image: Array, detector: Detector) -> Array:
+    """An image with black at its right or below, so that faces keep their shape.
+
+    The crop of a person is three times as high as wide, and some detectors stretch what they get.
+    """
+    preprocessing = detector.artifact.manifest.preprocessing
+    if preprocessing is None or preprocessing.resize != "stretch":
+        return image
+    height, width = image.shape[:2]
+    rows = max(height, round(width * preprocessing.height / preprocessing.width))
+    columns = max(width, round(height * preprocessing.width / preprocessing.height))
+    padded = np.zeros((rows, columns, 3), np.uint8)
+    padded[:height, :width] = image
+    return padded
 
 
 def square(image: Array, box: Array) -> Array:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from edgevision.artifact import Artifact
 from edgevision.errors import ConfigError, EdgeVisionError
@@ -13,15 +17,19 @@ from edgevision.image_model import ImageModel
 from edgevision.runtimes.base import CompiledModel, load
 from edgevision.tensors import Array, TensorSpec
 
+TRIALS = 4
+
 
 class ImageBatches:
     """Gives the first output of each of some images.
 
-    Where the model file has an open batch axis it is loaded a second time, for ``most`` images; a batch that is half
-    full or less goes one by one. Models of a fixed batch, as most for small devices are, go one by one always.
+    Where the model file has an open batch axis it is loaded a second time, for ``most`` images. What is left over for
+    a batch that is not full goes filled up, or one by one: whichever was faster when both were tried at the beginning.
+    Models of a fixed batch, as most for small devices are, go one by one always.
 
     Attributes:
         size: Images at a time; 1 where the file allows no more.
+        pays_from: From so many images on they go together.
     """
 
     def __init__(
@@ -47,7 +55,7 @@ class ImageBatches:
         """
         if most < 1:
             raise ConfigError("images at a time", got=most, allowed="1 or more")
-        self._model, self.size = model, 1
+        self._model, self.size, self.pays_from = model, 1, 1
         self._wide: CompiledModel | None = None
         spec = model.model.inputs[0]
         if most > 1 and "N" in spec.layout:
@@ -61,7 +69,7 @@ class ImageBatches:
         done: list[Array] = []
         while len(done) < len(images):
             rest = images[len(done) : len(done) + self.size]
-            if self._wide is not None and 2 * len(rest) > self.size:
+            if self._wide is not None and len(rest) >= self.pays_from:
                 done += self._together(self._wide, rest)
             else:
                 done += [self._model.outputs(image)[0][0] for image in rest]
@@ -85,11 +93,22 @@ class ImageBatches:
             wide.close()
             return
         self._wide, self._bound, self.size = wide, preprocessing.bind(spec), most
+        self.pays_from = min(most, math.ceil(_fastest_s(wide, spec) / _fastest_s(one, one.inputs[0])))
 
     def _together(self, model: CompiledModel, images: Sequence[Array]) -> list[Array]:
         filled = [*images, *[images[-1]] * (self.size - len(images))]
         rows = model.infer((self._bound.batch(filled)[0],))[0]
         return [rows[place : place + 1] for place in range(len(images))]
+
+
+def _fastest_s(model: CompiledModel, spec: TensorSpec) -> float:
+    """Seconds of the fastest of a few inferences, after a first one."""
+    tensor, times = np.zeros([size or 1 for size in spec.shape], spec.dtype), []
+    for _ in range(TRIALS):
+        start = time.perf_counter()
+        model.infer((tensor,))
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
 
 
 def _longer(spec: TensorSpec, batch: int) -> TensorSpec:

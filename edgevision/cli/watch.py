@@ -7,7 +7,7 @@ import queue
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -78,11 +78,16 @@ def _check(config: Path) -> None:
 
     found = check(config)
     cameras = [camera.name for camera in found.config.cameras]
+    second = [stage.name for stage in found.config.second_stages]
     sinks = [sink.name for sink in found.config.sinks]
     for text in found.notes:
         note(f"edgevision: {text}")
-    text = f"{config}: ready to run; cameras: {', '.join(cameras)}; sinks: {', '.join(sinks) or 'none'}"
-    show({"config": str(config), "cameras": cameras, "sinks": sinks, "notes": list(found.notes)}, text)
+    text = f"{config}: ready to run; cameras: {_listed(cameras)}; second stages: {_listed(second)}; sinks: {_listed(sinks)}"
+    show({"config": str(config), "cameras": cameras, "second_stages": second, "sinks": sinks, "notes": list(found.notes)}, text)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _wait(watching: Watch, signals: queue.SimpleQueue[int], duration: float | None) -> None:

@@ -169,7 +169,7 @@ class Watch:
 
     def healthy(self) -> bool:
         """Say whether every stage goes on."""
-        return self.pipeline.healthy() and self._looker.busy_s <= STUCK_S
+        return self.pipeline.healthy() and self._looker.alive and self._looker.busy_s <= STUCK_S
 
     def state(self) -> dict[str, Any]:
         """Return how everything is, in JSON's types."""
@@ -268,9 +268,7 @@ class Watch:
     def _galleries(self) -> list[tuple[IdentifyModel, Gallery]]:
         """The galleries as they are on the disk now, each with the model that goes by it."""
         return [
-            (model, model.read_gallery())
-            for model in self._looker.models.values()
-            if isinstance(model, IdentifyModel)
+            (model, model.read_gallery()) for model in self._looker.models.values() if isinstance(model, IdentifyModel)
         ]
 
     def _put(self, events: Sequence[Event]) -> None:

@@ -67,3 +67,17 @@ def test_a_detector_of_more_than_faces_is_refused(face_models, shared_data, tmp_
     yolox = adopt(file, tmp_path / "y", decoder="yolox", labels=[str(place) for place in range(80)], layout="NCHW")
     with pytest.raises(IncompatibleModelError, match="not a detector of faces alone: got 80 classes"):
         open_reader(Artifact.open(face_models[0]), yolox)
+
+
+@pytest.mark.parametrize("detector", ["ultraface", "blazeface"])
+def test_a_face_is_found_in_the_crop_of_a_person(face_models, blazeface, shared_data, detector):
+    """Such a crop is several times as high as wide, and one of the detectors stretches what it gets."""
+    image = load_image(shared_data / "images/grace_hopper.bmp")
+    person = np.full((1272, 370, 3), 100, np.uint8)
+    person[:532] = image[68:600, 80:450]
+    faces = Artifact.open(face_models[1]) if detector == "ultraface" else blazeface
+    with open_reader(Artifact.open(face_models[0]), faces) as reader:
+        (face,) = reader.find(person)
+    left, top, right, bottom = face.box
+    assert face.score > 0.85 and 60 < left < 105 and 270 < right < 320
+    assert 30 < top < 70 and 240 < bottom < 300 and bottom - top == pytest.approx(right - left, rel=0.3)

@@ -41,7 +41,7 @@ def test_the_answers_are_those_of_one_by_one(model, runtime, batch, size):
     with model(batch) as single:
         wanted = [single(image) for image in IMAGES]
     batches = ImageBatches(model(batch), 4, runtime=runtime)
-    assert batches.size == size
+    assert batches.size == size and 1 <= batches.pays_from <= size
     for count in (0, 1, 2, 3, 4, 11):
         got = batches(IMAGES[:count])
         assert [one.shape for one in got] == [(1, 3)] * count
@@ -50,6 +50,18 @@ def test_the_answers_are_those_of_one_by_one(model, runtime, batch, size):
     batches.close()
     with pytest.raises(Exception, match="closed"):
         batches(IMAGES[:1])
+
+
+def test_what_does_not_fill_a_batch_goes_as_is_faster(model, runtime):
+    batches, ran = ImageBatches(model("N"), 4, runtime=runtime), []
+    wide = batches._wide
+    infer = wide.infer
+    wide.infer = lambda tensors: (ran.append(len(tensors[0])), infer(tensors))[1]
+    for pays_from, together in ((2, 3), (3, 3), (4, 2)):
+        batches.pays_from = pays_from
+        ran.clear()
+        assert len(batches(IMAGES[:11])) == 11 and ran == [4] * together
+    batches.close()
 
 
 def test_none_at_a_time_is_refused(model):

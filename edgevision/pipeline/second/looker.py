@@ -87,6 +87,11 @@ class Looker:
         begun_s = self._begun_s
         return 0.0 if begun_s is None else time.monotonic() - begun_s
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs, or was not started yet."""
+        return self._thread is None or self._thread.is_alive()
+
     def start(self) -> None:
         """Begin; returns at once."""
         if self._thread is None:
@@ -100,7 +105,7 @@ class Looker:
     def wait(self, request: Request) -> bool:
         """Wait until a request is done; False where the thread has ended before."""
         while not request.done.wait(LOOK_AGAIN_S):
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is None or not self.alive:
                 return False
         return True
 

@@ -281,7 +281,7 @@ def test_the_command(place):
         return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
     done = run(write(place), "--check")
-    assert done.returncode == 0 and "cameras: walk; sinks: json-lines" in done.stdout, done.stderr
+    assert done.returncode == 0 and "cameras: walk; second stages: none; sinks: json-lines" in done.stdout, done.stderr
     path = write(place)
     path.write_text(path.read_text().replace("dwell_s", "dwel_s"))
     done = run(path)

@@ -6,10 +6,12 @@ import time
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
-from edgevision.adopt import adopt
+from edgevision.adopt import adopt, read_labels
 from edgevision.artifact import Artifact
+from edgevision.cli import main
 from edgevision.data.images import load_image
 from edgevision.data.locate import open_dataset
 from edgevision.errors import ArtifactError, ConfigError, InputError
@@ -153,6 +155,22 @@ def test_the_page_shows_it(things):
     assert follower_threads == []
 
 
+def test_a_second_model_that_hangs_is_no_good_health(things, monkeypatch):
+    monkeypatch.setattr("edgevision.pipeline.watching.STUCK_S", 0.2)
+    path, go = things(), threading.Event()
+    with Watch(path, stages=Anything) as watch:
+        model = watch._looker.models["what"]
+        look = model.look
+        model.look = lambda crops: (go.wait(30), look(crops))[1]
+        end = time.monotonic() + 30
+        while watch.healthy():
+            assert time.monotonic() < end, "it is well though a model hangs"
+            time.sleep(0.02)
+        go.set()
+        assert watch.join(60) and watch.healthy()
+    assert [one["data"]["attributes"]["what"]["label"] for one in events(path.parent) if one["phase"] == "start"]
+
+
 def test_the_preview_says_what_it_is(place):
     from edgevision.pipeline.drawing import draw_tracks
     from edgevision.pipeline.rules import Attribute
@@ -283,3 +301,24 @@ def test_a_live_camera_does_not_wait_and_the_label_comes_as_an_update(things, rt
     assert belt["results"] >= 3 * belt["second_stages"]["what"]["looks"]  # frames went on meanwhile
     assert belt["stages"]["handle"]["p50_ms"] < 150
     assert state["second_stages"]["what"]["stages"]["wait"]["count"] >= 3
+
+
+def test_a_check_loads_second_stages_too(faces):
+    good = CliRunner().invoke(main, ["watch", str(faces(FACES)), "--check", "--json"])
+    assert good.exit_code == 0 and json.loads(good.stdout)["second_stages"] == ["who"], good.output
+    bad = CliRunner().invoke(main, ["watch", str(faces(FACES, 'gallery = "peeple.npz"\n')), "--check"])
+    assert bad.exit_code == 2 and "second_stages.who" in bad.stderr and "edgevision gallery enrol" in bad.stderr
+
+
+@pytest.mark.slow
+def test_from_a_person_to_the_face_to_the_name(faces, shared_data, tmp_path):
+    """YOLOX-nano finds people, UltraFace the face in the crop of each, the gallery the name."""
+    yolox = shared_data / "models/detection/yolox_nano_coco.onnx"
+    adopt(yolox, tmp_path / "yolox", decoder="yolox", labels=read_labels("coco"), layout="NCHW")
+    path = faces(FACES)
+    text = path.read_text().replace("margin = 0.8\n", 'classes = "person"\n')
+    path.write_text(text.replace(f'artifact = "{text.split(chr(34))[1]}"', 'artifact = "yolox"', 1))
+    found, _ = run(path)
+    assert [(one["rule"], one["label"], one["data"].get("name")) for one in found] == [
+        ("friend", "person", "Ada"), ("stranger", "person", None),
+    ]  # fmt: skip
