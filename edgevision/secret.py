@@ -42,8 +42,12 @@ class Secret:
         self._value = value
 
     @classmethod
-    def read(cls, place: str) -> Secret:
+    def read(cls, place: str, base: Path | None = None) -> Secret:
         """Read a secret from ``env:NAME``, or ``file:PATH`` without its last line end.
+
+        Args:
+            place: Where it is kept.
+            base: Folder that a relative path is relative to; None: the current one.
 
         Raises:
             ConfigError: Another kind of place, or nothing is there. The message has no part of a secret.
@@ -55,12 +59,15 @@ class Secret:
                 raise ConfigError(f"secret: no environment variable {name}, or an empty one")
             return cls(value)
         if place.startswith(_FROM_FILE):
-            path = Path(place.removeprefix(_FROM_FILE)).expanduser()
+            path = (base or Path()) / Path(place.removeprefix(_FROM_FILE)).expanduser()
             try:
                 value = path.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as exc:
                 raise ConfigError(f"secret: {path} cannot be read: {reason_of(exc)}") from exc
-            return cls(value.removesuffix("\n").removesuffix("\r"))
+            value = value.removesuffix("\n").removesuffix("\r")
+            if not value:
+                raise ConfigError(f"secret: {path} is empty")
+            return cls(value)
         raise ConfigError("secret: where it is kept", got=HIDDEN, allowed=("env:NAME", "file:PATH"))
 
     def reveal(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgevision.errors import EdgeVisionError
 from edgevision.pipeline.capture import Capture
+from edgevision.frames import Frame
 from edgevision.pipeline.config.document import CameraConfig, RecordingConfig
 from edgevision.pipeline.events import Event, EventLog, SpoolWriter
 from edgevision.pipeline.lane import Result
@@ -74,16 +75,18 @@ class Follower:
                 failed=lambda error: self._not_kept("clips", error),
             )
         self._failing: set[str] = set()
-        self._last_s = 0.0
+        self._last_s, self._size = 0.0, config.size
 
     def __call__(self, result: Result) -> None:
         """Take in the result of one frame. One that is late moves the tracks on, and is marked in its events."""
         frame, found = result.frame, result.detections
         tracks = self._tracker.update(found.boxes, found.scores, found.classes, frame.captured_s)
-        seen = self._identities.update(tracks)
+        across, down = self._scale(frame.frame)
+        named = self._identities.update(tracks.scaled(across, down))
+        seen = named.scaled(1 / across, 1 / down)
         wall_s = time.time() - (time.monotonic() - frame.captured_s)
         attributes = self._look(result, seen)
-        scene = Scene(seen, wall_s, attributes)
+        scene = Scene(named, wall_s, attributes)
         changes = [change for rule in self._rules for change in rule.update(scene)]
         self._last_s = frame.captured_s
         if (slow := self._pace.note(frame.captured_s)) is not None:
@@ -96,6 +99,11 @@ class Follower:
             self.chooser.look(result)
         if self._preview is not None:
             self._preview.show(self.config.name, lambda: self._picture(result, seen, attributes))
+
+    def _scale(self, frame: Frame) -> tuple[float, float]:
+        """How many times as wide and high the picture is that rules are for: a camera may come back in another size."""
+        self._size = self._size or (frame.width, frame.height)
+        return self._size[0] / frame.width, self._size[1] / frame.height
 
     def close(self) -> None:
         """End what is open, and finish the clip that is under way."""

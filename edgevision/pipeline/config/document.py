@@ -81,7 +81,7 @@ class CameraConfig:
         rule_tables: What the document says of them, so that equal cameras are equal.
         second_stages: Those that look at its tracks.
         masks: Polygons that are painted over before anything leaves the process, in pixels of ``size``.
-        size: Width and height that the masks are for.
+        size: Width and height that the masks and the rules' points are for; None: those of the first frame.
         base: Folder that a relative path is relative to.
     """
 

@@ -130,12 +130,15 @@ class Table:
         return {name: self.base / Path(value).expanduser() for name, value in found.items()}
 
     def secret(self, key: str) -> Secret | None:
-        """Return a secret from where the text says it is kept, "env:NAME" or "file:PATH"; None where there is none."""
+        """Return a secret from where the text says it is kept, "env:NAME" or "file:PATH"; None where there is none.
+
+        A relative path is relative to the document's folder.
+        """
         found = self._value(key, str, None)
         if found is None:
             return None
         try:
-            return Secret.read(found)
+            return Secret.read(found, self.base)
         except ConfigError as exc:
             raise ConfigError(f"{self.what}: {key}: {exc.what}", got=exc.got, allowed=exc.allowed) from exc
 

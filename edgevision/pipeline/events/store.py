@@ -65,7 +65,7 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path = path.resolve()  # one lock for a file, by whatever link it is called
+        self.path = path = Path(os.path.realpath(path))  # one lock for a file, by whatever link it is called
         if path.is_dir():
             raise ConfigError(f"spool {path} is a folder", next_step="name a file")
         try:

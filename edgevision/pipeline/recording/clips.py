@@ -92,7 +92,7 @@ class ClipRecorder:
         self._open: set[str] = set()
         self._clip: _Clip | None = None
         self._until_s = 0.0
-        self._work: queue.Queue[Callable[[], None] | None] = queue.Queue(BEHIND)
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._encode, name=f"record {camera}", daemon=True)
         self._thread.start()
 
@@ -144,12 +144,11 @@ class ClipRecorder:
             self._bytes -= _size(self._before.popleft().frame)
 
     def _write(self, clip: _Clip, frames: deque[CapturedFrame]) -> None:
-        count = len(frames)
-        try:
-            self._work.put_nowait(lambda: clip.write(frames, self._masked))
-        except queue.Full:
-            self.left_out += count
-            clip.left_out += count
+        if self._work.qsize() < BEHIND:
+            self._work.put(lambda: clip.write(frames, self._masked))
+        else:  # a disk that hangs must not hold the camera
+            self.left_out += len(frames)
+            clip.left_out += len(frames)
 
     def _finish(self) -> None:
         clip, self._clip = self._clip, None

@@ -14,15 +14,24 @@ from edgevision.tensors import Array
 class Ground:
     """A plane in the picture.
 
-    Attributes:
+    Args:
         matrix: (3, 3) homography, from pixels (x, y, 1) to metres.
+        seen: A pixel in which the ground is seen; what is on the other side of the horizon then is nowhere. None: all
+            that is not on the horizon is somewhere, also the sky.
+
+    Attributes:
+        matrix: The homography; its third coordinate is positive where the ground is, if that is known.
+
+    Raises:
+        ConfigError: No invertible matrix.
     """
 
-    def __init__(self, matrix: Array) -> None:
+    def __init__(self, matrix: Array, seen: Point | None = None) -> None:
         matrix = np.asarray(matrix, np.float64)
         if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-15:
             raise ConfigError("ground: homography", got=matrix.tolist(), allowed="an invertible 3×3 matrix")
-        self.matrix = matrix
+        depth = 0.0 if seen is None else float(matrix[2] @ [*seen, 1.0])
+        self.matrix, self._has_sky = (-matrix if depth < 0 else matrix), depth != 0
 
     @classmethod
     def from_points(cls, pixels: Sequence[Point], metres: Sequence[Point]) -> Ground:
@@ -32,7 +41,8 @@ class Ground:
         Vision, 2004, algorithm 4.2).
 
         Raises:
-            ConfigError: Fewer than four points, not as many on both sides, or three of four on one line.
+            ConfigError: Fewer than four points, not as many on both sides, three of four on one line, or the horizon
+                runs between them.
         """
         image, plane = checked_points("ground: pixels", pixels), checked_points("ground: metres", metres)
         if image.shape != plane.shape or len(image) < 4:
@@ -52,18 +62,24 @@ class Ground:
         _, strengths, vectors = np.linalg.svd(rows)
         if strengths[7] < 1e-9 * strengths[0]:
             raise ConfigError("ground: the points do not fix a plane", next_step="no three of four may lie on one line")
-        return cls(np.linalg.inv(to_plane) @ vectors[8].reshape(3, 3) @ to_image)
+        found = cls(np.linalg.inv(to_plane) @ vectors[8].reshape(3, 3) @ to_image, (image[0, 0], image[0, 1]))
+        if not np.isfinite(found.metres(image)).all():
+            raise ConfigError(
+                "ground: the horizon runs between the points", next_step="name them in the same order twice"
+            )
+        return found
 
     def metres(self, pixels: Array) -> Array:
-        """Return where points (N, 2) of the picture are on the ground, in metres (N, 2); NaN at the horizon."""
-        return _apply(self.matrix, np.asarray(pixels, np.float64))
+        """Return where points (N, 2) of the picture are on the ground, in metres (N, 2); NaN from the horizon up."""
+        return _apply(self.matrix, np.asarray(pixels, np.float64), above=self._has_sky)
 
 
-def _apply(matrix: Array, points: Array) -> Array:
+def _apply(matrix: Array, points: Array, above: bool = False) -> Array:
     projected = np.column_stack([points, np.ones(len(points))]) @ matrix.T
     depth = projected[:, 2:]
+    there = depth if above else np.abs(depth)
     with np.errstate(divide="ignore", invalid="ignore"):
-        flat: Array = np.where(np.abs(depth) > 1e-12, projected[:, :2] / depth, np.nan)
+        flat: Array = np.where(there > 1e-12, projected[:, :2] / depth, np.nan)
     return flat
 
 

@@ -34,7 +34,7 @@ class JsonLinesSink:
 
     def __init__(self, path: str | Path, *, name: str = "json-lines") -> None:
         self.name, self.path = name, Path(path)
-        if self.path.exists() and not self.path.is_file():
+        if os.path.exists(path) and not os.path.isfile(path):
             raise ConfigError(f"json lines: {self.path} is no file that keeps lines", next_step="name a file")
         self._file: int | None = None
         self._inode = 0

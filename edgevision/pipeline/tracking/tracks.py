@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,13 @@ class Tracks:
         """Return some of the tracks: rows as indices or as a mask."""
         chosen = {name: value[rows] for name, value in vars(self).items() if name != "time_s"}
         return Tracks(self.time_s, **chosen)
+
+    def scaled(self, across: float, down: float) -> Tracks:
+        """Return them in the pixels of a picture that is so many times as wide and as high."""
+        if across == down == 1:
+            return self
+        by = np.array([across, down])
+        return replace(self, boxes=self.boxes * np.tile(by, 2), velocities=self.velocities * by)
 
     @property
     def confirmed(self) -> Tracks:

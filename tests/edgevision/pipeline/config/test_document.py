@@ -125,7 +125,19 @@ def read(tmp_path, monkeypatch):
     return read
 
 
+def test_a_file_with_a_password_lies_beside_the_document(read, tmp_path, monkeypatch):
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "gate").write_text("hunter2\n")
+    monkeypatch.chdir("/")
+    text = WHOLE.replace('password = "env:GATE"\nbudget', 'password = "file:keys/gate"\nbudget')
+    assert read(text).cameras[0].password.reveal() == "hunter2"
+    (tmp_path / "keys" / "gate").write_text("\n")
+    with pytest.raises(ConfigError, match="keys/gate is empty"):
+        read(text)
+
+
 def test_the_password_of_a_camera_is_hidden_wherever_its_address_has_it(read):
+    pytest.importorskip("av", reason="PyAV, of the extra camera, is not installed")
     address = "http://127.0.0.1:9/{password}/live.mjpg"
     (gate, _) = read(WHOLE.replace("rtsp://admin:{password}@10.0.0.7/1", address)).cameras
     with pytest.raises(SourceError, match=r"127\.0\.0\.1:9/\*\*\*/live") as caught:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -101,6 +102,34 @@ def test_frames_that_come_faster_than_they_are_encoded_are_counted_and_said(tmp_
     assert not done and path.name in str(told)
     lacks = int(re.search(r"lacks (\d+) frames", str(told))[1])
     assert lacks > 0 and len(shown(path)) == BEHIND + 60 - lacks
+
+
+def test_a_disk_that_hangs_does_not_hold_the_camera(tmp_path):
+    hangs = threading.Event()
+
+    def masked(picture):
+        assert hangs.wait(60)
+        return picture
+
+    recorder = ClipRecorder(tmp_path, "gate", ClipSettings(pre_s=0.1, post_s=0), masked=masked)
+
+    def watch():
+        for frame in frames(4 * BEHIND):
+            recorder.frame(frame)
+            if frame.sequence % 50 == 0:
+                recorder.begin(f"a{frame.sequence}", 1.0)
+            if frame.sequence % 50 == 40:
+                recorder.end(f"a{frame.sequence - 40}")
+
+    camera = threading.Thread(target=watch, daemon=True)
+    camera.start()
+    camera.join(20)
+    try:
+        assert not camera.is_alive() and recorder.left_out > 0
+    finally:
+        hangs.set()
+        camera.join(20)
+        recorder.close()
 
 
 def test_masks_are_painted_before_anything_is_recorded(tmp_path):

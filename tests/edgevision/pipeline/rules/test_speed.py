@@ -94,3 +94,21 @@ def test_settings_that_make_no_sense_are_refused(road):
         SpeedRule("limit", road, above_kmh=0)
     with pytest.raises(ConfigError, match="3×3"):
         Ground(np.zeros((3, 3)))
+
+
+def test_who_is_above_the_horizon_is_nowhere_and_not_fast(scene):
+    """Somebody on a balcony, or a bird: beyond the horizon a homography goes on behind the camera."""
+    ground = Ground.from_points(
+        [(300, 400), (500, 400), (700, 580), (100, 580)], [(0, 20), (3.5, 20), (3.5, 0), (0, 0)]
+    )
+    places = ground.metres(np.array([[400.0, 580], [400, 400], [400, 320], [400, 300], [400, 250], [400, 0]]))
+    assert np.isfinite(places[:3]).all() and np.isnan(places[3:]).all() and (np.diff(places[:3, 1]) > 0).all()
+    rule = SpeedRule("road", ground, above_kmh=30)
+    changes = [rule.update(scene(step / 10, {1: (400, 320 - 4 * step)})) for step in range(3, 40)]
+    assert changes == [[]] * 37
+
+
+def test_points_that_are_named_in_two_orders_are_refused():
+    pixels, metres = [(300, 400), (500, 400), (700, 580), (100, 580)], [(0, 20), (3.5, 20), (0, 0), (3.5, 0)]
+    with pytest.raises(ConfigError, match="ground: the horizon runs between"):
+        Ground.from_points(pixels, metres)

@@ -1,0 +1,66 @@
+"""Results of a camera become events, also when it changes its size."""
+
+import time
+
+import numpy as np
+import pytest
+
+from edgevision.frames import encode_frame
+from edgevision.pipeline.config import WatchConfig
+from edgevision.pipeline.events import Spool
+from edgevision.pipeline.following import Follower
+from edgevision.pipeline.lane import Result
+from edgevision.pipeline.sources import CapturedFrame
+from edgevision.tasks.detections import Detections
+
+CAMERA = """
+schema = 1
+[model]
+artifact = "model"
+[[cameras]]
+name = "gate"
+source = "film.mp4"
+{size}
+[[cameras.rules]]
+kind = "zone"
+name = "yard"
+points = [[300, 200], [500, 200], [500, 450], [300, 450]]
+dwell_s = 0.3
+"""
+
+
+@pytest.fixture
+def follow(tmp_path):
+    """follow([(width, height), …], size line) -> events, of somebody who stands in the yard, a frame for each size."""
+
+    def follow(sizes, size=""):
+        path = tmp_path / "watch.toml"
+        path.write_text(CAMERA.format(size=size), encoding="utf-8")
+        (camera,) = WatchConfig.read(path, lambda model: ["person"]).cameras
+        began_s = time.monotonic()
+        with Spool(tmp_path / "spool.db", ["file"]) as spool:
+            follower = Follower(camera, ["person"], spool)
+            for number, (width, height) in enumerate(sizes):
+                captured_s = began_s + number / 10
+                box = np.array([[380, 300, 420, 400]]) * np.tile([width / 640, height / 480], 2)
+                frame = encode_frame(np.zeros((height, width, 3), np.uint8), "rgb888")
+                seen = Detections(box, np.array([0.9]), np.array([0]))
+                follower(Result(CapturedFrame("gate", number, captured_s, frame), seen, captured_s, False, "model"))
+            follower.close()
+            found = spool.next("file", 100)
+            for message in found:
+                spool.acknowledge("file", message)
+            return [message.event for message in found]
+
+    return follow
+
+
+def test_a_camera_that_comes_back_in_another_size_is_watched_at_the_same_places(follow):
+    events = follow([(640, 480)] * 10 + [(320, 240)] * 10 + [(1280, 720)] * 10)
+    assert [(event.rule, event.phase) for event in events] == [("yard", "start"), ("yard", "end")]
+    assert events[1].data["duration_s"] > 2.5
+
+
+def test_points_are_in_pixels_of_the_size_that_is_said(follow):
+    assert [event.phase for event in follow([(320, 240)] * 10, "size = [640, 480]")] == ["start", "end"]
+    assert follow([(320, 240)] * 10) == []  # the yard is beside the picture
