@@ -9,7 +9,6 @@ from edgevision.errors import ConfigError
 from edgevision.pipeline.capture.drift import DriftSettings
 from edgevision.pipeline.recording import Retention
 
-
 KEPT = Retention(max_bytes=2_000_000_000, max_days=30.0)
 
 
