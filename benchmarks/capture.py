@@ -14,7 +14,7 @@ import numpy as np
 
 from edgevision.data.mot import NOTHING, read_mot
 from edgevision.pipeline.capture import CaptureSettings, DriftSettings
-from edgevision.pipeline.capture.choosing import Chooser
+from edgevision.pipeline.capture.choosing import Chooser, Memory
 from edgevision.pipeline.capture.drift import DriftMonitor
 from edgevision.pipeline.capture.folder import CaptureFolder
 from edgevision.pipeline.lane import Result
@@ -31,7 +31,7 @@ def main(film: str, detections: str) -> None:
         folder.prepare()
         chosen = []
         monitor = DriftMonitor(DriftSettings(baseline_s=40, interval_s=2))
-        chooser = Chooser(settings, None, lambda one: chosen.append(one) is None, monitor)
+        chooser = Chooser(settings, None, lambda one: chosen.append(one) is None, Memory(settings), monitor)
         source, number = source_for(film), 0
         source.open()
         while (read := source.read()) is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from edgevision.documents import pretty_json
 from edgevision.errors import ConfigError, EdgeVisionError, reason_of
-from edgevision.pipeline.capture.choosing import Chooser, Chosen
+from edgevision.pipeline.capture.choosing import Chooser, Chosen, Memory
 from edgevision.pipeline.capture.drift import Baseline, DriftMonitor
 from edgevision.pipeline.capture.folder import CaptureFolder
 from edgevision.pipeline.capture.settings import CaptureSettings
@@ -43,6 +43,7 @@ class Capture:
         self._folder = CaptureFolder(
             settings.folder, labels, crops=settings.crops, min_free_bytes=settings.min_free_bytes
         )
+        self._memories: dict[str, Memory] = {}
         self._work: queue.Queue[Callable[[], object] | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
         self._trouble: str | None = None
@@ -59,7 +60,10 @@ class Capture:
         """Return what looks at the results of a camera, in the thread that has them."""
         drift = self.settings.drift
         monitor = None if drift is None else DriftMonitor(drift, self._baseline(camera))
-        return Chooser(self.settings, mask, self._put, monitor, drifted=lambda changed: self._drifted(camera, changed))
+        memory = self._memories.setdefault(camera, Memory(self.settings))
+        return Chooser(
+            self.settings, mask, self._put, memory, monitor, drifted=lambda changed: self._drifted(camera, changed)
+        )
 
     def close(self) -> None:
         """Write what waits, and end; any number of times."""

@@ -70,6 +70,26 @@ class Rate:
         self._times.extend([now_s] * count)
 
 
+class Memory:
+    """What was captured of one camera; it outlives the camera's configuration.
+
+    Attributes:
+        rate: How much may be captured yet.
+        known: The last pictures.
+    """
+
+    def __init__(self, settings: CaptureSettings) -> None:
+        self.rate = Rate(settings.max_per_hour, settings.min_interval_s)
+        self.known = Likeness()
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    place: int
+    bits: int
+    objects: Detections
+
+
 @dataclass
 class Chooser:
     """Looks at each result of one camera.
@@ -78,6 +98,7 @@ class Chooser:
         settings: What is wanted.
         mask: The camera's privacy masks.
         put: Takes what was chosen; False: there is no room for it now.
+        memory: What was captured of this camera.
         monitor: Watches for drift; None: nothing does.
         drifted: Called when a baseline is there or drift began or ended.
         draw: Returns a number from 0 to 1, the upper end excluded.
@@ -88,15 +109,12 @@ class Chooser:
     settings: CaptureSettings
     mask: PrivacyMask | None
     put: Callable[[Chosen], bool]
+    memory: Memory
     monitor: DriftMonitor | None = None
     drifted: Callable[[DriftMonitor], None] | None = None
     draw: Callable[[], float] = random.random
     captured: Counter[str] = field(default_factory=Counter)
     passed_over: Counter[str] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        self._rate = Rate(self.settings.max_per_hour, self.settings.min_interval_s)
-        self._known = Likeness()
 
     def state(self) -> dict[str, Any]:
         """Return how it is, in JSON's types."""
@@ -139,27 +157,29 @@ class Chooser:
     ) -> str | None:
         """Hand it on; return what stands against it."""
         now_s = result.frame.captured_s
-        room = self._rate.room(now_s)
+        room = self.memory.rate.room(now_s)
         if room < 1:
             return "rate"
-        luma = result.frame.frame.luma()
-        if self.settings.crops:
-            looks = [(place, fingerprint(_cut(luma, objects.boxes[place])), NOTHING)
-                     for place in np.flatnonzero(concerned) if _cut(luma, objects.boxes[place]).size]  # fmt: skip
-        else:
-            looks = [(-1, fingerprint(luma), objects)]
-        new = [(place, bits, known) for place, bits, known in looks if not self._known.knows(bits, known)][:room]
+        pictures = self._pictures(result.frame.frame.luma(), objects, concerned)
+        new = [one for one in pictures if not self.memory.known.knows(one.bits, one.objects)][:room]
         if not new:
-            return "alike" if looks else "no objects"
-        cuttings = tuple(int(place) for place, _, _ in new) if self.settings.crops else None
+            return "alike" if pictures else "no objects"
+        cuttings = tuple(one.place for one in new) if self.settings.crops else None
         wall_s = time.time() - (time.monotonic() - now_s)
         if not self.put(Chosen(result, objects, reason, why, self.mask, cuttings, wall_s)):
             return "busy"
-        for _, bits, known in new:
-            self._known.remember(bits, known)
-        self._rate.note(now_s, len(new))
+        for one in new:
+            self.memory.known.remember(one.bits, one.objects)
+        self.memory.rate.note(now_s, len(new))
         self.captured[reason] += len(new)
         return None
+
+    def _pictures(self, luma: Array, objects: Detections, concerned: Array) -> list[_Picture]:
+        """What would be written: the frame with its objects, or the cuttings of those concerned."""
+        if not self.settings.crops:
+            return [_Picture(-1, fingerprint(luma), objects)]
+        cut = [(int(place), _cut(luma, objects.boxes[place])) for place in np.flatnonzero(concerned)]
+        return [_Picture(place, fingerprint(part), NOTHING) for place, part in cut if part.size]
 
 
 def _uncovered(result: Result, mask: PrivacyMask | None) -> Detections:

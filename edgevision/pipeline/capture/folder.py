@@ -157,7 +157,6 @@ class CaptureFolder:
             "model": chosen.result.model,
             "size": [frame.frame.width, frame.frame.height],
             "masked": chosen.mask is not None,
-            "reviewed": False,
             "detections": objects.to_list(self._labels),
         }
 

@@ -46,7 +46,10 @@ class Likeness:
 
     def knows(self, bits: int, objects: Detections) -> bool:
         """Say whether the same scene with the same objects in the same places is among them."""
-        return any((bits ^ before).bit_count() <= SAME_BITS and _alike(objects, known) for before, known in self._seen)
+        return any(
+            (bits ^ before).bit_count() <= SAME_BITS and _alike(objects, known)
+            for before, known in reversed(self._seen)
+        )
 
     def remember(self, bits: int, objects: Detections) -> None:
         """Take one in."""

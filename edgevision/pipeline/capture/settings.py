@@ -9,6 +9,8 @@ from edgevision.errors import ConfigError
 from edgevision.pipeline.capture.drift import DriftSettings
 from edgevision.pipeline.recording import Retention
 
+KEPT = Retention(max_bytes=2_000_000_000, max_days=30.0)
+
 
 @dataclass(frozen=True)
 class CaptureSettings:
@@ -34,7 +36,7 @@ class CaptureSettings:
     crops: bool = False
     max_per_hour: int = 60
     min_interval_s: float = 30.0
-    retention: Retention = field(default_factory=lambda: Retention(2_000_000_000, 30.0))
+    retention: Retention = KEPT
     min_free_bytes: int = 1_000_000_000
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgevision.errors import ConfigError
 from edgevision.pipeline.capture import CaptureSettings, DriftSettings
+from edgevision.pipeline.capture.settings import KEPT
 from edgevision.pipeline.config.table import Table
 from edgevision.pipeline.recording import Retention
 
@@ -21,10 +22,10 @@ def capture_of(table: Table, score_threshold: float | None) -> CaptureSettings:
     Raises:
         ConfigError: An unknown key, or a value that makes no sense.
     """
-    folder, given = table.path("folder"), _given(table)
-    retention, drift = Retention(2_000_000_000, 30.0), table.table("drift")
-    limits = Retention(table.whole("max_bytes", retention.max_bytes), table.number("max_days", retention.max_days))
-    settings = CaptureSettings(folder, retention=limits, drift=_drift(drift), **given)
+    limits = Retention(table.whole("max_bytes", KEPT.max_bytes), table.number("max_days", KEPT.max_days))
+    settings = CaptureSettings(
+        table.path("folder"), retention=limits, drift=_drift(table.table("drift")), **_given(table)
+    )  # fmt: skip
     table.finish()
     band = settings.low_confidence
     if band is not None and score_threshold is not None and band[1] <= score_threshold:

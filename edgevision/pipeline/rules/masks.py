@@ -42,9 +42,11 @@ class PrivacyMask:
 
     def covered(self, width: int, height: int) -> Array:
         """Return which pixels are painted over, (H, W) bool."""
-        if (width, height) not in self._painted:
-            self._painted = {(width, height): self._paint(width, height)}  # the last size alone
-        return self._painted[width, height]
+        painted = self._painted.get((width, height))
+        if painted is None:
+            painted = self._paint(width, height)
+            self._painted = {(width, height): painted}  # the last size alone; several threads may be here
+        return painted
 
     def _paint(self, width: int, height: int) -> Array:
         painted = np.zeros((height, width), bool)

@@ -124,6 +124,15 @@ def test_nobody_waits_for_a_writer_that_hangs(run, result, monkeypatch):
     assert len(one.pictures()) == sum(one.chooser.captured.values()) <= 6
 
 
+def test_another_configuration_of_a_camera_has_no_hour_of_its_own(run, result):
+    one = run(max_per_hour=2)
+    one.look(result)
+    one.chooser = one.capture.chooser("gate", None)
+    one.look(result)
+    one.chooser.look(result(one.at, UNSURE))
+    assert one.chooser.passed_over["rate"] == 1
+
+
 def test_what_is_usual_is_kept_for_the_next_process(run, result):
     drift = DriftSettings(baseline_s=40, interval_s=2)
     first = run(drift=drift)

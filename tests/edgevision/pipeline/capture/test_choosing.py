@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgevision.errors import ConfigError
-from edgevision.pipeline.capture.choosing import Chooser
+from edgevision.pipeline.capture.choosing import Chooser, Memory
 from edgevision.pipeline.capture.drift import Baseline, DriftMonitor, DriftSettings
 from edgevision.pipeline.rules import PrivacyMask
 
@@ -16,7 +16,8 @@ UNSURE = [(BOX, 0.4, 0)]
 
 def chooser(settings, **rest):
     chosen = []
-    return Chooser(settings, rest.pop("mask", None), lambda one: chosen.append(one) or True, **rest), chosen
+    mask = rest.pop("mask", None)
+    return Chooser(settings, mask, lambda one: chosen.append(one) or True, Memory(settings), **rest), chosen
 
 
 def test_scores_in_the_band_and_no_others(settings, result):
@@ -96,7 +97,8 @@ def test_cuttings_are_chosen_one_by_one(settings, result, picture):
 
 
 def test_who_has_no_room_is_asked_again_later(settings, result):
-    looks = Chooser(settings(min_interval_s=100), None, lambda one: False)
+    looks, _ = chooser(settings(min_interval_s=100))
+    looks.put = lambda one: False
     looks.look(result(0, UNSURE))
     assert looks.passed_over == Counter(busy=1)
     looks.put = lambda one: True

@@ -61,7 +61,7 @@ def test_a_frame_is_lossless_masked_and_told_of(folder, result, picture):
         [96, 64],
     )
     assert about["captured_at"] == "2023-11-14T22:13:23.000+00:00"
-    assert about["masked"] is True and about["reviewed"] is False
+    assert about["masked"] is True
     assert [(one["label"], one["score"]) for one in about["detections"]] == [
         ("person", pytest.approx(0.4)), ("car", pytest.approx(0.9)),
     ]  # fmt: skip
