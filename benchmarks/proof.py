@@ -30,6 +30,7 @@ from proof_firmware import FIRMWARE
 from proof_matrix import MATRIX
 from proof_parts import BIN, ROOT, Section, edgevision, exported, run, says, table
 from proof_search import SEARCHES
+from proof_throughput import THROUGHPUT
 from proof_tracking import TRACKING
 from proof_trust import TRUST
 
@@ -175,6 +176,7 @@ SECTIONS: dict[str, Callable[[Path], Section]] = {
     **FIRMWARE,
     **TRACKING,
     **FAULTS,
+    **THROUGHPUT,
 }
 
 if __name__ == "__main__":

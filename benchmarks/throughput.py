@@ -14,7 +14,9 @@ The overhead of a frame is the processor time of all stages but ``infer``: these
 other, so their wall times, which are there too, have each other's in them. ``wall_beyond_the_model_ms`` is how much
 longer a frame takes than its inference, in the mean. As a check, ``process_beside_the_model_ms`` is the processor time
 of the whole process for a frame, spool, MQTT and interpreter included, less what the same model takes alone. A stage's
-share within inferences is how much of its wall time lay within an inference of some frame.
+share within inferences is how much of its wall time lay within an inference of some frame. ``in_turn_p50_ms`` has what
+the same stages take, wall time, of the same frames when one follows the other in one thread: cores share caches, memory
+and sometimes more, and each is slower while the other one is at work.
 """
 
 from __future__ import annotations
@@ -36,7 +38,12 @@ from broker import Broker
 
 from edgevision.artifact import Artifact
 from edgevision.detector import Detector
-from edgevision.pipeline.sources import source_for
+from edgevision.pipeline.config import WatchConfig
+from edgevision.pipeline.events import Spool, SpoolWriter
+from edgevision.pipeline.following import Follower
+from edgevision.pipeline.lane import Result
+from edgevision.pipeline.sources import CapturedFrame, source_for
+from edgevision.pipeline.stages import DetectorStage
 from edgevision.pipeline.watching import Watch
 
 BESIDE = ("read", "prepare", "decode", "handle")
@@ -111,6 +118,7 @@ def measured(folder: Path, artifact: Path, video: Path, runtime: str | None, thr
         broker.kill()
     return {
         **_summary(spans),
+        "in_turn_p50_ms": _in_turn(config, folder),
         "process_beside_the_model_ms": busy_s * 1e3 / len(spans["infer"])
         - _alone_ms(artifact, video, runtime, threads),
         "threads": threads,
@@ -141,6 +149,40 @@ def _summary(spans: dict[str, list[Span]]) -> dict[str, Any]:
         "wall_ms_per_frame": float(per_frame),
         "wall_beyond_the_model_ms": float(per_frame - wall["infer"].mean()),
         "share_within_inferences": {stage: _within(spans[stage], spans["infer"]) for stage in BESIDE},
+    }
+
+
+def _in_turn(path: Path, folder: Path) -> dict[str, float]:
+    """The stages beside the model one after the other, of every frame; "all" is the median of their sum."""
+    config = WatchConfig.read(path, lambda model: Artifact.open(model.artifact).manifest.labels or ())
+    (camera,), stage, source = config.cameras, DetectorStage(config.model), config.cameras[0].source()
+    times: dict[str, list[float]] = {name: [] for name in BESIDE}
+    with Spool(folder / "in_turn.db", ["mqtt"]) as spool:
+        writer = SpoolWriter(spool)
+        follow = Follower(camera, stage.labels, writer)
+        source.open()
+        while True:
+            stamps = [time.perf_counter()]
+            if (read := source.read()) is None:
+                break
+            frame = CapturedFrame(camera.name, len(times["read"]), time.monotonic(), *read)
+            stamps.append(time.perf_counter())
+            prepared = stage.prepare(frame.frame)
+            stamps.append(time.perf_counter())
+            inferred = stage.infer(prepared)
+            stamps.append(time.perf_counter())
+            detections = stage.decode(inferred)
+            stamps.append(time.perf_counter())
+            follow(Result(frame, detections, time.monotonic(), False, "it"))
+            stamps.append(time.perf_counter())
+            for name, place in zip(BESIDE, (0, 1, 3, 4), strict=True):
+                times[name].append(1e3 * (stamps[place + 1] - stamps[place]))
+        source.close()
+        writer.close()
+    stage.close()
+    return {
+        **{name: statistics.median(taken) for name, taken in times.items()},
+        "all": statistics.median(map(sum, zip(*times.values(), strict=True))),
     }
 
 

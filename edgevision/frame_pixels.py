@@ -44,9 +44,9 @@ def frame_pixels(frame: Frame, preprocessing: Preprocessing, out: Array | None =
     plan = placed((frame.height, frame.width), size, preprocessing.resize)
     grey = preprocessing.color == "GRAY"
     canvas = np.empty((*size, 3), np.uint8) if out is None or grey else out
-    if not plan.fills:
-        canvas[...] = preprocessing.pad_value
     (top, left), (height, width) = plan.at, plan.size
+    for around in (canvas[:top], canvas[top + height :], canvas[:, :left], canvas[:, left + width :]):
+        around[...] = preprocessing.pad_value
     picture = canvas[top : top + height, left : left + width]
     y, u, v, down, across = _parts(frame, plan)
     if plan.size != plan.part:

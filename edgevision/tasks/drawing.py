@@ -30,7 +30,12 @@ def color_of(index: int) -> Color:
 
 
 def draw_detections(
-    image: Array, found: Detections, labels: Sequence[str] | None = None, *, texts: Sequence[str] | None = None
+    image: Array,
+    found: Detections,
+    labels: Sequence[str] | None = None,
+    *,
+    texts: Sequence[str] | None = None,
+    colors: Sequence[Color] | None = None,
 ) -> Array:
     """Return a copy of an image with boxes, labels, scores and landmarks on it.
 
@@ -39,13 +44,15 @@ def draw_detections(
         found: What to draw, in its pixels.
         labels: Names of the classes.
         texts: What to write at each box instead of label and score: names, track numbers.
+        colors: Colour of each box, instead of that of its class.
 
     Raises:
         InputError: ``image`` is not such an array.
     """
     canvas, pen, font, width = _canvas(image)
     for place in reversed(range(len(found))):  # the best on top
-        box, color = found.boxes[place].tolist(), color_of(int(found.classes[place]))
+        box = found.boxes[place].tolist()
+        color = color_of(int(found.classes[place])) if colors is None else colors[place]
         pen.rectangle(box, outline=color, width=width)
         if found.keypoints is not None:
             for x, y in found.keypoints[place].tolist():

@@ -47,27 +47,33 @@ class YOLOX(Decoder):
     def decode(self, outputs: Sequence[Output], size: Size, least: float) -> Candidates:
         """Return candidates; see `Decoder.decode`."""
         found = levels(outputs, size, self.strides, "yolox", 6)
-        scores = np.concatenate([activated(level.real(slice(None), 4), self.activation) for level in found])
-        index = above(scores, least, "yolox")  # a class score is 1 at most, so the product is not higher
-        parts, end = [], 0
-        for level in found:
-            begin, end = end, end + len(level.rows)
-            part = index[(index >= begin) & (index < end)]
-            if len(part):
-                parts.append(self._level(level, part - begin, scores[part], least))
-        return joined(parts)
+        objectness = np.concatenate([activated(level.real(slice(None), 4), self.activation) for level in found])
+        index = above(objectness, least, "yolox")  # a class score is 1 at most, so the product is not higher
+        parts = _by_level(found, index)
+        if not parts:
+            return joined([])
+        rows = [(level, level.rows[at]) for level, at in parts]
+        best = np.concatenate([level.output.real(part[:, 5:].max(axis=1)) for level, part in rows])
+        scores = objectness[index] * activated(best, self.activation)
+        chosen = above(scores, least, "yolox")
+        box = np.concatenate([level.output.real(part[:, :4]) for level, part in rows])[chosen]
+        classes = np.concatenate([part[:, 5:].argmax(axis=1) for _, part in rows])[chosen]
+        cells = np.concatenate([level.cells(at) for level, at in parts])[chosen]
+        strides = np.concatenate([np.full((len(at), 1), level.stride, np.float32) for level, at in parts])[chosen]
+        sides = np.exp(np.minimum(box[:, 2:], 20.0)) * strides
+        return Candidates(from_centres((cells + box[:, :2]) * strides, sides), scores[chosen], classes)
 
     def class_count(self, outputs: Sequence[Output], size: Size) -> int:
         """Return how many scores a row has beside box and objectness."""
         return levels(outputs, size, self.strides, "yolox", 6)[0].rows.shape[1] - 5
 
-    def _level(self, level: Level, index: Array, objectness: Array, least: float) -> Candidates:
-        """Candidates among some rows of a grid whose objectness is known."""
-        stored = level.rows[index, 5:]
-        best = activated(level.output.real(stored.max(axis=1)), self.activation)
-        scores = objectness * best
-        chosen = above(scores, least, "yolox")
-        box = level.real(index[chosen], slice(4))
-        centres = (level.cells(index[chosen]) + box[:, :2]) * level.stride
-        sides = np.exp(np.minimum(box[:, 2:], 20.0)) * level.stride
-        return Candidates(from_centres(centres, sides), scores[chosen], stored[chosen].argmax(axis=1))
+
+def _by_level(found: Sequence[Level], index: Array) -> list[tuple[Level, Array]]:
+    """Split indices into the rows of all grids, in rising order, into those into each grid that has some."""
+    parts, end = [], 0
+    for level in found:
+        begin, end = end, end + len(level.rows)
+        at = index[(index >= begin) & (index < end)] - begin
+        if len(at):
+            parts.append((level, at))
+    return parts
