@@ -113,7 +113,7 @@ class ModelProcess:
             EdgeVisionError: What the runtime raised.
         """
         if self._memory is None:
-            raise WorkerDiedError("the model's process has not loaded it yet")
+            raise WorkerDiedError(f"the model's process has {self.ended or 'not loaded it yet'}")
         self._memory.write(0, inputs)
         try:
             self._socket.sendall(_RUN)
@@ -136,8 +136,9 @@ class ModelProcess:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(GONE_S)
         self._socket.close()
-        if self._memory is not None:
-            self._memory.close()
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
 
     def _answer(self, timeout_s: float) -> Any:
         """Return the next line of it, and take over the memory that came with it; None where none came in time."""

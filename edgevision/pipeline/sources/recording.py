@@ -92,7 +92,7 @@ class RecordingReader:
                 last_s = max(taken_s, last_s + SHORTEST_S)
                 self._offer(CapturedFrame(self.name, self._received, last_s, frame, position_s))
                 self._received += 1
-            kind, reason = "closed", "every frame was read"
+            kind, reason = "closed", "before its end" if self._stopping.is_set() else "every frame was read"
         except EdgeVisionError as exc:
             reason = str(exc)
         except Exception as exc:  # a decoder or a program of someone else
