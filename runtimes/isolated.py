@@ -76,6 +76,8 @@ class ModelProcess:
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True,
             )  # fmt: skip
         self.pid = self._process.pid
+        self._arrived = select.poll()
+        self._arrived.register(self._socket, select.POLLIN)
         request = {**model_request(artifact, runtime, device, options), "sha256": artifact.sha256}
         try:
             self._socket.sendall(json.dumps(request, default=str).encode() + b"\n")
@@ -96,7 +98,7 @@ class ModelProcess:
         Raises:
             EdgeVisionError: What loading raised there; WorkerDiedError where the process died of it.
         """
-        if self._memory is not None:
+        if self.facts:
             return True
         answer = self._answer(timeout_s)
         if answer is None:
@@ -145,10 +147,10 @@ class ModelProcess:
         end = time.monotonic() + timeout_s
         while b"\n" not in self._received:
             try:
-                if not select.select([self._socket], [], [], max(0.0, end - time.monotonic()))[0]:
+                if not self._arrived.poll(max(0.0, end - time.monotonic()) * 1e3):
                     return None
                 received, descriptors, _, _ = socket.recv_fds(self._socket, 1 << 16, 1)
-            except (OSError, ValueError) as exc:
+            except OSError as exc:
                 raise self._dead() from exc
             for descriptor in descriptors:
                 if self._memory is not None:
