@@ -22,6 +22,10 @@ _QUERY = re.compile(
 )
 
 
+_read: set[str] = set()
+"""Names of environment variables that secrets were read from."""
+
+
 class Secret:
     """A text that is shown as ``***``, whatever is done to show it; `reveal` alone gives it.
 
@@ -51,6 +55,7 @@ class Secret:
             value = os.environ.get(name, "")
             if not value:
                 raise ConfigError(f"secret: no environment variable {name}, or an empty one")
+            _read.add(name)
             return cls(value)
         if place.startswith(_FROM_FILE):
             path = Path(place.removeprefix(_FROM_FILE)).expanduser()
@@ -84,6 +89,11 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not pickled")
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment for another one, without what secrets were read from."""
+    return {name: value for name, value in os.environ.items() if name not in _read}
 
 
 def without_credentials(text: str) -> str:

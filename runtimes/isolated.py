@@ -34,6 +34,7 @@ from edgevision.processes import (
     told_error,
 )
 from edgevision.runtimes.base import CompiledModel, load
+from edgevision.secret import environment
 from edgevision.tensors import Array, TensorSpec
 
 ALIGNMENT = 64
@@ -74,6 +75,7 @@ class ModelProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _COMMAND, str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True,
+                env=environment(),
             )  # fmt: skip
         self.pid = self._process.pid
         self._arrived = select.poll()
