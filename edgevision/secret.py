@@ -24,6 +24,10 @@ _QUERY = re.compile(
 """Parameters, after a question mark or, as some cameras have them, in the path."""
 
 
+_read: set[str] = set()
+"""Names of environment variables that secrets were read from."""
+
+
 class Secret:
     """A text that is shown as ``***``, whatever is done to show it; `reveal` alone gives it.
 
@@ -57,6 +61,7 @@ class Secret:
             value = os.environ.get(name, "")
             if not value:
                 raise ConfigError(f"secret: no environment variable {name}, or an empty one")
+            _read.add(name)
             return cls(value)
         if place.startswith(_FROM_FILE):
             path = (base or Path()) / Path(place.removeprefix(_FROM_FILE)).expanduser()
@@ -93,6 +98,11 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not pickled")
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment for another one, without what secrets were read from."""
+    return {name: value for name, value in os.environ.items() if name not in _read}
 
 
 def without_credentials(text: str) -> str:

@@ -34,6 +34,7 @@ from edgevision.processes import (
     told_error,
 )
 from edgevision.runtimes.base import CompiledModel, load
+from edgevision.secret import environment
 from edgevision.tensors import Array, TensorSpec
 
 ALIGNMENT = 64
@@ -74,8 +75,11 @@ class ModelProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _COMMAND, str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True,
+                env=environment(),
             )  # fmt: skip
         self.pid = self._process.pid
+        self._arrived = select.poll()
+        self._arrived.register(self._socket, select.POLLIN)
         request = {**model_request(artifact, runtime, device, options), "sha256": artifact.sha256}
         try:
             self._socket.sendall(json.dumps(request, default=str).encode() + b"\n")
@@ -96,7 +100,7 @@ class ModelProcess:
         Raises:
             EdgeVisionError: What loading raised there; WorkerDiedError where the process died of it.
         """
-        if self._memory is not None:
+        if self.facts:
             return True
         answer = self._answer(timeout_s)
         if answer is None:
@@ -113,7 +117,7 @@ class ModelProcess:
             EdgeVisionError: What the runtime raised.
         """
         if self._memory is None:
-            raise WorkerDiedError("the model's process has not loaded it yet")
+            raise WorkerDiedError(f"the model's process has {self.ended or 'not loaded it yet'}")
         self._memory.write(0, inputs)
         try:
             self._socket.sendall(_RUN)
@@ -136,18 +140,19 @@ class ModelProcess:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(GONE_S)
         self._socket.close()
-        if self._memory is not None:
-            self._memory.close()
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
 
     def _answer(self, timeout_s: float) -> Any:
         """Return the next line of it, and take over the memory that came with it; None where none came in time."""
         end = time.monotonic() + timeout_s
         while b"\n" not in self._received:
             try:
-                if not select.select([self._socket], [], [], max(0.0, end - time.monotonic()))[0]:
+                if not self._arrived.poll(max(0.0, end - time.monotonic()) * 1e3):
                     return None
                 received, descriptors, _, _ = socket.recv_fds(self._socket, 1 << 16, 1)
-            except (OSError, ValueError) as exc:
+            except OSError as exc:
                 raise self._dead() from exc
             for descriptor in descriptors:
                 if self._memory is not None:

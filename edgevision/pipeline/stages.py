@@ -16,6 +16,7 @@ from edgevision.pipeline.isolation import LOAD_S
 from edgevision.pipeline.model_slot import Stage
 from edgevision.processes import death
 from edgevision.remote.arguments import running_arguments
+from edgevision.secret import environment
 from edgevision.verify import verify
 
 
@@ -92,7 +93,7 @@ def _verdict_apart(artifact: Artifact, arguments: Iterable[str]) -> str:
     """Return what ``edgevision verify`` finds: a process of its own, which a damaged model may crash."""
     command = [sys.executable, "-m", "edgevision", "verify", str(artifact.path), *arguments, "--json"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_S, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_S, check=False, env=environment())
         return str(json.loads(done.stdout)["verdict"])
     except subprocess.TimeoutExpired as exc:
         raise InferenceError(f"{artifact.path} could not be verified within {LOAD_S:g} s") from exc

@@ -19,6 +19,7 @@ from edgevision.errors import (
 from edgevision.registry import RUNTIMES, runtime_rows
 from edgevision.runtimes import CompiledModel, available_runtimes, load
 from edgevision.runtimes.base import implementation_of
+from edgevision.runtimes.isolated import start_isolated
 from edgevision.runtimes.throughput import ManyAtOnce, Throughput
 
 
@@ -54,6 +55,18 @@ def test_the_manifest_decides_the_order_of_inputs(artifact, runtime, make_artifa
         inputs = tensors(2)
         for answer, want in zip(model.infer(inputs[::-1]), expected(*inputs), strict=True):
             np.testing.assert_allclose(answer, want, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_it_answers_the_same_in_a_process_of_its_own(model, artifact, runtime, tensors):
+    process = start_isolated(artifact, runtime=runtime, timeout_s=200)
+    try:
+        assert (process.inputs, process.outputs) == (model.inputs, model.outputs)
+        for seed in (1, 2):
+            for one, other in zip(process.infer(tensors(seed), 30), model.infer(tensors(seed)), strict=True):
+                np.testing.assert_array_equal(one, other)
+    finally:
+        process.close()
 
 
 def test_answers_are_new_arrays_and_inputs_stay_as_they_were(model, tensors, expected):

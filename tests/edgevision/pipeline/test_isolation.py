@@ -15,6 +15,7 @@ from edgevision.artifact import Artifact
 from edgevision.errors import ConfigError, InputError, WorkerDiedError
 from edgevision.pipeline.isolation import IsolatedModel
 from edgevision.runtimes import load
+from edgevision.secret import Secret
 from edgevision.tiny_models import tiny_tflite
 
 
@@ -161,3 +162,11 @@ def test_it_does_not_heed_a_terminal(model):
     time.sleep(0.2)
     assert model.revive() == ""
     model.infer(tensors(model))
+
+
+def test_it_does_not_get_passwords_by_its_environment(tiny, monkeypatch):
+    monkeypatch.setenv("GATE_PASSWORD_OF_A_TEST", "hunter2")
+    assert Secret.read("env:GATE_PASSWORD_OF_A_TEST").reveal() == "hunter2"
+    with IsolatedModel(tiny, runtime="tflite") as model:
+        environment = Path(f"/proc/{model.facts['pid']}/environ").read_bytes()
+        assert b"PATH=" in environment and b"hunter2" not in environment

@@ -10,8 +10,10 @@ import pytest
 
 from edgevision.errors import ConfigError, WorkerDiedError
 from edgevision.frames import encode_frame
+from edgevision.pipeline.degradation import DegradationSettings, Level
 from edgevision.pipeline.running import Camera, Pipeline
 from edgevision.pipeline.sources import IteratorSource, Timeouts
+from edgevision.pipeline.system_events import SystemEvents
 from edgevision.tasks.detections import Detections
 
 QUICK = Timeouts(open_s=1, read_s=1, stalled_s=2, retry_s=0.05, retry_at_most_s=0.1)
@@ -268,3 +270,23 @@ def test_the_state_is_told_while_cameras_end_and_all_may_be_exchanged(results):
         changing.join()
         wait_for(lambda: pipeline.state()["cameras"]["other"]["results"] > 3)
         assert not pipeline.join(0)
+
+
+def test_less_quality_is_an_event_from_its_beginning_to_its_end(results):
+    """A model that is too slow for a while: a level down, and up again; the events say which, and why."""
+    made, model = [], Nothing()
+    infer, slow = model.infer, threading.Event()
+    slow.set()
+    model.infer = lambda prepared: (time.sleep(0.08 if slow.is_set() else 0), infer(prepared))[1]
+    levels = DegradationSettings((Level("half", every=2),), down_s=0.4, up_s=0.6)
+    system = SystemEvents(made.extend, lambda notice: None)
+    cameras = [camera("gate", budget_s=0.05, degradation=levels)]
+    with Pipeline("it", model, cameras, handle(results), told=system.take) as pipeline:
+        wait_for(lambda: pipeline.state()["cameras"]["gate"]["level"] == "half", 20)
+        slow.clear()
+        wait_for(lambda: pipeline.state()["cameras"]["gate"]["level"] == "full", 20)
+    system.close()
+    phases = [event.phase for event in made if event.kind == "degraded"]
+    assert phases[:2] == ["start", "end"] and phases.count("start") == phases.count("end")
+    assert (made[0].source, made[0].data["level"], made[0].data["before"]) == ("gate", "half", "full")
+    assert "too late" in made[0].data["reason"]
