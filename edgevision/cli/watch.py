@@ -7,7 +7,7 @@ import queue
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -64,7 +64,7 @@ def watch(config: Path, check: bool, duration: float | None) -> None:
         if watching.status_url is not None:
             note(f"status page: {watching.status_url}")
         _wait(watching, signals, duration)
-        state = watching.state()
+    state = watching.state()
     show({"config": str(config), **state}, _text(state))
     failed = [
         f"{name}: {one['reason']}" for name, one in state["cameras"].items() if one["failures"] and not one["live"]
@@ -82,12 +82,9 @@ def _check(config: Path) -> None:
     sinks = [sink.name for sink in found.config.sinks]
     for text in found.notes:
         note(f"edgevision: {text}")
-    text = f"{config}: ready to run; cameras: {_listed(cameras)}; second stages: {_listed(second)}; sinks: {_listed(sinks)}"
-    show({"config": str(config), "cameras": cameras, "second_stages": second, "sinks": sinks, "notes": list(found.notes)}, text)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) or "none"
+    parts = {"cameras": cameras, "second_stages": second, "sinks": sinks}
+    text = "; ".join(f"{what.replace('_', ' ')}: {', '.join(names) or 'none'}" for what, names in parts.items())
+    show({"config": str(config), **parts, "notes": list(found.notes)}, f"{config}: ready to run; {text}")
 
 
 def _wait(watching: Watch, signals: queue.SimpleQueue[int], duration: float | None) -> None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgevision.errors import EdgeVisionError
-from edgevision.pipeline.capture import Capture
 from edgevision.frames import Frame
+from edgevision.pipeline.capture import Capture
 from edgevision.pipeline.config.document import CameraConfig, RecordingConfig
 from edgevision.pipeline.events import Event, EventLog, SpoolWriter
 from edgevision.pipeline.lane import Result

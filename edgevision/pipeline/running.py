@@ -95,6 +95,7 @@ class Pipeline:
         )
         self._running: dict[str, tuple[Camera, LiveReader | RecordingReader, Lane]] = {}
         self._lock, self._changing = threading.Lock(), threading.Lock()
+        self._stopped: list[tuple[Camera, LiveReader | RecordingReader, Lane]] = []
         self._started_s = time.monotonic()
         self._wanted = list(cameras)
 
@@ -126,6 +127,7 @@ class Pipeline:
         """End: what is under way is handled, then everything is let go of. Any number of times."""
         self._worker.stop()
         with self._changing:
+            self._stopped = self._stopped or list(self._running.values())
             self._end(list(self._running))
         for slot in (self.slot, *self._variants.values()):
             slot.close()
@@ -141,9 +143,9 @@ class Pipeline:
         return time.monotonic() - self._worker.progress_s
 
     def state(self) -> dict[str, Any]:
-        """Return how everything is, in JSON's types; milliseconds and counts since the start."""
+        """Return how everything is, or was at the end, in JSON's types; milliseconds and counts since the start."""
         with self._lock:
-            running = list(self._running.values())
+            running = list(self._running.values()) or self._stopped
         return {
             "up_s": time.monotonic() - self._started_s,
             "model": {"name": self.slot.name, "on_probation": self.slot.on_probation},

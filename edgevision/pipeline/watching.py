@@ -13,7 +13,7 @@ from typing import Any
 from edgevision.errors import ConfigError, reason_of
 from edgevision.pipeline.capture import Capture
 from edgevision.pipeline.config import CameraConfig, ModelConfig, WatchConfig
-from edgevision.pipeline.events import Event, Spool, SpoolWriter
+from edgevision.pipeline.events import Event, Spool, SpoolStats, SpoolWriter
 from edgevision.pipeline.following import Follower
 from edgevision.pipeline.model_slot import Stage
 from edgevision.pipeline.notice import Notice
@@ -73,6 +73,7 @@ class Watch:
         self._deliveries: list[Delivery] = []
         self._server: StatusServer | None = None
         self._spool: Spool | None = None
+        self._spool_at_end: SpoolStats | None = None
         self._writer: SpoolWriter | None = None
         self._capture: Capture | None = None
         self._system: SystemEvents | None = None
@@ -172,7 +173,7 @@ class Watch:
         return self.pipeline.healthy() and self._looker.alive and self._looker.busy_s <= STUCK_S
 
     def state(self) -> dict[str, Any]:
-        """Return how everything is, in JSON's types."""
+        """Return how everything is, or was at the end, in JSON's types."""
         state = self.pipeline.state()
         for name, camera in state["cameras"].items():
             follower = self._followers.get(name)
@@ -189,7 +190,7 @@ class Watch:
             for sink, delivery in zip(self.config.sinks, self._deliveries, strict=False)
         }
         if self._spool is not None:
-            stats = self._spool.stats()
+            stats = self._spool_at_end or self._spool.stats()
             state["spool"] = {
                 "waiting": stats.waiting, "in_memory": stats.in_memory, "dropped": stats.dropped,
                 "disk_error": stats.disk_error,
@@ -293,6 +294,7 @@ class Watch:
         for delivery in self._deliveries:
             delivery.close(DRAIN_S)
         if self._spool is not None:
+            self._spool_at_end = self._spool.stats()
             self._spool.close()
         if self._server is not None:
             self._server.close()

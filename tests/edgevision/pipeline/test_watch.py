@@ -290,6 +290,19 @@ def test_the_command(place):
     assert done.returncode == 2 and "cannot be read" in done.stderr
 
 
+def test_the_command_counts_what_ends_with_it(place):
+    """Whoever is in the zone when the recording ends: the end of the event is counted too, and delivered."""
+    path = write(place)
+    text = path.read_text().replace("[[60, 0], [100, 0], [100, 120], [60, 120]]", "[[0, 0], [160, 0], [160, 120]]")
+    path.write_text(text)
+    with Watch(path, stages=Bright) as watch:
+        assert watch.join(30)
+    state = watch.state()
+    assert events(place)[-1]["phase"] == "end"
+    assert state["cameras"]["walk"]["events"] == state["sinks"]["json-lines"]["delivered"] == len(events(place))
+    assert state["spool"]["waiting"] == {"json-lines": 0}
+
+
 @pytest.mark.slow
 def test_people_on_a_real_film_and_a_signal(shared_data, tmp_path):
     """YOLOX-nano watches the start of vtest.avi; SIGHUP reads the configuration anew, SIGTERM ends it in order."""

@@ -5,6 +5,7 @@ from importlib.resources import files
 
 import pytest
 
+from edgevision.pipeline.capture import CaptureSettings, DriftSettings
 from edgevision.pipeline.config import WatchConfig
 from edgevision.pipeline.config.table import Table
 
@@ -21,7 +22,7 @@ def read(tmp_path, monkeypatch):
     def read(text):
         path = tmp_path / "watch.toml"
         path.write_text(text, encoding="utf-8")
-        return WatchConfig.read(path, lambda model: ("person", "car"))
+        return WatchConfig.read(path, lambda model: ("person", "car"), lambda stage: ("stop", "Ada"))
 
     return read
 
@@ -43,8 +44,8 @@ def test_the_whole_example_has_every_key_that_a_table_may_have(read, monkeypatch
     monkeypatch.setattr(Table, "finish", finished)
     config = read(WHOLE)
 
-    assert len(config.cameras[0].rules()) == 6
-    assert len(config.sinks) == 3
+    assert len(config.cameras[0].rules()) == 7
+    assert len(config.sinks) == 3 and len(config.second_stages) == 2
     assert {what: keys for what, keys in lacking.items() if keys} == {}
 
 
@@ -58,5 +59,6 @@ def test_a_setting_that_is_off_shows_its_default(read):
         plain.degradation.up_s,
     )
     assert whole.motion == type(whole.motion)()
-    recording = read(WHOLE).recording
+    recording, capture = read(WHOLE).recording, read(WHOLE).capture
+    assert capture == CaptureSettings(capture.folder, drift=DriftSettings())
     assert recording is not None and recording.clips == type(recording.clips)()
