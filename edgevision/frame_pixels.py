@@ -21,7 +21,7 @@ from edgevision.frames import Frame, chroma_of, is_yuv
 from edgevision.preprocessing import Preprocessing, recolor
 from edgevision.resize import Geometry, Placement, placed, resample
 from edgevision.tensors import Array
-from edgevision.yuv import planar_to_rgb
+from edgevision.yuv import yuv_to_rgb
 
 
 def frame_pixels(frame: Frame, preprocessing: Preprocessing, out: Array | None = None) -> tuple[Array, Geometry]:
@@ -52,7 +52,7 @@ def frame_pixels(frame: Frame, preprocessing: Preprocessing, out: Array | None =
     if plan.size != plan.part:
         y, u, v = (resample(plane, height, width, preprocessing.filter) for plane in (y, u, v))
         down = across = 1
-    planar_to_rgb(
+    yuv_to_rgb(
         y, u, v, matrix=frame.matrix, full_range=frame.full_range, down=down, across=across,
         out=picture[..., ::-1] if preprocessing.color == "BGR" else picture,
     )  # fmt: skip

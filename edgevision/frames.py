@@ -23,7 +23,7 @@ import numpy as np
 from edgevision.errors import ConfigError, InputError, check_choice
 from edgevision.preprocessing import check_image, recolor
 from edgevision.tensors import Array
-from edgevision.yuv import planar_to_rgb, rgb_to_yuv444
+from edgevision.yuv import yuv_to_rgb, rgb_to_yuv444
 
 FRAME_FORMATS = ("gray8", "rgb565", "rgb888", "yuyv", "nv12", "bgr888", "i420")
 """What generated code takes too."""
@@ -79,7 +79,7 @@ class Frame:
             assert self.matrix is not None and self.full_range is not None  # __post_init__ saw to it
             y, u, v = self.yuv()
             down, across = _CHROMA[self.format]
-            return planar_to_rgb(y, u, v, matrix=self.matrix, full_range=self.full_range, down=down, across=across)
+            return yuv_to_rgb(y, u, v, matrix=self.matrix, full_range=self.full_range, down=down, across=across)
         (rows,) = self._planes()
         if self.format == "gray8":
             return np.repeat(rows[..., None], 3, axis=2)

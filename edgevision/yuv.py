@@ -20,25 +20,7 @@ MATRICES = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 """Name -> luma weights of red and blue."""
 
 
-def yuv444_to_rgb(y: Array, u: Array, v: Array, *, matrix: str, full_range: bool, out: Array | None = None) -> Array:
-    """Convert three uint8 planes (H, W) to uint8 RGB (H, W, 3).
-
-    Args:
-        y: Luma.
-        u: Blue difference (Cb), 128 for none.
-        v: Red difference (Cr), 128 for none.
-        matrix: ``bt601`` or ``bt709``.
-        full_range: Whether luma covers 0 to 255 (JPEG, most USB cameras), else 16 to 235.
-        out: Where the picture is written, uint8 (H, W, 3) in any order of memory; None: into a new array.
-
-    Raises:
-        InputError: The planes are not uint8, or differ in shape.
-        ConfigError: An unknown matrix.
-    """
-    return planar_to_rgb(y, u, v, matrix=matrix, full_range=full_range, out=out)
-
-
-def planar_to_rgb(
+def yuv_to_rgb(
     y: Array,
     u: Array,
     v: Array,
@@ -49,34 +31,26 @@ def planar_to_rgb(
     across: int = 1,
     out: Array | None = None,
 ) -> Array:
-    """Convert luma (H, W), and Cb and Cr of which a sample covers ``down`` rows and ``across`` columns, to RGB.
+    """Convert planes of luma and chroma, uint8, to uint8 RGB (H, W, 3).
 
-    Arguments and errors as for `yuv444_to_rgb`; chroma is (⌈H/down⌉, ⌈W/across⌉), and ``down`` 1, 2 or 4.
+    Args:
+        y: Luma (H, W).
+        u: Blue difference (Cb), 128 for none: (⌈H/down⌉, ⌈W/across⌉).
+        v: Red difference (Cr), likewise.
+        matrix: ``bt601`` or ``bt709``.
+        full_range: Whether luma covers 0 to 255 (JPEG, most USB cameras), else 16 to 235.
+        down: Rows that a sample of chroma covers: 1, 2 or 4.
+        across: Columns that it covers.
+        out: Where the picture is written, uint8 (H, W, 3) in any order of memory; None: into a new array.
+
+    Raises:
+        InputError: The planes are not uint8, or their shapes do not fit.
+        ConfigError: An unknown matrix.
     """
     _check_planes(y, u, v, down, across)
     picture = np.empty((*y.shape, 3), np.uint8) if out is None else out
     _to_rgb(y, u, v, coefficients(matrix, full_range), down, across, picture)
     return picture
-
-
-def nv12_to_rgb(y: Array, uv: Array, *, matrix: str, full_range: bool) -> Array:
-    """Convert NV12, luma (H, W) and chroma (⌈H/2⌉, ⌈W/2⌉, 2) as Cb, Cr, to uint8 RGB (H, W, 3)."""
-    if uv.ndim != 3 or uv.shape[2] != 2:
-        raise InputError("NV12 chroma", got=list(uv.shape), allowed="[H/2, W/2, 2]")
-    return i420_to_rgb(y, uv[..., 0], uv[..., 1], matrix=matrix, full_range=full_range)
-
-
-def i420_to_rgb(y: Array, u: Array, v: Array, *, matrix: str, full_range: bool) -> Array:
-    """Convert I420, luma (H, W), Cb and Cr (⌈H/2⌉, ⌈W/2⌉), to uint8 RGB (H, W, 3)."""
-    return planar_to_rgb(y, u, v, matrix=matrix, full_range=full_range, down=2, across=2)
-
-
-def yuyv_to_rgb(packed: Array, *, matrix: str, full_range: bool) -> Array:
-    """Convert YUYV (YUY2), uint8 (H, W, 2) with W even, bytes Y0 Cb Y1 Cr, to uint8 RGB (H, W, 3)."""
-    if packed.dtype != np.uint8 or packed.ndim != 3 or packed.shape[2] != 2 or packed.shape[1] % 2:
-        raise InputError("YUYV frame", got=f"{packed.dtype} {list(packed.shape)}", allowed="uint8 [H, even W, 2]")
-    y, u, v = packed[..., 0], packed[:, 0::2, 1], packed[:, 1::2, 1]
-    return planar_to_rgb(y, u, v, matrix=matrix, full_range=full_range, across=2)
 
 
 def rgb_to_yuv444(image: Array, *, matrix: str, full_range: bool) -> tuple[Array, Array, Array]:

@@ -10,7 +10,7 @@ import pytest
 from edgevision.errors import SourceError
 from edgevision.pipeline.sources import LiveReader, Timeouts, source_for
 from edgevision.pipeline.sources.video import frame_of
-from edgevision.yuv import i420_to_rgb, planar_to_rgb
+from edgevision.yuv import yuv_to_rgb
 
 SOON = Timeouts(open_s=3, read_s=1, stalled_s=3, retry_s=0.2, retry_at_most_s=0.5)
 PASSWORD = "corr3ct-horse"
@@ -37,14 +37,14 @@ def test_a_recording_is_lossless_ordered_and_repeatable(lossless):
                 "i420", 34, 18, "bt601", False,
             )  # fmt: skip
             assert position == pytest.approx(index / 25, abs=0.002)
-            np.testing.assert_array_equal(frame.to_rgb(), i420_to_rgb(y, u, v, matrix="bt601", full_range=False))
+            np.testing.assert_array_equal(frame.to_rgb(), yuv_to_rgb(y, u, v, matrix="bt601", full_range=False, down=2, across=2))
 
 
 def test_frames_outlive_their_source(lossless):
     path, planes = lossless
     kept = [frame for frame, _ in everything(source_for(str(path)))]
     y, u, v = planes[0]
-    np.testing.assert_array_equal(kept[0].to_rgb(), i420_to_rgb(y, u, v, matrix="bt601", full_range=False))
+    np.testing.assert_array_equal(kept[0].to_rgb(), yuv_to_rgb(y, u, v, matrix="bt601", full_range=False, down=2, across=2))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_pictures_keep_their_planes(pixels, form, covers, size):
         assert [plane.shape for plane in planes[1:]] == [(-(-height // covers[0]), -(-width // covers[1]))] * 2
         assert np.shares_memory(planes[0], np.frombuffer(picture.planes[0], np.uint8))
         assert (frame.matrix, frame.full_range) == ("bt601", pixels == "yuvj420p")
-        again = planar_to_rgb(*planes, matrix="bt601", full_range=frame.full_range, down=covers[0], across=covers[1])
+        again = yuv_to_rgb(*planes, matrix="bt601", full_range=frame.full_range, down=covers[0], across=covers[1])
         np.testing.assert_array_equal(frame.to_rgb(), again)
 
 
