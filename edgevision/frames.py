@@ -23,7 +23,7 @@ import numpy as np
 from edgevision.errors import ConfigError, InputError, check_choice
 from edgevision.preprocessing import check_image, recolor
 from edgevision.tensors import Array
-from edgevision.yuv import yuv_to_rgb, rgb_to_yuv444
+from edgevision.yuv import rgb_to_yuv444, yuv_to_rgb
 
 FRAME_FORMATS = ("gray8", "rgb565", "rgb888", "yuyv", "nv12", "bgr888", "i420")
 """What generated code takes too."""

@@ -14,6 +14,7 @@ from edgevision.yuv import yuv_to_rgb
 
 SOON = Timeouts(open_s=3, read_s=1, stalled_s=3, retry_s=0.2, retry_at_most_s=0.5)
 PASSWORD = "corr3ct-horse"
+AS_CODED = {"matrix": "bt601", "full_range": False, "down": 2, "across": 2}
 
 
 def everything(source):
@@ -37,14 +38,14 @@ def test_a_recording_is_lossless_ordered_and_repeatable(lossless):
                 "i420", 34, 18, "bt601", False,
             )  # fmt: skip
             assert position == pytest.approx(index / 25, abs=0.002)
-            np.testing.assert_array_equal(frame.to_rgb(), yuv_to_rgb(y, u, v, matrix="bt601", full_range=False, down=2, across=2))
+            np.testing.assert_array_equal(frame.to_rgb(), yuv_to_rgb(y, u, v, **AS_CODED))
 
 
 def test_frames_outlive_their_source(lossless):
     path, planes = lossless
     kept = [frame for frame, _ in everything(source_for(str(path)))]
     y, u, v = planes[0]
-    np.testing.assert_array_equal(kept[0].to_rgb(), yuv_to_rgb(y, u, v, matrix="bt601", full_range=False, down=2, across=2))
+    np.testing.assert_array_equal(kept[0].to_rgb(), yuv_to_rgb(y, u, v, **AS_CODED))
 
 
 @pytest.mark.parametrize(
