@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,8 @@ class Ahead:
     def begin(self, stage: Stage) -> None:
         """Take the next frame and make it ready for a model, if none is under way; returns at once."""
         if self._coming is None:
-            self._coming = self._threads.submit(self._work, stage)
+            with suppress(RuntimeError):  # it was closed: the camera is taken out while the model runs on its frame
+                self._coming = self._threads.submit(self._work, stage)
 
     def frame(self) -> CapturedFrame | None:
         """Return the frame that is under way, when it is ready; None where there is none."""

@@ -132,6 +132,24 @@ def test_one_frame_at_a_time_and_none_where_there_is_none():
     ahead.begin("b")
     assert ahead.frame() is None
     ahead.close()
+    ahead.begin("b")  # a camera that is taken out while the model runs on its frame
+    assert ahead.idle and ahead.frame() is None
+    ahead.close()
+
+
+def test_recordings_are_taken_out_while_the_model_runs_on_them():
+    """Again and again, at any moment: none of it is an error of the model, which might cost a new one its probation."""
+    said, seen = [], []
+
+    def cameras(number):
+        return [Camera(f"file {number}", lambda: IteratorSource(lambda: map(picture, range(1000))), live=False)]
+
+    pipeline = Pipeline("it", Counting(0.002), cameras(0), lambda camera: seen.append, told=said.append)
+    with pipeline:
+        for number in range(1, 30):
+            time.sleep(0.01 + 0.0007 * number)
+            pipeline.change(cameras(number))
+    assert seen and not [notice for notice in said if notice.kind == "error"]
 
 
 def test_room_that_comes_back_is_told_not_looked_for(monkeypatch):
