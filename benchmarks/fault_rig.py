@@ -6,13 +6,14 @@ import base64
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -108,6 +109,7 @@ class Rig:
         self.receiver = Receiver(folder, folder / "webhook.secret")
         self.status_port, self.process, self.ear = free_port(), None, None
         self.camera_port = self.faulty.port
+        self.results_then: int | None = None
         self._environment = dict(environment or {})
 
     def __enter__(self) -> Rig:
@@ -215,15 +217,26 @@ class Rig:
         assert self.ear is not None
         arrived = Counter(message for message, _ in self.ear.heard)
         posted = Counter(event["message_id"] for event in self.receiver.received())
+        waiting = {sink: self.waiting(sink) for sink in ("mqtt", "webhook")}
         return {
             "expected": len(truth),
             "received": len(set(arrived) & set(truth)),
             "posted": len(set(posted) & set(truth)),
-            "lost": len(set(truth) - set(arrived)) + len(set(truth) - set(posted)),
+            "waiting": len(waiting["mqtt"]) + len(waiting["webhook"]),
+            "lost": len(set(truth) - set(arrived) - waiting["mqtt"])
+            + len(set(truth) - set(posted) - waiting["webhook"]),
             "unknown": len(set(arrived) - set(truth)),
             "doubled": sum(truth.values()) - len(truth) + doubled(self.events()),
             "repeated": sum(arrived.values()) - len(arrived) + sum(posted.values()) - len(posted),
         }
+
+    def waiting(self, sink: str) -> set[str]:
+        """Message ids that the spool keeps for a sink, when the command has ended."""
+        if self.process is None or self.process.poll() is None:
+            return set()
+        query = "SELECT message_id FROM messages WHERE position > (SELECT acknowledged FROM sinks WHERE name = ?)"
+        with closing(sqlite3.connect(f"file:{self.disk}/events.sqlite?mode=ro", uri=True)) as spool:
+            return {message for (message,) in spool.execute(query, (sink,))}
 
     def secrets(self) -> list[str]:
         """Where a secret is to be seen, in any form."""

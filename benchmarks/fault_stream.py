@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import random
+import shutil
 import socket
+import struct
+import subprocess
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+COMPILER = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
+SHIFT = Path(__file__).with_name("clock_shift.c")
 _RTP_HEADER = 12
 
 
 def clock_of(folder: Path) -> Mapping[str, str]:
-    """Return variables under which a process's wall clock is off by what the file ``clock`` in a folder says.
+    """Return variables under which a process's wall clock is off by what `set_clock` says; takes a C compiler."""
+    library = folder / "clock_shift.so"
+    command = [str(COMPILER), "-O2", "-shared", "-fPIC", "-o", str(library), str(SHIFT)]
+    subprocess.run(command, check=True, capture_output=True)
+    set_clock(folder, 0)
+    return {"LD_PRELOAD": str(library), "CLOCK_SHIFT": str(folder / "clock")}
 
-    The monotonic clock stays as it is, as when somebody, or NTP, sets the clock.
-    """
-    (folder / "clock").write_text("+0\n")
-    return {
-        "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"), "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
-    }  # fmt: skip
+
+def set_clock(folder: Path, seconds: int) -> None:
+    """Let the wall clock be off by so many seconds from now on."""
+    with open(folder / "clock", "r+b" if (folder / "clock").exists() else "w+b") as file:
+        file.write(struct.pack("q", seconds))
 
 
 class Garbler:

@@ -28,7 +28,7 @@ from typing import Any
 
 from fault_parts import missing, wait_for
 from fault_rig import Rig, fill, rate, small_disk
-from fault_stream import FAKETIME, Garbler, clock_of
+from fault_stream import COMPILER, Garbler, clock_of, set_clock
 
 BOUND_S = 10.0
 DISK_BYTES = "3m"
@@ -73,7 +73,8 @@ class Outcome:
         expected: Messages in the file of events.
         received: Those that the subscriber has.
         posted: Those that the webhook's receiver has.
-        lost: Those that one of the two does not have.
+        waiting: Those that wait in the spool for one of the two, after the end of the command.
+        lost: Those that one of the two does not have, and that do not wait for it.
         doubled: Messages that are there twice under other ids, or that do not follow each other.
         repeated: Messages that came again under the same id, and are dropped by it.
         secrets: Where a password is to be seen.
@@ -89,6 +90,7 @@ class Outcome:
     expected: int
     received: int
     posted: int
+    waiting: int
     lost: int
     doubled: int
     repeated: int
@@ -133,11 +135,14 @@ def _happen(fault: Fault, rig: Rig) -> Outcome:
     meanwhile = rate(rig, "steady", fault.lasts_s)
     seen = rig.secrets()
     fault.end(rig)
+    rig.results_then = None
     works_s = wait_for(lambda: fault.works(rig), 30, f"{fault.name}: works again\n{rig.log()[-3000:]}")
     wait_for(lambda: re.search(fault.again, rig.log()[start:]), 10, f"{fault.again} in\n{rig.log()[start:]}")
     time.sleep(1.5)
     seen += rig.secrets()
     code = rig.stop_watch()
+    if code:
+        print(rig.log()[-4000:], file=sys.stderr)
     judged = rig.judged()
     end = time.monotonic() + 10
     while judged["lost"] and time.monotonic() < end:
@@ -158,12 +163,14 @@ def _line(what: str, log: str) -> str:
     return re.sub(r"^[-\d]+ [\d:,]+ ", "", found)
 
 
-def _sees(rig: Rig, _known: dict[int, int] = {}) -> bool:  # noqa: B006
-    """Whether the camera has had results since this was asked first."""
+def _sees(rig: Rig) -> bool:
+    """Whether the camera has had five results since this was asked first after the cause ended."""
     state = rig.state().get("cameras", {}).get("faulty")
     if state is None or not state["connected"]:
         return False
-    return bool(state["results"] >= _known.setdefault(id(rig), state["results"]) + 5)
+    if rig.results_then is None:
+        rig.results_then = state["results"]
+    return bool(state["results"] >= rig.results_then + 5)
 
 
 def _delivers(rig: Rig) -> bool:
@@ -241,8 +248,8 @@ FAULTS = {
             r"ERROR spool .* could not be written: ", r"spool .*: works again", lasts_s=8.0, place="disk",
         ),
         Fault(
-            "clock jumps by 3 hours", lambda rig: (rig.folder / "clock").write_text("+3h\n"),
-            lambda rig: (rig.folder / "clock").write_text("+0\n"), _sees, r"WARNING clock: .*\+10800",
+            "clock jumps by 3 hours", lambda rig: set_clock(rig.folder, 10800),
+            lambda rig: set_clock(rig.folder, 0), _sees, r"WARNING clock: .*\+10800",
             r"WARNING clock: .*-10800", place="clock",
         ),
         *(
@@ -267,8 +274,8 @@ def main() -> int:
         parser.error(f"not installed: {why}")
     documents, held = [], True
     for name in options.faults or FAULTS:
-        if FAULTS[name].place == "clock" and FAKETIME is None:
-            print(f"{name}: LEFT OUT, libfaketime is not installed: apt install libfaketime", file=sys.stderr)
+        if FAULTS[name].place == "clock" and COMPILER is None:
+            print(f"{name}: LEFT OUT, there is no C compiler: apt install gcc", file=sys.stderr)
             continue
         with tempfile.TemporaryDirectory() as folder:
             outcome = run(FAULTS[name], Path(folder))

@@ -22,7 +22,7 @@ def faults(out: Path) -> Section:
     models = [adopted(data, out, model) for model in (NANO, LITE)]
     costs = json.loads(run(sys.executable, ROOT / "benchmarks" / "isolation.py", *models, "--json"))
     head = (
-        "fault", "works again after", "messages", "lost", "doubled", "sent again, same id",
+        "fault", "works again after", "messages", "left in the spool", "lost", "doubled", "sent again, same id",
         "other camera, results a second", "passwords seen", "holds",
     )  # fmt: skip
     lines = [
@@ -45,8 +45,9 @@ def _row(row: dict[str, Any]) -> tuple[object, ...]:
     before, meanwhile = row["steady_before"], row["steady_meanwhile"]
     rates = "shares the model" if row["fault"].startswith("model's") else f"{before} before, {meanwhile} meanwhile"
     return (
-        row["fault"], f"{row['recovery_s']:.1f} s", f"{row['received']} of {row['expected']}", row["lost"],
-        row["doubled"], row["repeated"], rates, "; ".join(row["secrets"]) or "none", says(not row["misses"]),
+        row["fault"], f"{row['recovery_s']:.1f} s", f"{row['received']} of {row['expected']}", row["waiting"],
+        row["lost"], row["doubled"], row["repeated"], rates, "; ".join(row["secrets"]) or "none",
+        says(not row["misses"]),
     )  # fmt: skip
 
 
