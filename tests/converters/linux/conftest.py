@@ -96,6 +96,12 @@ class Built:
         return np.fromfile(folder / f"{seq}.{kind}", like.dtype).reshape(like.shape)
 
 
+@pytest.fixture(name="build")
+def build_():
+    """build(project, folder, options of CMake): a project, built with warnings as errors."""
+    return build
+
+
 def build(project, folder, *options, jobs=2):
     configured = subprocess.run(
         ["cmake", "-S", str(project.path), "-B", str(folder), f"-DEDGEVISION_PYTHON={sys.executable}",
