@@ -27,6 +27,7 @@ from proof_devices import DEVICES
 from proof_doctor import DOCTOR
 from proof_faults import FAULTS
 from proof_firmware import FIRMWARE
+from proof_linux import LINUX
 from proof_matrix import MATRIX
 from proof_parts import BIN, ROOT, Section, edgevision, exported, run, says, table
 from proof_search import SEARCHES
@@ -174,6 +175,7 @@ SECTIONS: dict[str, Callable[[Path], Section]] = {
     **DETECTION,
     **DEVICES,
     **FIRMWARE,
+    **LINUX,
     **TRACKING,
     **FAULTS,
     **THROUGHPUT,

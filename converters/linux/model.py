@@ -15,6 +15,7 @@ from edgevision.errors import ArtifactError, IncompatibleModelError
 from edgevision.tasks.decoders import read_decoding
 from edgevision.tasks.decoders.base import Decoder
 from edgevision.tasks.decoders.ssd import DetectionPostProcess
+from edgevision.tasks.decoders.yolo import YOLOv5
 from edgevision.tensors import TensorSpec
 
 RUNTIMES = {"openvino": "openvino", "onnx": "openvino", "tflite": "litert"}
@@ -138,8 +139,9 @@ def _decoder(
 ) -> tuple[Decoder, Detection | None]:
     decoding: dict[str, Any] = dict(source.manifest.decoding)
     decoder, name = read_decoding(decoding), decoding["decoder"]
-    if name not in DECODERS or getattr(decoder, "anchors", ()):
-        got = f"{name} with anchors" if name in DECODERS else name
+    anchored = isinstance(decoder, YOLOv5) and bool(decoder.anchors)
+    if name not in DECODERS or anchored:
+        got = f"{name} with anchors" if anchored else name
         raise IncompatibleModelError(f"{source.path}: its decoder is not there in C++", got=got, allowed=DECODERS)
     if isinstance(decoder, DetectionPostProcess):
         if max(decoder.outputs) >= len(outputs):

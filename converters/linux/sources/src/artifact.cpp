@@ -25,6 +25,14 @@ using Line = std::istringstream;
 
 [[noreturn]] void damaged(const std::string &what) { throw Error(EV_ERROR_MODEL, "ev.conf is damaged: " + what); }
 
+std::string printable(std::string text)
+{
+    for (char &c : text) {
+        c = c > ' ' && c < 127 ? c : '?';
+    }
+    return text;
+}
+
 std::vector<uint8_t> read_file(const std::string &path)
 {
     const std::unique_ptr<FILE, int (*)(FILE *)> file(std::fopen(path.c_str(), "rb"), std::fclose);
@@ -222,7 +230,7 @@ Artifact read_artifact(const std::string &folder)
         line >> word;
         const auto reader = known.find(word);
         if (reader == known.end()) {
-            damaged("an unknown word: got " + word.substr(0, 40));
+            damaged("an unknown word: got " + printable(word.substr(0, 40)));
         }
         reader->second(line);
     }

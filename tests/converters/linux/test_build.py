@@ -1,0 +1,205 @@
+"""Built with every warning and with sanitizers, installed, run on streams, and on what is wrong."""
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from edgevision.frames import encode_frame
+
+pytestmark = pytest.mark.slow
+
+
+def ctest(folder):
+    done = subprocess.run(
+        ["ctest", "--test-dir", str(folder), "--output-on-failure"], capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stdout
+    assert "3 tests" in done.stdout or "out of 3" in done.stdout
+    return done.stdout
+
+
+def test_its_own_tests_hold(on_openvino):
+    ctest(on_openvino.folder)
+
+
+def test_its_own_tests_hold_on_litert(on_litert):
+    ctest(on_litert[1].folder)
+
+
+@pytest.mark.parametrize("sanitizers", ["address,undefined", "thread"])
+def test_sanitizers_find_nothing(compiler, tiny, build, tmp_path, sanitizers):
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    built = build(tiny, tmp_path / "build", f"-DEDGEVISION_SANITIZE={sanitizers}", "-DCMAKE_BUILD_TYPE=RelWithDebInfo")
+    ctest(built.folder)
+
+
+def test_the_selftest_notices_another_table(on_openvino, tiny, tmp_path):
+    project = shutil.copytree(tiny.path, tmp_path / "project")
+    cases = project / "selftest/cases.txt"
+    first = next(line for line in cases.read_text().splitlines() if line.startswith("input "))
+    cases.write_text(cases.read_text().replace(first, "input 00000000"))
+    done = on_openvino.run("tests/ev_selftest", project / "model", project / "selftest", text=True)
+    assert done.returncode == 1 and "the input has checksum" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda model: (model / "ev.conf").unlink(), "ev.conf: cannot be read: No such file"),
+        (lambda model: (model / "colors.onnx").unlink(), "colors.onnx: cannot be read: No such file"),
+        (lambda model: (model / "colors.onnx").write_bytes(b"x"), "damaged, or of another model: got 1 bytes"),
+        (lambda model: (model / "input.table").write_bytes(bytes(3072)), "input.table: damaged"),
+        (lambda model: (model / "ev.conf").write_text("edgevision 1\n"), "ev.conf is damaged: its end is missing"),
+        (lambda model: (model / "ev.conf").write_text("edgevision 9\n"), "another schema than 1"),
+        (lambda model: (model / "ev.conf").write_bytes(b"\xff\x00\n"), "ev.conf is damaged: an unknown word"),
+        (lambda model: edit(model, "runtime openvino", "runtime litert"), "for another runtime: got litert"),
+        (lambda model: edit(model, "float32 4 1 3 8 8", "float32 4 1 3 8 9"), "contradict each other"),
+        (lambda model: edit(model, "colors.onnx", "../colors.onnx"), "leaves the folder"),
+    ],
+)
+def test_damaged_models_have_a_text(on_openvino, tiny, tmp_path, harm, said):
+    project = shutil.copytree(tiny.path, tmp_path / "project")
+    harm(project / "model")
+    (tmp_path / "raw").write_bytes(bytes(192))
+    words = ["--format", "rgb24", "--size", "8x8", project / "model", tmp_path / "raw"]
+    done = on_openvino.run("ev_file", *words, text=True)
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+
+
+def edit(model, old, new):
+    text = (model / "ev.conf").read_text()
+    assert old in text
+    (model / "ev.conf").write_text(text.replace(old, new))
+
+
+def test_a_file_that_is_no_model_is_refused_by_the_runtime(on_openvino, tiny, tmp_path):
+    import hashlib
+
+    project = shutil.copytree(tiny.path, tmp_path / "project")
+    content = b"not a model"
+    old = (project / "model/colors.onnx").read_bytes()
+    (project / "model/colors.onnx").write_bytes(content)
+    text = (project / "model/ev.conf").read_text().replace(str(len(old)), str(len(content)))
+    text = text.replace(hashlib.sha256(old).hexdigest(), hashlib.sha256(content).hexdigest())
+    (project / "model/ev.conf").write_text(text)
+    (tmp_path / "raw").write_bytes(bytes(192))
+    words = ["--format", "rgb24", "--size", "8x8", project / "model", tmp_path / "raw"]
+    done = on_openvino.run("ev_file", *words, text=True)
+    assert done.returncode == 1 and "openvino: colors.onnx is refused" in done.stderr
+
+
+def test_frames_without_time_left_are_skipped_and_counted(on_openvino, tiny, tmp_path):
+    (tmp_path / "raw").write_bytes(bytes(192 * 20))
+    words = ["--live", "--budget", "0.000001", "--format", "rgb24", "--size", "8x8", tiny.path / "model"]
+    done = on_openvino.run("ev_file", *words, tmp_path / "raw", text=True)
+    counts = json.loads(done.stderr.splitlines()[-1])
+    assert done.returncode == 0 and done.stdout == ""
+    assert counts["received"] == 20 == counts["skipped"] + counts["replaced"] and counts["skipped"] > 0
+
+
+def test_a_ppm_and_standard_input(on_openvino, tiny, tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (12, 10, 3), np.uint8)
+    (tmp_path / "image.ppm").write_bytes(b"P6\n10 12\n255\n" + image.tobytes())
+    one = on_openvino.run("ev_file", tiny.path / "model", tmp_path / "image.ppm")
+    raw = b"".join(plane.tobytes() for plane in encode_frame(image, "rgb888").planes)
+    words = ["--format", "rgb24", "--size", "10x12", tiny.path / "model", "-"]
+    other = on_openvino.run("ev_file", *words, input=raw)
+    assert one.returncode == other.returncode == 0
+    assert json.loads(one.stdout)["classes"] == json.loads(other.stdout)["classes"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ([], 2, "no MODEL and FILE"),
+        (["--format", "mjpeg", "m", "f"], 2, "--format: got mjpeg"),
+        (["--format", "nv12", "m", "f"], 2, "--format without --size"),
+        (["--format", "nv12", "--size", "8x8", "m", "f"], 2, "YUV without --encoding"),
+        (["--size", "0x8", "m", "f"], 2, "--size: got 0x8"),
+        (["m", "/nowhere"], 1, "/nowhere: No such file"),
+    ],
+)
+def test_misuse_is_told(on_openvino, words, status, said):
+    done = on_openvino.run("ev_file", *words, text=True)
+    assert done.returncode == status and said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [
+        ("/dev/video250", "cannot be opened: No such file"),
+        ("/etc", "cannot be opened: Is a directory"),
+        ("/dev/null", "no V4L2 device"),
+        ("REGULAR", "no V4L2 device"),
+    ],
+)
+def test_what_is_no_camera_is_told(on_openvino, tiny, tmp_path, device, said):
+    (tmp_path / "regular").write_bytes(b"x")
+    device = tmp_path / "regular" if device == "REGULAR" else device
+    done = on_openvino.run("ev_v4l2", tiny.path / "model", device, text=True)
+    assert done.returncode == 1 and said in done.stderr
+
+
+def test_installed_and_found_by_pkg_config(on_openvino, tiny, tmp_path):
+    if shutil.which("pkg-config") is None:
+        pytest.skip("no pkg-config: apt-get install pkg-config")
+    place = tmp_path / "installed"
+    command = ["cmake", "--install", on_openvino.folder, "--prefix", place]
+    subprocess.run(command, check=True, capture_output=True)
+    # A prefix that was named at installation, not at configuration, is told to pkg-config.
+    asked = ["pkg-config", f"--define-variable=prefix={place}"]
+    environment = {"PKG_CONFIG_PATH": str(place / "lib/pkgconfig"), "PATH": "/usr/bin:/bin"}
+
+    def says(*words):
+        done = subprocess.run([*asked, *words, "ev"], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.split()
+
+    program = tmp_path / "program"
+    source = tiny.path / "tests/refusals.c"
+    subprocess.run(["cc", "-std=c99", source, *says("--cflags", "--libs"), "-o", program], check=True)
+    done = subprocess.run(
+        [program, *says("--variable=model")],
+        env={"LD_LIBRARY_PATH": str(place / "lib")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_frames_of_gstreamer_through_a_pipe(on_openvino, tiny):
+    if shutil.which("gst-launch-1.0") is None:
+        pytest.skip("no gst-launch-1.0: apt-get install gstreamer1.0-tools")
+    source = "videotestsrc num-buffers=7 ! video/x-raw,format=NV12,width=64,height=48,colorimetry=bt601 ! fdsink"
+    made = subprocess.run(["gst-launch-1.0", "-q", *source.split()], capture_output=True, check=True)
+    words = ["--format", "nv12", "--size", "64x48", "--encoding", "bt601-limited", tiny.path / "model", "-"]
+    done = on_openvino.run("ev_file", *words, input=made.stdout)
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 7
+
+
+def test_frames_of_gstreamer_through_an_appsink(on_openvino, tiny):
+    if not (on_openvino.folder / "ev_appsink").exists():
+        pytest.skip("no ev_appsink: apt-get install libgstreamer-plugins-base1.0-dev")
+    source = "videotestsrc num-buffers=10 ! video/x-raw,format=I420,width=66,height=50"
+    done = on_openvino.run("ev_appsink", tiny.path / "model", source, text=True)
+    counts = json.loads(done.stderr.splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    assert counts["received"] >= 1 and counts["refused"] == counts["failed"] == 0 and counts["results"] >= 1
+    wrong = on_openvino.run("ev_appsink", tiny.path / "model", "nosuchsource", text=True)
+    assert wrong.returncode == 2 and "nosuchsource" in wrong.stderr
+
+
+def test_cmake_says_what_is_missing(compiler, tiny, resnet8_int8, tmp_path):
+    from edgevision.converters.linux import linux_project
+
+    project = linux_project(resnet8_int8, tmp_path, name="net")
+    for options, said in (
+        ([], "EDGEVISION_LITERT=FOLDER"),
+        ([f"-DEDGEVISION_LITERT={tmp_path}"], "no libLiteRt.so in"),
+    ):
+        done = subprocess.run(
+            ["cmake", "-S", project.path, "-B", tmp_path / "build", *options], capture_output=True, text=True
+        )
+        assert done.returncode != 0 and said in " ".join(done.stderr.split())
