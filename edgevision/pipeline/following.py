@@ -10,7 +10,8 @@ from pathlib import Path
 from edgevision.errors import EdgeVisionError
 from edgevision.frames import Frame
 from edgevision.pipeline.capture import Capture
-from edgevision.pipeline.config.document import CameraConfig, RecordingConfig
+from edgevision.pipeline.config.camera import CameraConfig
+from edgevision.pipeline.config.document import RecordingConfig
 from edgevision.pipeline.events import Event, EventLog, SpoolWriter
 from edgevision.pipeline.lane import Result
 from edgevision.pipeline.pace import Pace

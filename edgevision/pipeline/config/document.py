@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from edgevision.documents import check_schema
 from edgevision.errors import ConfigError, check_choice
 from edgevision.optional import require
 from edgevision.pipeline.capture import CaptureSettings
+from edgevision.pipeline.config.camera import PROFILES, CameraConfig, camera_of
 from edgevision.pipeline.config.capture import capture_of
 from edgevision.pipeline.config.places import check_places
-from edgevision.pipeline.config.rules import Asked, rule_of
-from edgevision.pipeline.config.second_stages import SecondStages, StageLabels, chosen_stages, second_stages_of
+from edgevision.pipeline.config.second_stages import StageLabels, second_stages_of
 from edgevision.pipeline.config.sinks import sink_of
-from edgevision.pipeline.config.table import Table
-from edgevision.pipeline.degradation import DegradationSettings, Level
-from edgevision.pipeline.motion_gate import MotionSettings
+from edgevision.pipeline.config.table import Table, check_names
 from edgevision.pipeline.recording import ClipSettings, Retention
-from edgevision.pipeline.rules import PrivacyMask, Rule
 from edgevision.pipeline.second import SecondStage, labels_of
 from edgevision.pipeline.sinks import Sink
-from edgevision.pipeline.sources import Source, Timeouts, source_for
-from edgevision.pipeline.tracking import TrackerSettings
 from edgevision.secret import Secret
 
 SCHEMA = 1
-PROFILES = ("monitoring", "driving")
-"""``driving``: every camera has a deadline, and nothing is done less well without having been asked."""
 
 
 @dataclass(frozen=True)
@@ -61,61 +53,6 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if not self.answer_s > 0:
             raise ConfigError("model: answer_s", got=self.answer_s, allowed="seconds, more than 0")
-
-
-@dataclass(frozen=True)
-class CameraConfig:
-    """One camera.
-
-    Attributes:
-        name: Unique.
-        address: Where its frames come from, with "{password}" in it where a password belongs.
-        password: It.
-        options: More options for FFmpeg.
-        timeouts: How long a live source may take.
-        budget_s: How old a result may be; None: any age.
-        motion: Look only at frames with motion; None: at all.
-        tracker: What the tracker goes by.
-        degradation: When less is done.
-        rules: Makes its rules, by name.
-        rule_tables: What the document says of them, so that equal cameras are equal.
-        second_stages: Those that look at its tracks.
-        masks: Polygons that are painted over before anything leaves the process, in pixels of ``size``.
-        size: Width and height that the masks and the rules' points are for; None: those of the first frame.
-        base: Folder that a relative path is relative to.
-    """
-
-    name: str
-    address: str
-    password: Secret | None
-    options: tuple[tuple[str, str], ...]
-    timeouts: Timeouts
-    budget_s: float | None
-    motion: MotionSettings | None
-    tracker: TrackerSettings
-    degradation: DegradationSettings
-    rules: Callable[[], list[Rule]]
-    rule_tables: str
-    second_stages: tuple[SecondStage, ...]
-    masks: tuple[tuple[tuple[float, float], ...], ...]
-    size: tuple[int, int] | None
-    base: Path
-
-    def source(self) -> Source:
-        """Return its source, unopened; raises SourceError or ConfigError."""
-        secret = "" if self.password is None else quote(self.password.reveal(), safe="")
-        address = self.address.replace("{password}", secret)
-        options = dict(self.options)
-        return source_for(address, timeouts=self.timeouts, options=options, base=self.base, secret=self.password)
-
-    def mask(self) -> PrivacyMask | None:
-        """Return the privacy masks; None without any."""
-        return PrivacyMask(self.masks, *self.size) if self.masks and self.size else None
-
-    @property
-    def identity(self) -> tuple[Any, ...]:
-        """What makes two cameras the same one: everything but the functions."""
-        return tuple(value for name, value in vars(self).items() if name != "rules")
 
 
 @dataclass(frozen=True)
@@ -227,11 +164,11 @@ class WatchConfig:
         names = labels(model)
         variants = [name for name, _ in model.variants]
         second = second_stages_of(table.tables("second_stages"), names, stage_labels)
-        cameras = tuple(_camera(entry, names, profile, variants, second) for entry in table.tables("cameras"))
-        _check_names("cameras", [camera.name for camera in cameras], least=1)
+        cameras = tuple(camera_of(entry, names, profile, variants, second) for entry in table.tables("cameras"))
+        check_names("cameras", [camera.name for camera in cameras], least=1)
         sink_tables = table.tables("sinks")
         sinks = tuple(sink_of(entry, [camera.name for camera in cameras]) for entry in sink_tables)
-        _check_names("sinks", [sink.name for sink in sinks])
+        check_names("sinks", [sink.name for sink in sinks])
         spool = table.table("spool") or Table("spool", {}, base)
         spool_path, spool_messages = spool.path("path", base / "events.sqlite"), spool.whole("max_messages", 100_000)
         spool.finish()
@@ -255,14 +192,6 @@ def _required(table: Table, key: str) -> Table:
     return found
 
 
-def _check_names(what: str, names: Sequence[str], least: int = 0) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(f"{what}: two of one name", got=", ".join(twice))
-    if len(names) < least:
-        raise ConfigError(f"config: no {what}", next_step=f"write [[{what}]]")
-
-
 def _model(table: Table) -> ModelConfig:
     threads = table.whole("threads", 1)
     made = ModelConfig(
@@ -274,98 +203,13 @@ def _model(table: Table) -> ModelConfig:
     return made
 
 
-def _camera(
-    table: Table, labels: Sequence[str], profile: str, variants: Sequence[str], second: SecondStages
-) -> CameraConfig:
-    budget_ms = table.number("budget_ms", None)
-    if budget_ms is not None and budget_ms <= 0:
-        raise ConfigError(f"{table.what}: budget_ms", got=budget_ms, allowed="more than 0")
-    rule_tables, stages = table.tables("rules"), chosen_stages(table, second)
-    asked = Asked(labels, {name: second.facts[name] for name in stages})
-    makers = [rule_of(entry, asked) for entry in rule_tables]
-    _check_names(f"{table.what}.rules", [maker().name for maker in makers])
-    masks, size = table.polygons("masks"), table.pair("size")
-    degradation = _degradation(table.table("degradation"), variants)
-    motion, tracker, timeouts = (table.table(name) for name in ("motion", "tracker", "timeouts"))
-    camera = CameraConfig(
-        name=table.text("name"),
-        address=table.text("source"),
-        password=table.secret("password"),
-        options=tuple(sorted(table.strings("options").items())),
-        timeouts=Timeouts() if timeouts is None else _filled(timeouts, Timeouts),
-        budget_s=None if budget_ms is None else budget_ms / 1e3,
-        motion=None if motion is None else _filled(motion, MotionSettings),
-        tracker=TrackerSettings() if tracker is None else _filled(tracker, TrackerSettings),
-        degradation=degradation,
-        rules=lambda: [maker() for maker in makers],
-        rule_tables=repr([entry.data for entry in rule_tables]),
-        second_stages=second.of(stages),
-        masks=masks,
-        size=size,
-        base=table.base,
-    )
-    _check_camera(table, camera, profile)
-    table.finish()
-    return camera
-
-
-def _check_camera(table: Table, camera: CameraConfig, profile: str) -> None:
-    if camera.masks and camera.size is None:
-        raise ConfigError(
-            f"{table.what}: masks are in pixels", next_step="say of which picture: size = [width, height]"
-        )
-    camera.mask()
-    if ("{password}" in camera.address) != (camera.password is not None):
-        raise ConfigError(
-            f"{table.what}: source and password", allowed='"{password}" in the source, and password = "env:NAME"'
-        )
-    if profile == "driving" and camera.budget_s is None:
-        raise ConfigError(f"{table.what}: driving needs a deadline", next_step="set budget_ms")
-    if profile == "driving" and camera.degradation.levels:
-        raise ConfigError(f"{table.what}: driving does nothing less well by itself", next_step="take degradation out")
-
-
-def _filled(table: Table, kind: Any) -> Any:
-    """A dataclass of numbers and flags from a table: what is not there keeps its default."""
-    given: dict[str, Any] = {}
-    for name in [entry.name for entry in fields(kind)]:
-        if name not in table:
-            table.know(name)
-            continue
-        default = getattr(kind(), name)
-        if isinstance(default, bool):
-            given[name] = table.flag(name, default)
-        elif isinstance(default, int):
-            given[name] = table.whole(name)
-        else:
-            given[name] = table.number(name)
-    table.finish()
-    return kind(**given)
-
-
-def _degradation(table: Table | None, variants: Sequence[str]) -> DegradationSettings:
-    if table is None:
-        return DegradationSettings()
-    levels = []
-    for entry in table.tables("levels"):
-        variant = entry.text("model", None)
-        if variant is not None:
-            check_choice(f"{entry.what}: model", variant, variants)
-        level = Level(entry.text("name"), every=entry.whole("every", 1), model=variant, gate=entry.flag("gate", False))
-        levels.append(level)
-        entry.finish()
-    numbers = {name: table.number(name, None) for name in ("down_share", "up_share", "down_s", "up_s")}
-    table.finish()
-    return DegradationSettings(tuple(levels), **{name: value for name, value in numbers.items() if value is not None})
-
-
 def _recording(table: Table) -> RecordingConfig:
     clips = table.table("clips")
     days = table.number("max_days", 30.0)
     made = RecordingConfig(
         table.path("folder"),
         table.flag("snapshots", True),
-        None if clips is None else _filled(clips, ClipSettings),
+        None if clips is None else clips.filled(ClipSettings),
         Retention(table.whole("max_bytes", 10_000_000_000), days),
     )
     table.finish()

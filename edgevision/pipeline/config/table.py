@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgevision.errors import ConfigError
 from edgevision.secret import Secret
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 T = TypeVar("T")
+D = TypeVar("D", bound="DataclassInstance")
 _REQUIRED: Any = object()
 _WORDS = {
     str: "a text",
@@ -160,6 +165,23 @@ class Table:
             made.append(Table(f"{self.what}.{key}.{name}" if self.what else f"{key}.{name}", entry, self.base))
         return made
 
+    def filled(self, kind: type[D]) -> D:
+        """Return a dataclass of numbers and flags; what is not there keeps its default. It calls `finish`."""
+        given: dict[str, Any] = {}
+        for name in [entry.name for entry in fields(kind)]:
+            if name not in self:
+                self.know(name)
+                continue
+            default = getattr(kind(), name)
+            if isinstance(default, bool):
+                given[name] = self.flag(name, default)
+            elif isinstance(default, int):
+                given[name] = self.whole(name)
+            else:
+                given[name] = self.number(name)
+        self.finish()
+        return kind(**given)
+
     def finish(self) -> None:
         """Raise ConfigError for a key that nobody asked for."""
         for key in self._data:
@@ -192,3 +214,12 @@ class Table:
         if not fits:
             raise ConfigError(f"{self.what}: {key}", got=repr(found), allowed="points, each [x, y] in pixels")
         return tuple((float(x), float(y)) for x, y in found)
+
+
+def check_names(what: str, names: Sequence[str], least: int = 0) -> None:
+    """Raise ConfigError for two of one name, or too few."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"{what}: two of one name", got=", ".join(twice))
+    if len(names) < least:
+        raise ConfigError(f"config: no {what}", next_step=f"write [[{what}]]")
