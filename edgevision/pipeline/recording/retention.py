@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from edgevision.errors import ConfigError
 from edgevision.pipeline.recording.names import RECORDED
+from edgevision.pipeline.recording.settled_clock import SETTLED
 
 DAY_S = 86400.0
 
@@ -49,11 +49,11 @@ class Retention:
 
         Args:
             folder: Where the cameras' folders are.
-            now_s: Seconds since 1970; None: now.
+            now_s: Seconds since 1970; None: now, but for a jump ahead, see `SettledClock`.
             beside: More such folders, with files that belong to those in ``folder``.
             spared: Says of a file that it stays, with those of its name, and does not count.
         """
-        now_s = time.time() if now_s is None else now_s
+        now_s = SETTLED.now() if now_s is None else now_s
         found = sorted(_recordings([folder, *beside]), key=lambda one: one.ended_s)
         kept = [one for one in found if spared is None or not any(map(spared, one.paths))]
         total = sum(one.size for one in kept)
