@@ -114,13 +114,14 @@ def through_c(program: Path, project: Artifact, frames: list[Frame], place: Path
 
 
 def through_python(model: Detector, bound: Any, frame: Frame) -> tuple[Any, Any, float]:
-    began = time.perf_counter()
+    """Detections, input, and what was done beside inference: processor time, which other programs do not lengthen."""
+    began = time.thread_time()
     tensor, geometry = bound(frame.to_rgb())
-    ready = time.perf_counter()
+    ready = time.thread_time()
     outputs = model.model.infer([tensor])
-    inferred = time.perf_counter()
+    inferred = time.thread_time()
     seen = detect(outputs, model.model.outputs, model.decoder, geometry)
-    return seen, tensor, 1e3 * (ready - began + time.perf_counter() - inferred)
+    return seen, tensor, 1e3 * (ready - began + time.thread_time() - inferred)
 
 
 LINUX: dict[str, Callable[[Path], Section]] = {"linux": linux}

@@ -86,7 +86,7 @@ def options(command: str) -> dict[str, click.Option]:
         ("benchmark", "scenario", SCENARIOS),
         ("compile", "target", (*ACCELERATORS, "tensorrt")),
         ("evaluate", "split", SPLITS),
-        ("firmware", "target", CORES),
+        ("firmware", "target", (*CORES, "linux")),
         ("firmware", "rounding", ROUNDINGS),
         ("firmware", "backend", BACKENDS),
         ("firmware", "filter", FRAME_FILTERS),

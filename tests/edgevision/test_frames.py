@@ -14,7 +14,9 @@ def smooth(height, width):
 
 
 @pytest.mark.parametrize("padding", [0, 5])
-@pytest.mark.parametrize(("format_", "error"), [("rgb565", 7), ("rgb888", 0), ("yuyv", 4), ("nv12", 5), ("bgr888", 0), ("i420", 5)])
+@pytest.mark.parametrize(
+    ("format_", "error"), [("rgb565", 7), ("rgb888", 0), ("yuyv", 4), ("nv12", 5), ("bgr888", 0), ("i420", 5)]
+)
 def test_a_frame_is_the_picture_that_it_was_made_of(format_, error, padding):
     image = smooth(30, 40)
     rgb = encode_frame(image, format_, padding=padding).to_rgb()
