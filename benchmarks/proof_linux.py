@@ -46,12 +46,12 @@ def linux(out: Path) -> Section:
         holds = found["inputs"] == 0 and found["boxes"] == 0 and found["pixels"] <= BOX and found["score"] <= SCORE
         held &= holds
         rows.append((
-            title, found["frames"], found["inputs"], f"{found['boxes']} of {found['count']}", f"{found['pixels']:.1e}",
+            title, found["frames"], found["inputs"], f"{found['boxes']} ({found['count']} boxes)", f"{found['pixels']:.1e}",
             f"{found['score']:.1e}", f"{found['python']:.2f}", f"{found['c']:.2f}",
             f"{found['c'] / found['python']:.2f}", says(holds),
         ))  # fmt: skip
     head = (
-        "model", "frames", "inputs that differ", "boxes that differ", "corners apart, pixels", "scores apart",
+        "model", "frames", "inputs that differ", "frames whose boxes differ", "corners apart, pixels", "scores apart",
         "Python, ms beside inference", "C, ms beside inference", "ratio", "holds",
     )  # fmt: skip
     return table(head, rows), held
