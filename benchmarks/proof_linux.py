@@ -46,8 +46,8 @@ def linux(out: Path) -> Section:
         holds = found["inputs"] == 0 and found["boxes"] == 0 and found["pixels"] <= BOX and found["score"] <= SCORE
         held &= holds
         rows.append((
-            title, found["frames"], found["inputs"], f"{found['boxes']} ({found['count']} boxes)", f"{found['pixels']:.1e}",
-            f"{found['score']:.1e}", f"{found['python']:.2f}", f"{found['c']:.2f}",
+            title, found["frames"], found["inputs"], f"{found['boxes']} ({found['count']} boxes)",
+            f"{found['pixels']:.1e}", f"{found['score']:.1e}", f"{found['python']:.2f}", f"{found['c']:.2f}",
             f"{found['c'] / found['python']:.2f}", says(holds),
         ))  # fmt: skip
     head = (
