@@ -122,7 +122,7 @@ def test_logits_and_unknown_scores(on_openvino, classifier, tmp_path, activation
         ("yolov5", 64, False, {"normalized": True, "score_threshold": 0.4}),
         ("yolov8", 96, True, {"normalized": True, "iou_threshold": 0.2}),
         ("yolov8", 96, False, {"normalized": True, "activation": "sigmoid", "class_agnostic": True}),
-        ("yolov8", 96, False, {"score_threshold": 0.6, "iou_threshold": 1.0, "max_detections": 7}),
+        ("yolov8", 96, False, {"normalized": True, "score_threshold": 0.6, "iou_threshold": 1.0, "max_detections": 7}),
         ("yolox", 64, False, {"strides": [2], "score_threshold": 0.35}),
         ("yolox", 64, True, {"strides": [2], "activation": "sigmoid"}),
         ("yolox", 48, False, {"strides": [4, 4, 4], "iou_threshold": 0.1, "score_threshold": 0.2}),
