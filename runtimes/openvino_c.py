@@ -196,6 +196,10 @@ def library_file() -> str | None:
     return beside[0] if beside else find_library("openvino_c")
 
 
+class _Text(c.c_char_p):
+    """A text that is the caller's to free: ctypes would turn a plain c_char_p into bytes, and lose its place."""
+
+
 @functools.cache
 def _library() -> Any:
     require("openvino")  # loads what the library needs
@@ -213,7 +217,7 @@ def _library() -> Any:
     except (OSError, AttributeError) as exc:
         raise BackendUnavailableError(f"{name} does not load", got=str(exc), next_step=INSTALL) from exc
     library.ov_get_error_info.argtypes, library.ov_get_error_info.restype = (c.c_int,), c.c_char_p
-    library.ov_get_last_err_msg.argtypes, library.ov_get_last_err_msg.restype = (), c.c_char_p
+    library.ov_get_last_err_msg.argtypes, library.ov_get_last_err_msg.restype = (), _Text
     return library
 
 
@@ -225,7 +229,11 @@ def _call(name: str, *arguments: Any) -> None:
 def _failure(status: int) -> RuntimeError:
     """What the library says of a status; of those that its C layer raises itself, it has no message of their own."""
     library = _library()
-    known = None if status <= _INVALID_C_PARAM and status != _UNKNOWN_EXCEPTION else library.ov_get_last_err_msg()
+    known = b""
+    if status > _INVALID_C_PARAM or status == _UNKNOWN_EXCEPTION:
+        text = library.ov_get_last_err_msg()
+        known = text.value or b""
+        library.ov_free(text)
     return RuntimeError((known or library.ov_get_error_info(status) or b"unknown").decode(errors="replace").strip())
 
 
