@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from edgevision.documents import check_schema
-from edgevision.errors import ConfigError, check_choice
+from edgevision.errors import ConfigError, SourceError, check_choice
 from edgevision.optional import require
 from edgevision.pipeline.capture import CaptureSettings
 from edgevision.pipeline.config.capture import capture_of
@@ -106,7 +106,13 @@ class CameraConfig:
         secret = "" if self.password is None else quote(self.password.reveal(), safe="")
         address = self.address.replace("{password}", secret)
         options = dict(self.options)
-        return source_for(address, timeouts=self.timeouts, options=options, base=self.base, secret=self.password)
+        try:
+            return source_for(address, timeouts=self.timeouts, options=options, base=self.base, secret=self.password)
+        except (ConfigError, SourceError) as error:
+            error.what = f"cameras.{self.name}: {error.what}"  # one of many cameras
+            if secret and error.got is not None:  # an address without its scheme is taken for a file, and shown as one
+                error.got = str(error.got).replace(secret, "{password}")
+            raise
 
     def mask(self) -> PrivacyMask | None:
         """Return the privacy masks; None without any."""
