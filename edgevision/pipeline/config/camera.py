@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from edgevision.errors import ConfigError, check_choice
+from edgevision.errors import ConfigError, SourceError, check_choice
 from edgevision.pipeline.config.rules import Asked, rule_of
 from edgevision.pipeline.config.second_stages import SecondStages, chosen_stages
 from edgevision.pipeline.config.table import Table, check_names
@@ -67,7 +67,13 @@ class CameraConfig:
         secret = "" if self.password is None else quote(self.password.reveal(), safe="")
         address = self.address.replace("{password}", secret)
         options = dict(self.options)
-        return source_for(address, timeouts=self.timeouts, options=options, base=self.base, secret=self.password)
+        try:
+            return source_for(address, timeouts=self.timeouts, options=options, base=self.base, secret=self.password)
+        except (ConfigError, SourceError) as error:
+            error.what = f"cameras.{self.name}: {error.what}"  # one of many cameras
+            if secret and error.got is not None:  # an address without its scheme is taken for a file, and shown as one
+                error.got = str(error.got).replace(secret, "{password}")
+            raise
 
     def mask(self) -> PrivacyMask | None:
         """Return the privacy masks; None without any."""

@@ -9,7 +9,7 @@ from edgevision.pipeline.sources.video import VideoSource
 
 
 class ReplaySource:
-    """A live source whose frames are those of a film. Its end is that of a stream: it is opened anew.
+    """A live source whose frames are those of a film, again and again. It has no end, but where a film has no frames.
 
     Attributes:
         live: True.
@@ -29,6 +29,10 @@ class ReplaySource:
     def read(self) -> tuple[Frame, float | None] | None:
         """Return the next frame when its time has come, without its place: nobody is to wait for the past."""
         found = self._film.read()
+        if found is None:
+            self.close()
+            self.open()
+            found = self._film.read()
         if found is None:
             return None
         frame, position_s = found

@@ -145,6 +145,14 @@ def test_the_password_of_a_camera_is_hidden_wherever_its_address_has_it(read):
     assert "hunter" not in str(caught.value) and "hunter" not in repr(caught.value)
 
 
+@pytest.mark.parametrize("address", ["nothing.avi", "rstp://10.0.0.7/1", "10.0.0.7/1"])
+def test_a_source_that_is_wrong_is_named_with_its_camera(read, address):
+    (gate, _) = read(WHOLE.replace("rtsp://admin:{password}@10.0.0.7/1", address + "?{password}")).cameras
+    with pytest.raises((ConfigError, SourceError), match=r"^cameras\.gate: ") as caught:
+        gate.source()
+    assert "hunter" not in str(caught.value)
+
+
 def test_everything_is_read(read, tmp_path):
     config = read()
     model, (gate, film) = config.model, config.cameras
