@@ -141,9 +141,11 @@ def _text(state: dict[str, Any]) -> str:
         lost = ", ".join(f"{count} {reason}" for reason, count in camera["dropped"].items() if count) or "none"
         shown = "–" if age is None else f"{age:.0f}"
         rows.append((name, camera["received"], camera["results"], camera["late"], lost, shown, camera["events"]))
-    text = table(["camera", "frames", "looked at", "late", "not looked at", "age ms", "events"], rows)
-    capture = state.get("capture")
-    if capture is None:
-        return text
-    trouble = f"; {capture['trouble']}" if capture["trouble"] else ""
-    return f"{text}\n\ncaptured: {capture['written']} pictures, {capture['lost']} frames could not be written{trouble}"
+    lines = [table(["camera", "frames", "looked at", "late", "not looked at", "age ms", "events"], rows)]
+    if own := state["own_events"]:
+        lines += ["", f"and {own} events of the pipeline itself, such as lost cameras and exchanged models"]
+    if capture := state.get("capture"):
+        trouble = f"; {capture['trouble']}" if capture["trouble"] else ""
+        written = f"{capture['written']} pictures, {capture['lost']} frames could not be written"
+        lines += ["", f"captured: {written}{trouble}"]
+    return "\n".join(lines)

@@ -77,6 +77,7 @@ class Watch:
         self._writer: SpoolWriter | None = None
         self._capture: Capture | None = None
         self._system: SystemEvents | None = None
+        self._own_events = 0
         model = self.config.model
         stage, variants = load_models(model, stages)
         second: dict[str, SecondModel] = {}
@@ -182,7 +183,7 @@ class Watch:
                 camera["capture"] = follower.chooser.state()
             camera["second_stages"] = {} if follower is None or follower.looks is None else follower.looks.state()
         state["second_stages"] = self._looker.state()
-        state["profile"] = self.config.profile
+        state["profile"], state["own_events"] = self.config.profile, self._own_events
         if self._capture is not None:
             state["capture"] = self._capture.state()
         state["sinks"] = {
@@ -274,6 +275,7 @@ class Watch:
 
     def _put(self, events: Sequence[Event]) -> None:
         """Take in events that are of no camera's rules."""
+        self._own_events += len(events)
         if self._writer is not None:
             self._writer.put(events)
 

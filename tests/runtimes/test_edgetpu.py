@@ -209,7 +209,7 @@ def test_a_model_that_is_not_compiled(coral):
 
 def test_a_compiled_model_on_the_processor(coral):
     artifact = Artifact.describe(coral / "mobilenet_v1_0.25_128_quant_edgetpu.tflite")
-    with pytest.raises(DeviceNotFoundError, match="allowed: coral"):
+    with pytest.raises(DeviceNotFoundError, match="runs on coral"):
         load(artifact)
     assert available_runtimes(artifact, "coral:usb") == ("edgetpu",)
 

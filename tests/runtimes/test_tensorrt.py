@@ -57,7 +57,7 @@ def test_without_the_package_it_says_how_to_get_it(engine):
 
 
 def test_an_engine_is_not_for_the_processor(engine):
-    with pytest.raises(DeviceNotFoundError, match="got cpu; allowed: dla, gpu"):
+    with pytest.raises(DeviceNotFoundError, match="on cpu; it runs on dla, gpu"):
         load(engine(), "cpu")
 
 
