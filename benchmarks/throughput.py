@@ -43,7 +43,7 @@ from edgevision.pipeline.events import Spool, SpoolWriter
 from edgevision.pipeline.following import Follower
 from edgevision.pipeline.lane import Result
 from edgevision.pipeline.sources import CapturedFrame, source_for
-from edgevision.pipeline.stages import DetectorStage
+from edgevision.pipeline.image_stage import DetectorStage
 from edgevision.pipeline.watching import Watch
 
 BESIDE = ("read", "prepare", "decode", "handle")

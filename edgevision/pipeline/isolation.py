@@ -16,6 +16,7 @@ from edgevision.tensors import Array
 LOAD_S = 120.0
 """A model that is not loaded after so long never will be."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
+LOOK_S = 0.2
 LASTED_S = 60.0
 """A process that lived so long died for the first time: the waits begin anew."""
 
@@ -56,7 +57,7 @@ class IsolatedModel(CompiledModel):
         super().__init__(self._process.inputs, self._process.outputs, {**self._process.facts, "isolated": True})
         self._trouble = ""
         self._since_s = time.monotonic()
-        self._next_s = 0.0
+        self._next_s = self._looked_s = 0.0
         self._waits = waits(FIRST_WAIT_S, LONGEST_WAIT_S)
 
     def revive(self) -> str:
@@ -65,8 +66,7 @@ class IsolatedModel(CompiledModel):
             if self._closed:
                 return ""
             if not self._trouble:
-                if self._process is not None and (ended := self._process.ended):
-                    self._lost(f"the model's process has ended: {ended}")
+                self._look()
                 return self._trouble
             if self._process is None:
                 if time.monotonic() >= self._next_s:
@@ -75,6 +75,17 @@ class IsolatedModel(CompiledModel):
                 return self._trouble
             self._await(self._process)
             return self._trouble
+
+    def _look(self) -> None:
+        """See whether the process has ended while nobody asked it anything; an inference tells it by itself.
+
+        Not each time: a call of the system lets other threads go on, and a frame waits until they let go again.
+        """
+        now = time.monotonic()
+        if now >= self._looked_s + LOOK_S:
+            self._looked_s = now
+            if self._process is not None and (ended := self._process.ended):
+                self._lost(f"the model's process has ended: {ended}")
 
     def _await(self, process: ModelProcess) -> None:
         """See whether a process that was started has loaded the model."""
