@@ -41,9 +41,9 @@ from edgevision.detector import Detector
 from edgevision.pipeline.config import WatchConfig
 from edgevision.pipeline.events import Spool, SpoolWriter
 from edgevision.pipeline.following import Follower
+from edgevision.pipeline.image_stage import DetectorStage
 from edgevision.pipeline.lane import Result
 from edgevision.pipeline.sources import CapturedFrame, source_for
-from edgevision.pipeline.image_stage import DetectorStage
 from edgevision.pipeline.watching import Watch
 
 BESIDE = ("read", "prepare", "decode", "handle")
