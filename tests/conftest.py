@@ -1,6 +1,7 @@
 """What every test may use: the repository's place, and the shared data where this machine has it."""
 
 import importlib.util
+import logging
 import os
 import shutil
 import subprocess
@@ -14,6 +15,15 @@ import pytest
 from edgevision.data.dataset import ArrayDataset
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def logging_on() -> None:
+    """Have the log as a new process has it: migrations of Optuna's databases switch off every logger that is there."""
+    logging.disable(logging.NOTSET)
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("edgevision") and isinstance(logger, logging.Logger):
+            logger.disabled = False
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,10 @@ class Chosen:
     wall_s: float
 
 
+ROUNDING_S = 1e-3
+"""Frames of a film are multiples of their distance apart, but for the rounding of floats."""
+
+
 class Rate:
     """At most so many in any hour, and not right after each other. Times are those of the frames."""
 
@@ -61,7 +65,7 @@ class Rate:
         """Return how many more may be captured now."""
         while self._times and not 0 <= now_s - self._times[0] < HOUR_S:
             self._times.popleft()
-        if self._times and now_s - self._times[-1] < self._interval_s:
+        if self._times and now_s - self._times[-1] < self._interval_s - ROUNDING_S:
             return 0
         return self._most - len(self._times)
 
