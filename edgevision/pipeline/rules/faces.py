@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Any
 
@@ -11,7 +12,7 @@ from edgevision.pipeline.rules.change import MOMENT, Attribute, Change, Scene
 FORGET_S = 30.0
 
 
-class _FaceRule:
+class _FaceRule(ABC):
     """One event for each track, when what a second stage says of its face is what the rule waits for."""
 
     kind: str
@@ -44,9 +45,9 @@ class _FaceRule:
         self._forget(float("inf"))
         return []
 
+    @abstractmethod
     def _say(self, track: int, found: Attribute) -> dict[str, Any] | None:
         """What there is to say; None for nothing."""
-        raise NotImplementedError
 
     def _forget(self, now: float) -> None:
         for track in [key for key, last in self._seen_s.items() if now - last > FORGET_S]:
