@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import re
 import sys
@@ -31,7 +32,7 @@ def vendor_step(
     Standard output and error of the whole process are redirected while the block runs, because C++ code writes to
     the descriptors themselves. The last lines of what was written are a note on the error's cause. A second thread
     waits until the first one's block is done. KeyboardInterrupt, SystemExit, MemoryError and edgevision's own errors
-    pass through.
+    pass through. Logging is afterwards as it was (`kept_logging`).
 
     Args:
         what: The step, as the error names it ("TFLite conversion of resnet8").
@@ -44,7 +45,7 @@ def vendor_step(
     """
     with _ONE_AT_A_TIME, _log_file() as log:
         try:
-            with _redirected(log), warnings.catch_warnings():
+            with _redirected(log), kept_logging(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 yield
         except (EdgeVisionError, MemoryError):
@@ -52,6 +53,26 @@ def vendor_step(
         except Exception as exc:
             _note(exc, _tail(log))
             raise error(f"{what} failed: {telling_line(exc)}", next_step=next_step) from exc
+
+
+@contextlib.contextmanager
+def kept_logging() -> Iterator[None]:
+    """Let a vendor's code configure logging within the block, and have the program's configuration back afterwards.
+
+    OpenVINO's converter leaves the root logger at ERROR when it fails; the migrations of Optuna's databases take the
+    root logger's handlers away and switch off every logger that exists.
+    """
+    root = logging.root
+    level, filters, handlers = root.level, root.filters[:], root.handlers[:]
+    loggers = [logger for logger in list(root.manager.loggerDict.values()) if isinstance(logger, logging.Logger)]
+    disabled = [logger.disabled for logger in loggers]
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.filters, root.handlers = filters, handlers
+        for logger, was in zip(loggers, disabled, strict=True):
+            logger.disabled = was
 
 
 def _log_file() -> IO[bytes]:

@@ -13,7 +13,7 @@ from edgevision.train.run import train_artifact
 
 
 def main(folder: Path) -> None:
-    train_images, test_images = open_splits("sample")  # 2,000 and 1,000 images of CIFAR-10
+    train_images, test_images = open_splits("sample")  # 1,600 and 1,000 images of CIFAR-10
     # Pixels to -2 … 2, so that an int8 input can later hold each pixel value exactly.
     preprocessing = Preprocessing(32, 32, mean=(128,), std=(64,))
     config = TrainingConfig(architecture="cnn", epochs=4, batch_size=64, learning_rate=0.05, seed=1)

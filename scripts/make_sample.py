@@ -15,7 +15,7 @@ import numpy as np
 from edgevision.data.locate import open_dataset
 from edgevision.data.mosaic import write_mosaic
 
-COUNTS = {"train": 2000, "test": 1000}
+COUNTS = {"train": 1600, "test": 1000}
 SEED = 2024
 ASSETS = Path(__file__).parent.parent / "edgevision" / "assets"
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,17 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
-def logging_on() -> None:
-    """Have the log as a new process has it: migrations of Optuna's databases switch off every logger that is there."""
-    logging.disable(logging.NOTSET)
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.startswith("edgevision") and isinstance(logger, logging.Logger):
-            logger.disabled = False
+def logging_kept() -> Iterator[None]:
+    """Refuse what leaves the program's logging changed: the next test that reads a log would pay for it."""
+    before = _logging()
+    yield
+    assert _logging() == before
+
+
+def _logging() -> tuple[int, int, list[str]]:
+    loggers = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    off = [logger.name for logger in loggers if logger.name.startswith("edgevision") and logger.disabled]
+    return logging.root.level, logging.root.manager.disable, off
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from edgevision.cli.output import check_failed, note, show, working
 @command("demo", "edgevision demo", "edgevision demo --out runs/demo --overwrite --test-images 200")
 @click.option(
     "--calibration-count",
-    type=click.IntRange(min=1, max=2000),
+    type=click.IntRange(min=1, max=1600),
     default=500,
     show_default=True,
     help="Shipped training images to calibrate on.",

@@ -20,6 +20,7 @@ from edgevision.compress.judging import Judged
 from edgevision.compress.ledger import LedgerRow
 from edgevision.compress.ownership import is_gone, locked, this_process
 from edgevision.compress.space import Proposal
+from edgevision.converters.vendor import kept_logging
 from edgevision.documents import canonical_json
 from edgevision.errors import ConfigError
 from edgevision.optional import require
@@ -258,10 +259,11 @@ def _storage(url: str, lock: Path | None) -> Any:
     while True:
         attempt += 1
         try:
-            return optuna.storages.RDBStorage(
-                url, engine_kwargs={"connect_args": {"timeout": 60}} if lock else None,
-                heartbeat_interval=BEAT_S, grace_period=GRACE_S,
-            )  # fmt: skip
+            with kept_logging():
+                return optuna.storages.RDBStorage(
+                    url, engine_kwargs={"connect_args": {"timeout": 60}} if lock else None,
+                    heartbeat_interval=BEAT_S, grace_period=GRACE_S,
+                )  # fmt: skip
         except exceptions.DBAPIError as exc:
             made_meanwhile = isinstance(exc, exceptions.IntegrityError) or "already exists" in str(exc)
             if attempt == OPENINGS or not made_meanwhile:

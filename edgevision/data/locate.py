@@ -102,7 +102,7 @@ def _both(location: str | Path, open_: _Open[D_co]) -> tuple[D_co, D_co | None]:
 
 
 def sample(split: str) -> ImageDataset:
-    """Return the CIFAR-10 images that edgevision ships: 2,000 to fine-tune and calibrate with, or 1,000 to test on."""
+    """Return the CIFAR-10 images that edgevision ships: 1,600 to fine-tune and calibrate with, or 1,000 to test on."""
     with resources.as_file(resources.files("edgevision") / "assets" / f"cifar10_sample_{split}.zip") as path:
         return read_mosaic(path)
 

@@ -81,7 +81,7 @@ def run_demo(
 
     Args:
         out: the folder that gets ``artifacts/`` and ``report/``.
-        calibration_count: how many of the 2,000 shipped training images calibrate.
+        calibration_count: how many of the 1,600 shipped training images calibrate.
         test_images: how many of the 1,000 shipped test images to evaluate on.
         min_duration_s: seconds of measured inference per artifact and runtime.
         seed: decides fine-tuning, calibration and the order of measurements.

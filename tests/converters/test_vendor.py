@@ -198,3 +198,28 @@ def test_the_line_that_says_something_is_the_reason(text, reason):
     with pytest.raises(ConversionError) as caught, vendor_step("a step"):
         raise RuntimeError(text)
     assert str(caught.value) == f"a step failed: {reason}"
+
+
+def test_logging_that_a_vendor_configures_is_the_programs_again(tmp_path):
+    """As Optuna's migrations and OpenVINO's converter do it; a process of its own, whose logging is nobody else's."""
+    settings = tmp_path / "logging.ini"
+    settings.write_text(
+        "[loggers]\nkeys=root\n[handlers]\nkeys=\n[formatters]\nkeys=\n[logger_root]\nlevel=CRITICAL\nhandlers=\n"
+    )
+    program = f"""
+import logging, logging.config
+from edgevision.converters.vendor import vendor_step
+from edgevision.errors import ConversionError
+logging.basicConfig(format="%(name)s says %(message)s")
+try:
+    with vendor_step("a step"):
+        logging.config.fileConfig({str(settings)!r})
+        logging.root.addFilter(lambda record: False)
+        logging.getLogger("edgevision.pipeline").warning("noise")
+        raise ValueError
+except ConversionError:
+    logging.getLogger("edgevision.pipeline").warning("a later word")
+    logging.warning("a last word")
+"""
+    program = f"import logging\nlogging.getLogger('edgevision.pipeline')\n{program}"
+    assert run(program).stderr.splitlines() == ["edgevision.pipeline says a later word", "root says a last word"]

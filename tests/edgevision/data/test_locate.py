@@ -187,7 +187,7 @@ def test_the_shipped_sample_is_cifar10_pixel_for_pixel(shared_data):
 
 def test_open_splits_gives_both_parts_or_everything(tmp_path):
     train, test = open_splits("sample")
-    assert (len(train), len(test)) == (2000, 1000)
+    assert (len(train), len(test)) == (1600, 1000)
     everything, none = open_splits(folder(tmp_path, CLASSES))
     assert (len(everything), none) == (3, None)
 

@@ -127,16 +127,17 @@ def test_the_evening_is_drift(place, monkeypatch):
             image = np.kron(cells, np.ones((10, 10, 3))).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
+    bright, dark = (16 + grey * 219 / 255 for grey in (140, 60))  # as luma, which black has 16 of, and white 235
     more = "low_confidence = []\nrandom = 0\ndrift = { baseline_s = 4, interval_s = 0.1 }"
     path = write(place, more, film="evening.mkv")
     with Watch(path, stages=Unsure) as watch:
         assert watch.join(60)
         wait_for(lambda: watch.state()["capture"]["written"] >= 4)
         camera = watch.state()["cameras"]["yard"]["capture"]
-    assert set(camera["captured"]) == {"drift"} and camera["drifting"]["brightness"] == pytest.approx(60, abs=8)
+    assert set(camera["captured"]) == {"drift"} and camera["drifting"]["brightness"] == pytest.approx(dark, abs=5)
     abouts = [json.loads(path.read_text()) for path in (place / "captured" / "images" / "yard").glob("*.json")]
     assert len(abouts) == camera["captured"]["drift"] and all(about["position_s"] > 6 for about in abouts)
-    assert all(about["why"]["brightness"]["usual"] == pytest.approx(140, abs=8) for about in abouts)
+    assert all(about["why"]["brightness"]["usual"] == pytest.approx(bright, abs=5) for about in abouts)
     lines = [record.getMessage() for record in handler.buffer]
     said = [line for line in lines if line.startswith(("yard: usual", "yard: drift"))]
     assert [line[:23] for line in said] == ["yard: usual: brightness", *["yard: drift: brightness"] * 2]
