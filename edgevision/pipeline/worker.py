@@ -140,7 +140,10 @@ class Worker:
         """The frame whose turn it is; its lane goes to the end of the queue."""
         with self._lock:
             for place, lane in enumerate(self._order):
-                if not lane.has_room or not self._works(self._slot_of(lane)):
+                if not lane.has_room:
+                    continue
+                if not self._works(self._slot_of(lane)):
+                    lane.pass_by()
                     continue
                 if (frame := lane.next_frame()) is not None:
                     self._order.append(self._order.pop(place))
