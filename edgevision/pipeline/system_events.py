@@ -161,7 +161,8 @@ class SystemEvents:
         if incident is None or incident.event is None:
             return
         data: dict[str, Any] = {"seconds": round(now - incident.began_s, 2), "times": incident.times, "reason": reason}
-        data.update({SECOND: stage for stage in key[2:]})
+        if key[2:]:
+            data[SECOND] = key[2]
         event, incident.event, incident.works_s, incident.ended_s = incident.event, None, None, now
         self._put([event.next(END, _wall(now), data)])
 

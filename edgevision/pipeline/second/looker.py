@@ -132,7 +132,8 @@ class Looker:
         """
         return {
             name: {
-                "batch": self.models[name].batch, "away": self._absences.reason(name),
+                "batch": self.models[name].batch,
+                "away": self._absences.reason(name),
                 "stages": {part: one.to_dict() for part, one in times.summary().items()},
             }
             for name, times in self._times.items()
