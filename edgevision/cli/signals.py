@@ -21,7 +21,7 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        """Let SIGTERM and SIGHUP raise `Terminated`, and SIGINT KeyboardInterrupt: what was being written is cleaned up."""
+        """Let them raise `Terminated` and KeyboardInterrupt, so that whatever was being written is cleaned up."""
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         self._heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
         for number in self._heard:
