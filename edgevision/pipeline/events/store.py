@@ -27,6 +27,8 @@ PRAGMA user_version = 1;
 """
 _VERSION = 1
 _WAL_BYTES = 1 << 20
+LASTING_S = 5.0
+"""What cannot be read or written for so long is damaged; for a shorter time it may be a bad moment of the disk."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Store:
         count: Messages in it.
         bytes: Bytes of their text.
         damaged: Where a file that could not be read was moved to; None.
-        suspect: Whether the last error sounds like a damaged file; `renew` then.
+        suspect: Whether the last error sounds like a damaged file, and has come again for `LASTING_S`: `renew` then.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,6 +84,7 @@ class Store:
         self.damaged: Path | None = None
         self.suspect = False
         self._saved: dict[int, Event] = {}
+        self._failing: dict[str, float] = {}
         try:
             self._database = self._open()
             self.count, self.bytes = self._measured("")
@@ -116,6 +119,7 @@ class Store:
             self._database.close()
         self._database = self._open()
         self.suspect = False
+        self._failing.clear()
         if self.damaged == aside:
             self._forget_unreadable()
         self.count, self.bytes = self._measured("")
@@ -162,7 +166,7 @@ class Store:
         """Return how many messages there are after a position; none when it is closed."""
         if self.closed:
             return 0
-        with self._reading():
+        with self._reading(f"those after {position} to count"):
             return self._measured("WHERE position > ?", position)[0]
 
     def oldest(self, count: int, size: int) -> list[Message]:
@@ -178,7 +182,7 @@ class Store:
     def after(self, position: int, limit: int) -> list[Message]:
         """Return the first messages after a position, in order."""
         query = "SELECT position, body FROM messages WHERE position > ? ORDER BY position LIMIT ?"
-        with self._reading():
+        with self._reading(f"those after {position}"):
             rows = self._database.execute(query, (position, limit))
             return [Message(number, Event.from_dict(json.loads(body))) for number, body in rows]
 
@@ -281,12 +285,17 @@ class Store:
         self.path.rename(aside)
         return aside
 
+    def _doubt(self, what: str, exc: Exception) -> None:
+        now = time.monotonic()
+        self.suspect = _sounds_damaged(exc) and now - self._failing.setdefault(what, now) >= LASTING_S
+
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _reading(self, what: str) -> Iterator[None]:
         try:
             yield
+            self._failing.pop(what, None)
         except (sqlite3.Error, ValueError, LookupError, TypeError, EdgeVisionError) as exc:
-            self.suspect = _sounds_damaged(exc)
+            self._doubt(what, exc)
             with suppress(sqlite3.Error):
                 self._database.execute("PRAGMA shrink_memory")  # what was read wrongly is read from the disk next time
             raise OutputError(f"spool {self.path}: events could not be read: {reason_of(exc)}") from exc
@@ -298,6 +307,7 @@ class Store:
             self._database.execute("BEGIN IMMEDIATE")
             yield
             self._database.execute("COMMIT")
+            self._failing.pop(what, None)
         except BaseException as exc:
             self.count, self.bytes = before
             with suppress(sqlite3.DatabaseError):  # of a file that is damaged
@@ -305,7 +315,7 @@ class Store:
                     self._database.execute("ROLLBACK")
             if not isinstance(exc, sqlite3.Error):
                 raise
-            self.suspect = _sounds_damaged(exc)
+            self._doubt(what, exc)
             raise OutputError(f"spool {self.path}: {what} could not be written: {reason_of(exc)}") from exc
 
 

@@ -175,6 +175,12 @@ def test_a_file_that_is_damaged_is_put_aside_and_said(tmp_path, caplog):
         assert spool.stats().damaged == tmp_path / damaged.data["moved_to"]
 
 
+@pytest.fixture
+def at_once(monkeypatch):
+    """Damage is damage the first time that it is met."""
+    monkeypatch.setattr("edgevision.pipeline.events.store.LASTING_S", 0.0)
+
+
 def spoil(path, start=0):
     """Overwrite a file from somewhere on, as a disk that fails does."""
     with path.open("r+b") as file:
@@ -190,7 +196,9 @@ def fill_up(spool, count=1500):
 
 @pytest.mark.parametrize("start", [0, 4096])
 @pytest.mark.parametrize("first", ["put", "next"])
-def test_a_file_that_is_damaged_while_it_is_in_use_is_put_aside_and_all_goes_on(tmp_path, caplog, start, first):
+def test_a_file_that_is_damaged_while_it_is_in_use_is_put_aside_and_all_goes_on(
+    tmp_path, caplog, at_once, start, first
+):
     path = tmp_path / "spool.db"
     opened, later = event(START, "open"), [event() for _ in range(50)]
     with Spool(path, ["mqtt", "other"]) as spool:
@@ -217,7 +225,7 @@ def test_a_file_that_is_damaged_while_it_is_in_use_is_put_aside_and_all_goes_on(
         assert (end.id, end.phase) == ("open", END)
 
 
-def test_a_file_that_cannot_be_made_anew_yet_is_tried_again(tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_made_anew_yet_is_tried_again(tmp_path, monkeypatch, at_once):
     monkeypatch.setattr(spool_module, "RETRY_S", 0.0)
     path = tmp_path / "spool.db"
     with Spool(path, ["mqtt"]) as spool:
@@ -241,7 +249,7 @@ def refuse(store):
     raise PermissionError(13, "refused")
 
 
-def test_a_message_whose_text_is_damaged_is_lost_alone(tmp_path):
+def test_a_message_whose_text_is_damaged_is_lost_alone(tmp_path, at_once):
     path = tmp_path / "spool.db"
     with Spool(path, ["mqtt"]) as spool:
         events = [event() for _ in range(9)]
