@@ -116,7 +116,8 @@ class Lane:
         self.dropped: Counter[str] = Counter()
         self.done = self.late = 0
         self._handle, self._changed, self._failed, self._freed = handle, changed, failed, freed
-        self._unseen = handle.unseen if reader.live and isinstance(handle, Onlooker) else None
+        onlooker: object = handle
+        self._unseen = onlooker.unseen if reader.live and isinstance(onlooker, Onlooker) else None
         self._gate, self._spare_gate = gate, gate or MotionGate()
         self._passed = 0
         self._last_try_s = float("-inf")
