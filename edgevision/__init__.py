@@ -7,8 +7,8 @@ module of its own name lives there: ``from edgevision.predict import predict``.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # `typing` takes longer to load than all that is here
 if TYPE_CHECKING:
     from edgevision.artifact import Artifact as Artifact
     from edgevision.artifact import write_artifact as write_artifact
@@ -78,11 +78,11 @@ _HOME = {
 __all__ = sorted([*_HOME, "__version__"])
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "__version__":
         from importlib.metadata import version
 
-        value: Any = version("edgevision")
+        value: object = version("edgevision")
     elif name in _HOME:
         value = getattr(import_module(_HOME[name]), name)
     else:

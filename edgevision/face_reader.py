@@ -11,6 +11,7 @@ from edgevision.detector import Detector
 from edgevision.embedder import Embedder
 from edgevision.errors import ConfigError, IncompatibleModelError
 from edgevision.image_batches import ImageBatches
+from edgevision.runtimes.base import CompiledModel
 from edgevision.tasks.alignment import TEMPLATES, align_face
 from edgevision.tasks.embedding import VectorSource, embedding
 from edgevision.tensors import Array
@@ -98,11 +99,15 @@ class FaceReader:
         output = self._embedder.model.outputs[0]
         return np.stack([embedding(stored, output) for stored in self._batches(faces)])
 
+    @property
+    def models(self) -> tuple[CompiledModel, ...]:
+        """What was loaded."""
+        return (*self._batches.models, *(() if self._detector is None else (self._detector.model,)))
+
     def close(self) -> None:
         """Let go of the models."""
-        self._batches.close()
-        if self._detector is not None:
-            self._detector.model.close()
+        for model in self.models:
+            model.close()
 
     def __enter__(self) -> FaceReader:
         return self

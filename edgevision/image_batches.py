@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -40,6 +40,7 @@ class ImageBatches:
         runtime: str | None = None,
         device: str = "cpu",
         options: Mapping[str, Any] | None = None,
+        loader: Callable[..., CompiledModel] = load,
     ) -> None:
         """Load it for several images, if it can be.
 
@@ -49,6 +50,7 @@ class ImageBatches:
             runtime: What runs it; this and the others as ``model`` was loaded with.
             device: Where.
             options: Options of the runtime.
+            loader: Stands in for `edgevision.runtimes.load`.
 
         Raises:
             ConfigError: ``most`` is less than 1.
@@ -62,7 +64,7 @@ class ImageBatches:
             # The artifact says what its inputs are for one image; how long the batch may be, its file says.
             bare = Artifact.describe(model.artifact.model_file)
             with suppress(EdgeVisionError):  # a runtime or a file that refuses the batch: one by one
-                self._widen(load(bare, device, runtime=runtime, options={**(options or {}), "batch": most}), most)
+                self._widen(loader(bare, device, runtime=runtime, options={**(options or {}), "batch": most}), most)
 
     def __call__(self, images: Sequence[Array]) -> list[Array]:
         """Return the stored first output for each image, uint8 RGB HWC: (1, …), in their order."""
@@ -75,11 +77,15 @@ class ImageBatches:
                 done += [self._model.outputs(image)[0][0] for image in rest]
         return done
 
+    @property
+    def models(self) -> tuple[CompiledModel, ...]:
+        """What was loaded: for one image, and for several if it could be."""
+        return (self._model.model,) if self._wide is None else (self._model.model, self._wide)
+
     def close(self) -> None:
         """Let go of the model."""
-        self._model.model.close()
-        if self._wide is not None:
-            self._wide.close()
+        for model in self.models:
+            model.close()
 
     def _widen(self, wide: CompiledModel, most: int) -> None:
         """Take a model of several images, if it is the same but for its batch."""

@@ -109,10 +109,10 @@ class Application(click.Group):
         """
         settings = extra.setdefault("obj", Settings(own_process=args is None))
         signals = None
-        if settings.own_process:
-            signals = Signals()
-            accept_any_text()
         try:
+            if settings.own_process:
+                signals = Signals()
+                accept_any_text()
             status = super().main(args, prog_name or self.name, complete_var, False, **extra) or 0
             if signals is not None:
                 signals.settle(status)

@@ -21,12 +21,11 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        """Let SIGTERM and SIGHUP raise `Terminated`, so that whatever was being written is cleaned up."""
+        """Let them raise `Terminated` and KeyboardInterrupt, so that whatever was being written is cleaned up."""
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         self._heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
         for number in self._heard:
-            if number != signal.SIGINT:
-                signal.signal(number, _terminated)
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _terminated)
         atexit.register(self.ignore)
 
     def ignore(self) -> None:

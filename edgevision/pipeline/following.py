@@ -18,6 +18,7 @@ from edgevision.pipeline.pace import Pace
 from edgevision.pipeline.recording import ClipRecorder, save_snapshot
 from edgevision.pipeline.rules import END, MOMENT, START, Attributes, Change, Identities, PrivacyMask, Scene
 from edgevision.pipeline.second import CameraLooks, known_of
+from edgevision.pipeline.sources.base import CapturedFrame
 from edgevision.pipeline.status.preview import Preview
 from edgevision.pipeline.tracking import Tracker, Tracks
 from edgevision.tensors import Array
@@ -100,6 +101,13 @@ class Follower:
             self.chooser.look(result)
         if self._preview is not None:
             self._preview.show(self.config.name, lambda: self._picture(result, seen, attributes))
+
+    def unseen(self, frame: CapturedFrame) -> None:
+        """Take in a frame that no model looked at, since its process is away: it is recorded and shown."""
+        if self._clips is not None:
+            self._clips.frame(frame)
+        if self._preview is not None:
+            self._preview.show(self.config.name, lambda: _masked(frame.frame.to_rgb(), self._mask))
 
     def _scale(self, frame: Frame) -> tuple[float, float]:
         """How many times as wide and high the picture is that rules are for: a camera may come back in another size."""

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from edgevision.pipeline.ahead import Ahead
 from edgevision.pipeline.deadline import Deadline
@@ -70,6 +70,14 @@ class Result:
         return None if self.frame.position_s is not None else (self.done_s - self.frame.captured_s) * 1e3
 
 
+@runtime_checkable
+class Onlooker(Protocol):
+    """What takes results, and also frames that no model looked at, to record and to show them."""
+
+    def unseen(self, frame: CapturedFrame) -> None:
+        """Take in a frame that came while the model was away."""
+
+
 class Lane:
     """One camera's way through the pipeline. The worker calls `next_frame` and `hand_over`, in its thread."""
 
@@ -92,6 +100,7 @@ class Lane:
         Args:
             reader: Its frames; started and closed by whoever made it.
             handle: Takes each result in a thread of the lane: tracker, rules, sinks. An error there costs the frame.
+                An `Onlooker` takes a live camera's frames as well while the model is away.
             deadline: How old a result may be.
             gate: Passes frames with motion; None: all, unless the level asks for a gate, which is made then.
             degradation: When less is done.
@@ -107,6 +116,8 @@ class Lane:
         self.dropped: Counter[str] = Counter()
         self.done = self.late = 0
         self._handle, self._changed, self._failed, self._freed = handle, changed, failed, freed
+        onlooker: object = handle
+        self._unseen = onlooker.unseen if reader.live and isinstance(onlooker, Onlooker) else None
         self._gate, self._spare_gate = gate, gate or MotionGate()
         self._passed = 0
         self._last_try_s = float("-inf")
@@ -115,7 +126,7 @@ class Lane:
         self._lock = threading.Lock()
         self._begun_s: float | None = None
         self._ahead = Ahead(f"prepare {reader.name}", self._take, self._prepare) if lossless else None
-        self._waiting: queue.Queue[tuple[CapturedFrame, Stage, str, Any] | None] = queue.Queue(WAITING)
+        self._waiting: queue.Queue[tuple[CapturedFrame, Stage, str, Any] | CapturedFrame | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
 
     @property
@@ -179,6 +190,15 @@ class Lane:
         if self._thread is not None:
             self._waiting.put((frame, stage, model, inferred))
 
+    def pass_by(self) -> None:
+        """Hand on the newest frame of a live camera though the model is away; `has_room` was true.
+
+        A recording waits: each of its frames is looked at.
+        """
+        if self._unseen is not None and self._thread is not None and (frame := self.reader.take(0)) is not None:
+            self.dropped["worker"] += 1
+            self._waiting.put(frame)
+
     def put_back(self, frame: CapturedFrame) -> None:
         """Have `next_frame` return this one once more; in the worker's thread."""
         self._again = frame
@@ -225,27 +245,33 @@ class Lane:
 
     def _follow(self) -> None:
         while (waiting := self._waiting.get()) is not None:
-            frame, stage, model, inferred = waiting
             self._begun_s = time.monotonic()
             if self._freed is not None:
                 self._freed()
             try:
-                with self.times.timed("decode"):
-                    detections = stage.decode(inferred)
-                done_s = time.monotonic()
-                late = self.deadline.missed(frame.captured_s, done_s)
-                if frame.position_s is None:
-                    self.times.add("age", (done_s - frame.captured_s) * 1e3)
-                self._note(not late)
-                self.late += late
-                if frame is self._tried and not late:
-                    self.times.forget(FOR_DEADLINE)
-                with self.times.timed("handle"):
-                    self._handle(Result(frame, detections, done_s, late, model))
-                self.done += 1
+                if not isinstance(waiting, CapturedFrame):
+                    self._take_in(*waiting)
+                elif self._unseen is not None:
+                    self._unseen(waiting)
             except Exception as exc:  # one frame's trouble must not end the camera
-                self.dropped["failed"] += 1
+                if not isinstance(waiting, CapturedFrame):  # which is counted already
+                    self.dropped["failed"] += 1
                 if self._failed is not None:
                     self._failed(exc)
             finally:
                 self._begun_s = None
+
+    def _take_in(self, frame: CapturedFrame, stage: Stage, model: str, inferred: Any) -> None:
+        with self.times.timed("decode"):
+            detections = stage.decode(inferred)
+        done_s = time.monotonic()
+        late = self.deadline.missed(frame.captured_s, done_s)
+        if frame.position_s is None:
+            self.times.add("age", (done_s - frame.captured_s) * 1e3)
+        self._note(not late)
+        self.late += late
+        if frame is self._tried and not late:
+            self.times.forget(FOR_DEADLINE)
+        with self.times.timed("handle"):
+            self._handle(Result(frame, detections, done_s, late, model))
+        self.done += 1

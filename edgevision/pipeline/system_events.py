@@ -17,6 +17,8 @@ from edgevision.pipeline.notice import Notice
 from edgevision.pipeline.rules import END, MOMENT, START, UPDATE
 
 SOURCE_LOST, WORKER_DIED, DEGRADED, CLOCK_JUMPED = "source_lost", "worker_died", "degraded", "clock_jumped"
+SECOND = "second_stage"
+"""Key of a notice's and an event's data that has the second stage's name, where it is about one."""
 MODEL_KINDS: Mapping[str, str] = {
     "switched": "model_exchanged",
     "kept": "model_kept",
@@ -62,7 +64,7 @@ class SystemEvents:
         self._put, self._told = put, told
         self._offset_s = time.time() - time.monotonic()
         self._notices: queue.SimpleQueue[Notice | None] = queue.SimpleQueue()
-        self._incidents: dict[tuple[str, str], _Incident] = {}
+        self._incidents: dict[tuple[str, ...], _Incident] = {}  # by kind, camera and, if it has one, second stage
         self._thread = threading.Thread(target=self._run, name="system events", daemon=True)
         self._thread.start()
 
@@ -92,6 +94,7 @@ class SystemEvents:
 
     def _handle(self, notice: Notice) -> None:
         camera, what, now = notice.camera or "", notice.what, notice.at_s
+        worker = (WORKER_DIED, camera, *([str(notice.data[SECOND])] if SECOND in notice.data else []))
         if notice.kind == "model" and what in MODEL_KINDS:
             self._put([self._event("model", MODEL_KINDS[what], MOMENT, camera, now, notice.data)])
         elif notice.kind == "clock":
@@ -106,9 +109,9 @@ class SystemEvents:
             self._end((SOURCE_LOST, camera), now, "closed")
             self._end((DEGRADED, camera), now, "closed")
         elif notice.kind == "worker" and what == "died":
-            self._begin((WORKER_DIED, camera), "worker", now, notice.data)
+            self._begin(worker, "worker", now, notice.data)
         elif notice.kind == "worker" and what == "revived":
-            self._works((WORKER_DIED, camera), now)
+            self._works(worker, now)
 
     def _look_at_clock(self) -> None:
         """Say when the wall clock was set: labels of events go by it from then on, durations never."""
@@ -131,7 +134,7 @@ class SystemEvents:
             incident.event = incident.event.next(UPDATE, _wall(now), dict(data))
             self._put([incident.event])
 
-    def _begin(self, key: tuple[str, str], rule: str, now: float, data: Mapping[str, Any]) -> None:
+    def _begin(self, key: tuple[str, ...], rule: str, now: float, data: Mapping[str, Any]) -> None:
         incident = self._incidents.setdefault(key, _Incident())
         if incident.event is not None:
             if incident.works_s is not None:
@@ -143,7 +146,7 @@ class SystemEvents:
         incident.event = self._event(rule, key[0], START, key[1], now, data)
         self._put([incident.event])
 
-    def _works(self, key: tuple[str, str], now: float) -> None:
+    def _works(self, key: tuple[str, ...], now: float) -> None:
         incident = self._incidents.get(key)
         if incident is not None and incident.works_s is None:
             incident.works_s = now
@@ -153,11 +156,13 @@ class SystemEvents:
             if incident.works_s is not None and now - incident.works_s >= incident.settle_s:
                 self._end(key, incident.works_s, "works again")
 
-    def _end(self, key: tuple[str, str], now: float, reason: str) -> None:
+    def _end(self, key: tuple[str, ...], now: float, reason: str) -> None:
         incident = self._incidents.get(key)
         if incident is None or incident.event is None:
             return
-        data = {"seconds": round(now - incident.began_s, 2), "times": incident.times, "reason": reason}
+        data: dict[str, Any] = {"seconds": round(now - incident.began_s, 2), "times": incident.times, "reason": reason}
+        if key[2:]:
+            data[SECOND] = key[2]
         event, incident.event, incident.works_s, incident.ended_s = incident.event, None, None, now
         self._put([event.next(END, _wall(now), data)])
 

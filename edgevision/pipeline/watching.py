@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from edgevision.pipeline.stages import check_artifact, labels_of, load_models, s
 from edgevision.pipeline.status.preview import Preview
 from edgevision.pipeline.status.service import Service
 from edgevision.pipeline.status.web import StatusServer
-from edgevision.pipeline.system_events import SystemEvents
+from edgevision.pipeline.system_events import SECOND, SystemEvents
 from edgevision.tasks.embedding import Gallery
 
 logger = logging.getLogger("edgevision.pipeline")
@@ -84,7 +84,12 @@ class Watch:
         try:
             for entry in self.config.second_stages:
                 second[entry.name] = load_second(entry)
-            self._looker = Looker(second, failed=lambda text: self._told(Notice("error", None, text, time.monotonic())))
+            self._looker = Looker(
+                second,
+                failed=lambda text: self._told(Notice("error", None, text, time.monotonic())),
+                died=lambda name, why: self._second_told(name, f"{why}; it is started anew", "died", {"reason": why}),
+                revived=lambda name, seconds: self._second_told(name, f"works again after {seconds:.1f} s", "revived"),
+            )
             if self.config.sinks:
                 names = [sink.name for sink in self.config.sinks]
                 self._spool = Spool(self.config.spool, names, max_messages=self.config.spool_messages)
@@ -312,6 +317,10 @@ class Watch:
             if gone:
                 logger.info("%d old recordings deleted", len(gone))
             self._stopping.wait(SWEEP_S)
+
+    def _second_told(self, stage: str, text: str, what: str, data: Mapping[str, Any] | None = None) -> None:
+        told = {SECOND: stage, **(data or {})}
+        self._told(Notice("worker", None, f"second stage {stage}: {text}", time.monotonic(), what, told))
 
     def _captures_told(self, camera: str | None, text: str, trouble: bool) -> None:
         self._told(Notice("error" if trouble else "capture", camera, text, time.monotonic()))

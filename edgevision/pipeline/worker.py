@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from edgevision.errors import EdgeVisionError, InferenceError, WorkerDiedError
+from edgevision.pipeline.absences import Absences
 from edgevision.pipeline.lane import Lane
 from edgevision.pipeline.model_slot import ModelSlot
 from edgevision.pipeline.sources.backoff import waits
@@ -41,10 +42,11 @@ class Worker:
             revived: Likewise, with the seconds that it was gone, when it works again.
         """
         self._slot, self._variants, self._failed = slot, dict(variants or {}), failed
-        self._died, self._revived = died, revived
-        self._gone: dict[ModelSlot, tuple[float, str]] = {}
+        self._absences: Absences[ModelSlot] = Absences(
+            died=None if died is None else lambda _, why: died(why),
+            revived=None if revived is None else lambda _, seconds: revived(seconds),
+        )
         self._retried: CapturedFrame | None = None
-        self.deaths = 0
         self._lock = threading.Lock()
         self._order: list[Lane] = []
         self._arrived = threading.Event()
@@ -80,12 +82,17 @@ class Worker:
     @property
     def gone_s(self) -> float:
         """Seconds for which a model's process has been gone; 0 where all are there."""
-        return max((time.monotonic() - since_s for since_s, _ in list(self._gone.values())), default=0.0)
+        return self._absences.longest_s
+
+    @property
+    def deaths(self) -> int:
+        """How often a model's process was found dead."""
+        return self._absences.deaths
 
     @property
     def trouble(self) -> str:
         """Why a model's process is gone; '' where all are there."""
-        return next((why for _, why in list(self._gone.values())), "")
+        return self._absences.trouble
 
     def wake(self) -> None:
         """Say that a frame came; for readers, in any thread."""
@@ -140,7 +147,10 @@ class Worker:
         """The frame whose turn it is; its lane goes to the end of the queue."""
         with self._lock:
             for place, lane in enumerate(self._order):
-                if not lane.has_room or not self._works(self._slot_of(lane)):
+                if not lane.has_room:
+                    continue
+                if not self._works(self._slot_of(lane)):
+                    lane.pass_by()
                     continue
                 if (frame := lane.next_frame()) is not None:
                     self._order.append(self._order.pop(place))
@@ -189,13 +199,4 @@ class Worker:
 
     def _works(self, slot: ModelSlot) -> bool:
         """Whether a model can run; says so when that changes."""
-        trouble = slot.trouble()
-        since_s, before = self._gone.get(slot, (time.monotonic(), ""))
-        if trouble:
-            self._gone[slot] = since_s, trouble
-            self.deaths += not before
-            if trouble != before and self._died is not None:
-                self._died(trouble)
-        elif self._gone.pop(slot, None) is not None and self._revived is not None:
-            self._revived(time.monotonic() - since_s)
-        return not trouble
+        return self._absences.works(slot, slot.trouble())

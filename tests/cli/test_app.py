@@ -3,6 +3,9 @@
 import errno
 import json
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -220,3 +223,33 @@ main()
     done = process(*arguments, code=code)
     assert done.exit_code == status and "Traceback" not in done.stderr
     assert done.stdout.startswith("edgevision ") if status == 0 else "error: nothing" in done.stderr
+
+
+INTERRUPTED_AT = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+module = sys.argv[1]
+sys.meta_path.insert(0, Interrupt())
+from edgevision.__main__ import main
+sys.argv = ["edgevision", "devices"]
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["edgevision.cli", "click", "edgevision.cli.signals", "edgevision.cli.devices"])
+def test_an_interrupt_is_a_line_and_a_status_from_the_first_moment(module):
+    """Ctrl-C while a part of the command line is being loaded."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_AT, module], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.strip() == "edgevision: interrupted; nothing was half-written"
+
+
+def test_the_command_begins_where_an_interrupt_is_heeded():
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'edgevision = "edgevision.__main__:main"' in text

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from edgevision.errors import ConfigError, SourceError, check_choice
 from edgevision.pipeline.config.rules import Asked, rule_of
 from edgevision.pipeline.config.second_stages import SecondStages, chosen_stages
-from edgevision.pipeline.config.table import Table, check_names
+from edgevision.pipeline.config.table import Table, check_names, check_seen
 from edgevision.pipeline.degradation import DegradationSettings, Level
 from edgevision.pipeline.motion_gate import MotionSettings
 from edgevision.pipeline.rules import PrivacyMask, Rule
@@ -104,10 +104,10 @@ def camera_of(
     if budget_ms is not None and budget_ms <= 0:
         raise ConfigError(f"{table.what}: budget_ms", got=budget_ms, allowed="more than 0")
     rule_tables, stages = table.tables("rules"), chosen_stages(table, second)
-    asked = Asked(labels, {name: second.facts[name] for name in stages})
+    masks, size = table.polygons("masks"), table.pair("size")
+    asked = Asked(labels, {name: second.facts[name] for name in stages}, size)
     makers = [rule_of(entry, asked) for entry in rule_tables]
     check_names(f"{table.what}.rules", [maker().name for maker in makers])
-    masks, size = table.polygons("masks"), table.pair("size")
     degradation = _degradation(table.table("degradation"), variants)
     motion, tracker, timeouts = (table.table(name) for name in ("motion", "tracker", "timeouts"))
     camera = CameraConfig(
@@ -138,6 +138,8 @@ def _check_camera(table: Table, camera: CameraConfig, profile: str) -> None:
             f"{table.what}: masks are in pixels", next_step="say of which picture: size = [width, height]"
         )
     camera.mask()
+    for points in camera.masks:
+        check_seen(f"{table.what}: masks", points, camera.size)
     if ("{password}" in camera.address) != (camera.password is not None):
         raise ConfigError(
             f"{table.what}: source and password", allowed='"{password}" in the source, and password = "env:NAME"'

@@ -11,10 +11,11 @@ from typing import Any
 from edgevision.documents import check_schema
 from edgevision.errors import ConfigError, check_choice
 from edgevision.optional import require
+from edgevision.pipeline.address import check_port
 from edgevision.pipeline.capture import CaptureSettings
 from edgevision.pipeline.config.camera import PROFILES, CameraConfig, camera_of
 from edgevision.pipeline.config.capture import capture_of
-from edgevision.pipeline.config.places import check_places
+from edgevision.pipeline.config.places import check_camera_names, check_places
 from edgevision.pipeline.config.second_stages import StageLabels, second_stages_of
 from edgevision.pipeline.config.sinks import sink_of
 from edgevision.pipeline.config.table import Table, check_names
@@ -61,13 +62,16 @@ class StatusConfig:
 
     Attributes:
         host: Address to listen at.
-        port: TCP port.
+        port: TCP port; 0: any that is free.
         token: Needed beyond the loopback interface.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     token: Secret | None = None
+
+    def __post_init__(self) -> None:
+        check_port("status", self.port, least=0)
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,8 @@ class WatchConfig:
         )  # fmt: skip
         table.finish()
         check_places(made.spool, made.sinks, None if made.recording is None else made.recording.folder)
+        kept = made.recording is not None or made.capture is not None
+        check_camera_names([camera.name for camera in cameras], made.sinks, kept)
         return made
 
 

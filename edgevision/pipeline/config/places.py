@@ -1,4 +1,4 @@
-"""Files and folders that a configuration writes to: no two parts write the same one."""
+"""Files, folders and topics that a configuration writes to: no two parts write the same one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 from edgevision.errors import ConfigError
 from edgevision.pipeline.events.store import files_of
+from edgevision.pipeline.recording.names import folder_name
 from edgevision.pipeline.sinks import JsonLinesSink, MqttSink, Sink
+from edgevision.pipeline.sinks.mqtt import topic_level
 
 
 def check_places(spool: Path, sinks: Sequence[Sink], recording: Path | None) -> None:
@@ -34,6 +36,26 @@ def check_places(spool: Path, sinks: Sequence[Sink], recording: Path | None) -> 
                 raise ConfigError(
                     f"sinks {other} and {sink.name} have one client_id, and the broker would let one in at a time",
                     got=key[2], next_step="give each a client_id of its own",
+                )  # fmt: skip
+
+
+def check_camera_names(names: Sequence[str], sinks: Sequence[Sink], kept: bool) -> None:
+    """Raise ConfigError where two cameras would have one MQTT topic, or one folder of pictures.
+
+    Args:
+        names: Names of the cameras.
+        sinks: The sinks.
+        kept: Whether pictures are kept.
+    """
+    mqtt = any(isinstance(sink, MqttSink) for sink in sinks)
+    for what, made, used in (("MQTT topic", topic_level, mqtt), ("folder of pictures", folder_name, kept)):
+        taken: dict[str, str] = {}
+        for name in names if used else ():
+            other = taken.setdefault(made(name), name)
+            if other != name:
+                raise ConfigError(
+                    f"cameras {other!r} and {name!r} would have one {what}", got=made(name),
+                    next_step="give one a name that differs in more than spaces and signs",
                 )  # fmt: skip
 
 

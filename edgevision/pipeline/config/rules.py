@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgevision.errors import ConfigError, check_choice
-from edgevision.pipeline.config.table import Table
+from edgevision.pipeline.config.table import Table, check_seen
 from edgevision.pipeline.rules import (
     Attributed,
     CountRule,
@@ -45,10 +45,12 @@ class Asked:
     Attributes:
         labels: Names of the model's classes.
         stages: The camera's second stages, by name.
+        size: Width and height of the picture that points are for; None where that is not said.
     """
 
     labels: Sequence[str]
     stages: Mapping[str, StageFacts]
+    size: tuple[int, int] | None = None
 
 
 def rule_of(table: Table, asked: Asked) -> Callable[[], Rule]:
@@ -64,6 +66,9 @@ def rule_of(table: Table, asked: Asked) -> Callable[[], Rule]:
     kind, name = table.text("kind"), table.text("name")
     check_choice(f"{table.what}: kind", kind, KINDS)
     arguments = FACES[kind](table, asked) if kind in FACES else PLACES[kind](table, asked.labels)
+    seen = "pixels" if kind == "speed" else "points"
+    if kind in PLACES and (points := table.points(seen, None)):
+        check_seen(f"{table.what}: {seen}", points, asked.size)
     attribute = None if kind in FACES else table.table("attribute")
     wanted = None if attribute is None else _attribute(attribute, asked)
     hours = table.table("schedule")

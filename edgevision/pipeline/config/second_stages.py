@@ -87,6 +87,8 @@ def _stage(table: Table, labels: Sequence[str]) -> SecondStage:
         threshold=table.number("threshold", usual_threshold(kind)),
         gallery=table.path("gallery") if identifies else None,
         faces=table.path("faces", None) if identifies else None,
+        isolate=table.flag("isolate", True),
+        answer_s=table.number("answer_s", 5.0),
         **{name: table.number(name) for name in numbers if table.number(name, None) is not None},
     )
     table.finish()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 D = TypeVar("D", bound="DataclassInstance")
 _REQUIRED: Any = object()
+FARTHEST = 100_000
+"""No picture is so wide or high, and no ground: what is farther away is a slip of the pen."""
 _WORDS = {
     str: "a text",
     bool: "true or false",
@@ -206,14 +208,32 @@ class Table:
         return value
 
     def _points(self, key: str, found: Any) -> tuple[tuple[float, float], ...]:
-        numbers = (int, float)
         fits = isinstance(found, list) and all(
-            isinstance(point, list) and len(point) == 2 and all(isinstance(n, numbers) for n in point)
+            isinstance(point, list) and len(point) == 2 and all(type(n) in (int, float) for n in point)
             for point in found
         )
         if not fits:
             raise ConfigError(f"{self.what}: {key}", got=repr(found), allowed="points, each [x, y] in pixels")
+        for point in found:
+            if not all(-FARTHEST <= n <= FARTHEST for n in point):  # nor is NaN
+                raise ConfigError(f"{self.what}: {key}", got=repr(point), allowed=f"{-FARTHEST} to {FARTHEST}")
         return tuple((float(x), float(y)) for x, y in found)
+
+
+def check_seen(what: str, points: Sequence[tuple[float, float]], size: tuple[int, int] | None) -> None:
+    """Raise ConfigError for points that cannot be meant for a picture of ``size``, None where that is not known.
+
+    Corners may lie beyond its edges, by its width or height at most, but not all of them beyond one and the same edge.
+    """
+    for axis, length in enumerate(size or ()):
+        low, high = min(point[axis] for point in points), max(point[axis] for point in points)
+        if low > length or high < 0 or low < -length or high > 2 * length:
+            name, side = ("x", "wide") if axis == 0 else ("y", "high")
+            raise ConfigError(
+                f"{what}: {name} of points of a picture that is {length} pixels {side}",
+                got=f"{low:g} to {high:g}", allowed=f"within {-length} to {2 * length}, and in the picture somewhere",
+                next_step="name pixels of the picture whose size the camera's size says",
+            )  # fmt: skip
 
 
 def check_names(what: str, names: Sequence[str], least: int = 0) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from edgevision.errors import ConfigError, OutputError
 from edgevision.pipeline.events.event import Event, wall_time
@@ -24,7 +25,10 @@ DROPPED = "dropped"
 """Kind of the event that stands for events that were dropped; its data says how many."""
 
 DAMAGED = "damaged"
-"""Kind of the event that says that the file could not be read: its events are lost, and it was put aside."""
+"""Kind of the event that says that the file could not be read: its events are lost, and it was put aside.
+
+Its data has the name that the file has now, "moved_to", where it was the whole file, and, where it was found while it
+was in use, how many messages are "lost"."""
 
 INTERRUPTED = "interrupted"
 """Reason of the end of an event that was open when the process died."""
@@ -98,9 +102,10 @@ class Spool:
             self._position = max(self._store.last_position(), *self._acknowledged.values())
             self._dropped = self._store.counter(DROPPED)
             self._unfinished = self._store.unfinished()
+            self._open = {event.id: event for event in self._unfinished}
             if self._store.damaged:
                 logger.error("spool %s could not be read; it is now %s", path, self._store.damaged)
-                self.put([_damaged(self._store.damaged)])
+                self.put([_damaged({"moved_to": self._store.damaged.name})])
         except BaseException:
             self._store.close()
             raise
@@ -131,8 +136,7 @@ class Spool:
             if self._store.closed:
                 raise ConfigError("spool: it is closed, and takes no events")
             for event in events:
-                self._position += 1
-                self._memory.append(Message(self._position, event))
+                self._remember(event)
             stored = self._flush()
             self._changed.notify_all()
             return stored
@@ -177,7 +181,7 @@ class Spool:
             try:
                 on_disk = {sink: self._store.waiting(position) for sink, position in self._acknowledged.items()}
             except OutputError as exc:  # of what cannot be read, all may wait
-                error = str(exc)
+                error = error or str(exc)
             waiting = {
                 sink: on_disk[sink] + sum(message.position > position for message in self._memory)
                 for sink, position in self._acknowledged.items()
@@ -195,7 +199,14 @@ class Spool:
     def _after(self, position: int, limit: int) -> list[Message]:
         if self._store.closed:
             return []
-        found = self._store.after(position, limit)
+        try:
+            found = self._store.after(position, limit)
+        except OutputError:
+            if not self._store.suspect:
+                raise
+            self._renew()
+            self._flush(at_once=True)
+            found = self._store.after(position, limit)
         if len(found) < limit:
             found += [message for message in self._memory if message.position > position][: limit - len(found)]
         return found
@@ -209,14 +220,13 @@ class Spool:
             self._make_room_in_memory()
             return not self._memory
         try:
-            while self._memory:
-                self._store.add(list(islice(self._memory, _AT_ONCE)), self._dropped)
-                for _ in range(min(_AT_ONCE, len(self._memory))):
-                    self._memory.popleft()
-                self._make_room()
-            if self._acknowledged != self._on_disk:
-                self._store.acknowledge(self._acknowledged)
-                self._on_disk = dict(self._acknowledged)
+            try:
+                self._write()
+            except OutputError:
+                if not self._store.suspect:
+                    raise
+                self._renew()
+                self._write()
         except OutputError as exc:
             if self._disk_error is None:
                 logger.error("%s; what is new waits in memory: free space", exc)
@@ -227,6 +237,44 @@ class Spool:
             logger.warning("spool %s: works again, and has what waited in memory", self._store.path)
         self._disk_error = None
         return True
+
+    def _write(self) -> None:
+        while self._memory:
+            self._store.add(list(islice(self._memory, _AT_ONCE)), self._dropped)
+            for _ in range(min(_AT_ONCE, len(self._memory))):
+                self._memory.popleft()
+            self._make_room()
+        if self._acknowledged != self._on_disk:
+            self._store.acknowledge(self._acknowledged)
+            self._on_disk = dict(self._acknowledged)
+
+    def _remember(self, event: Event) -> None:
+        self._position += 1
+        self._memory.append(Message(self._position, event))
+        if event.phase == END:
+            self._open.pop(event.id, None)
+        elif event.phase != MOMENT:
+            self._open[event.id] = event
+
+    def _renew(self) -> None:
+        """Do with a file that was damaged while it is in use what is done at a start.
+
+        What is in memory stays, and what can still be read of the file comes there too.
+        """
+        before = self._store.damaged
+        saved, lost = self._store.renew()
+        known = {message.position for message in self._memory}
+        older = [message for message in saved if message.position <= self._position and message.position not in known]
+        self._memory = deque(sorted([*older, *self._memory], key=lambda message: message.position))
+        self._on_disk = self._store.acknowledged(list(self._acknowledged))
+        self._store.hold_open(list(self._open.values()))
+        aside = self._store.damaged if self._store.damaged != before else None
+        if aside is not None or lost:
+            moved = {} if aside is None else {"moved_to": aside.name}
+            where = "" if aside is None else f"; it is now {aside}"
+            logger.error("spool %s is damaged, %d messages in it are lost%s", self._store.path, lost, where)
+            self._remember(_damaged({**moved, "lost": lost}))
+            self._changed.notify_all()
 
     def _make_room(self) -> None:
         excess, extra = self._store.count - self._max_messages, self._store.bytes - self._max_bytes
@@ -266,8 +314,8 @@ def _gap(gone: Sequence[Message]) -> tuple[Message, int]:
     return Message(gone[-1].position, event), lost
 
 
-def _damaged(aside: Path) -> Event:
+def _damaged(data: dict[str, Any]) -> Event:
     return Event(
         id=uuid.uuid4().hex, sequence=0, phase=MOMENT, source="", rule="spool", kind=DAMAGED,
-        time=wall_time(time.time()), data={"moved_to": aside.name},
+        time=wall_time(time.time()), data=data,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgevision.errors import ConfigError, OutputError, reason_of
+from edgevision.errors import ConfigError, EdgeVisionError, OutputError, reason_of
 from edgevision.pipeline.events.event import Event
 from edgevision.pipeline.rules.change import END, MOMENT
 
@@ -27,6 +27,8 @@ PRAGMA user_version = 1;
 """
 _VERSION = 1
 _WAL_BYTES = 1 << 20
+LASTING_S = 5.0
+"""What cannot be read or written for so long is damaged; for a shorter time it may be a bad moment of the disk."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Store:
         count: Messages in it.
         bytes: Bytes of their text.
         damaged: Where a file that could not be read was moved to; None.
+        suspect: Whether the last error sounds like a damaged file, and has come again for `LASTING_S`: `renew` then.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,6 +82,9 @@ class Store:
             os.close(self._lock)
             raise ConfigError(f"spool {path} is in use by another process", next_step="name another place") from exc
         self.damaged: Path | None = None
+        self.suspect = False
+        self._saved: dict[int, Event] = {}
+        self._failing: dict[str, float] = {}
         try:
             self._database = self._open()
             self.count, self.bytes = self._measured("")
@@ -97,6 +103,43 @@ class Store:
             self._database.close()
             os.close(self._lock)
             self._lock = -1
+
+    def renew(self) -> tuple[list[Message], int]:
+        """Look at a suspect file as at a start, and put it aside if it is damaged.
+
+        Returns:
+            Messages that could be read and are in the file no more, and how many are lost.
+
+        Raises:
+            OutputError: There can be no file now; this may be called again.
+        """
+        before, aside = self.count, self.damaged
+        self._save()
+        with suppress(sqlite3.Error):
+            self._database.close()
+        self._database = self._open()
+        self.suspect = False
+        self._failing.clear()
+        if self.damaged == aside:
+            self._forget_unreadable()
+        self.count, self.bytes = self._measured("")
+        saved, self._saved = self._saved if self.count == 0 else {}, {}
+        return [Message(position, saved[position]) for position in sorted(saved)], before - self.count - len(saved)
+
+    def _save(self) -> None:
+        """Read messages from both ends, as far as that goes."""
+        for order in ("ASC", "DESC"):
+            with suppress(sqlite3.Error):
+                rows = self._database.execute(f"SELECT position, CAST(body AS BLOB) FROM messages ORDER BY 1 {order}")
+                for position, body in rows:
+                    if (event := _event(body)) is not None:
+                        self._saved[position] = event
+
+    def hold_open(self, events: Sequence[Event]) -> None:
+        """Note events that have started and not ended, by their last messages."""
+        with self._transaction("events that are open"):
+            rows = [(event.id, event.to_json()) for event in events]
+            self._database.executemany("INSERT OR REPLACE INTO unfinished VALUES (?, ?)", rows)
 
     def last_position(self) -> int:
         """Return the highest position that was ever given, or 0."""
@@ -123,7 +166,7 @@ class Store:
         """Return how many messages there are after a position; none when it is closed."""
         if self.closed:
             return 0
-        with self._reading():
+        with self._reading(f"those after {position} to count"):
             return self._measured("WHERE position > ?", position)[0]
 
     def oldest(self, count: int, size: int) -> list[Message]:
@@ -139,7 +182,7 @@ class Store:
     def after(self, position: int, limit: int) -> list[Message]:
         """Return the first messages after a position, in order."""
         query = "SELECT position, body FROM messages WHERE position > ? ORDER BY position LIMIT ?"
-        with self._reading():
+        with self._reading(f"those after {position}"):
             rows = self._database.execute(query, (position, limit))
             return [Message(number, Event.from_dict(json.loads(body))) for number, body in rows]
 
@@ -197,6 +240,13 @@ class Store:
     def _count(self, name: str, value: int) -> None:
         self._database.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))
 
+    def _forget_unreadable(self) -> None:
+        """Delete messages whose text is no event: damage in the midst of a text is none to SQLite."""
+        with self._transaction("what is damaged"):
+            rows = self._database.execute("SELECT position, CAST(body AS BLOB) FROM messages")
+            bad = [position for position, body in rows if _event(body) is None]
+            self._database.executemany("DELETE FROM messages WHERE position = ?", [(position,) for position in bad])
+
     def _open(self) -> sqlite3.Connection:
         try:
             try:
@@ -235,11 +285,17 @@ class Store:
         self.path.rename(aside)
         return aside
 
+    def _doubt(self, what: str, exc: Exception) -> None:
+        now = time.monotonic()
+        self.suspect = _sounds_damaged(exc) and now - self._failing.setdefault(what, now) >= LASTING_S
+
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _reading(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, ValueError) as exc:
+            self._failing.pop(what, None)
+        except (sqlite3.Error, ValueError, LookupError, TypeError, EdgeVisionError) as exc:
+            self._doubt(what, exc)
             with suppress(sqlite3.Error):
                 self._database.execute("PRAGMA shrink_memory")  # what was read wrongly is read from the disk next time
             raise OutputError(f"spool {self.path}: events could not be read: {reason_of(exc)}") from exc
@@ -251,10 +307,27 @@ class Store:
             self._database.execute("BEGIN IMMEDIATE")
             yield
             self._database.execute("COMMIT")
+            self._failing.pop(what, None)
         except BaseException as exc:
             self.count, self.bytes = before
-            if not self.closed and self._database.in_transaction:
-                self._database.execute("ROLLBACK")
+            with suppress(sqlite3.DatabaseError):  # of a file that is damaged
+                if not self.closed and self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
             if not isinstance(exc, sqlite3.Error):
                 raise
+            self._doubt(what, exc)
             raise OutputError(f"spool {self.path}: {what} could not be written: {reason_of(exc)}") from exc
+
+
+def _sounds_damaged(exc: Exception) -> bool:
+    """Whether an error is of a file that is damaged, or is closed since `Store.renew` could not open it."""
+    if isinstance(exc, sqlite3.OperationalError):  # a disk that is full or fails, but for these
+        return any(words in str(exc) for words in ("no such table", "decode to UTF-8"))
+    return not isinstance(exc, sqlite3.Error) or type(exc) in (sqlite3.DatabaseError, sqlite3.ProgrammingError)
+
+
+def _event(body: bytes) -> Event | None:
+    try:
+        return Event.from_dict(json.loads(body))
+    except (ValueError, LookupError, TypeError, EdgeVisionError):
+        return None

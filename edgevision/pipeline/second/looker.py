@@ -5,12 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgevision.errors import reason_of
+from edgevision.errors import WorkerDiedError, reason_of
+from edgevision.pipeline.absences import Absences
+from edgevision.pipeline.model_slot import Revivable
 from edgevision.pipeline.second.crops import Region, cut
 from edgevision.pipeline.second.looks import Answer
 from edgevision.pipeline.second.models import SecondModel
@@ -19,6 +21,8 @@ from edgevision.pipeline.timing import StageTimes
 from edgevision.tensors import Array
 
 LOOK_AGAIN_S = 0.2
+PATIENCE_S = 60.0
+"""So long a recording waits for a model whose process is away; after that it goes on without."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +71,25 @@ class Looker:
     The first model does not wait for it: what comes too late here is left, and counted.
     """
 
-    def __init__(self, models: Mapping[str, SecondModel], *, failed: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, SecondModel],
+        *,
+        failed: Callable[[str], None] | None = None,
+        died: Callable[[str, str], None] | None = None,
+        revived: Callable[[str, float], None] | None = None,
+    ) -> None:
         """Describe it; `start` begins.
 
         Args:
             models: Loaded, by the name of their stage; closed with this.
             failed: Called with each failure of a model, in the thread that runs them.
+            died: Likewise, with the stage and why, when the process of its model is found dead, and when it does not
+                begin anew.
+            revived: Likewise, with the stage and the seconds that it was away, when it works again.
         """
         self.models, self._failed = dict(models), failed
+        self._absences: Absences[str] = Absences(died=died, revived=revived)
         self._times = {name: StageTimes() for name in models}
         self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._stopping = threading.Event()
@@ -110,10 +125,15 @@ class Looker:
         return True
 
     def state(self) -> dict[str, Any]:
-        """Return how long each stage takes, in JSON's types: "wait" for its turn, "crop" and "infer"; and its batch."""
+        """Return how each stage is, in JSON's types.
+
+        That is its batch, why its model's process is "away" ('' where it is there), and how long it takes: "wait" for
+        its turn, "crop" and "infer".
+        """
         return {
             name: {
                 "batch": self.models[name].batch,
+                "away": self._absences.reason(name),
                 "stages": {part: one.to_dict() for part, one in times.summary().items()},
             }
             for name, times in self._times.items()
@@ -132,6 +152,8 @@ class Looker:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            for name in self.models:
+                self._works(name)
             with suppress(queue.Empty):
                 request = self._requests.get(timeout=LOOK_AGAIN_S)
                 self._begun_s = time.monotonic()
@@ -154,8 +176,10 @@ class Looker:
             try:
                 with times.timed("crop"):
                     crops = [cut(request.frame.frame, region, request.covered) for region in job.regions]
-                with times.timed("infer"):
-                    evidence = self.models[job.stage].look(crops)
+                evidence = self._look(job.stage, crops, live)
+            except WorkerDiedError:  # which was told
+                request.dropped[job.stage] = "worker"
+                continue
             except Exception as exc:  # of a runtime that nobody thought of, too: the cameras go on
                 request.dropped[job.stage] = "failed"
                 if self._failed is not None:
@@ -165,3 +189,34 @@ class Looker:
                 Answer(track, one, quality, captured_s)
                 for track, one, quality in zip(job.tracks, evidence, job.qualities, strict=True)
             ]
+
+    def _look(self, stage: str, crops: Sequence[Array], live: bool) -> list[Array | None]:
+        """Return the evidence; a recording waits for a process that is away, and asks a second one.
+
+        Raises:
+            WorkerDiedError: It is away, or died of this.
+        """
+        for last in (live, True):
+            if not self._works(stage) and (live or not self._awaited(stage)):
+                break
+            try:
+                with self._times[stage].timed("infer"):
+                    return self.models[stage].look(crops)
+            except WorkerDiedError:
+                self._works(stage)
+                if last:
+                    raise
+        raise WorkerDiedError(self._absences.reason(stage))
+
+    def _awaited(self, stage: str) -> bool:
+        """Wait for a process that is away; False when it does not come."""
+        while not self._works(stage):
+            if self._absences.since_s(stage) > PATIENCE_S or self._stopping.wait(0.05):
+                return False
+            self._begun_s = time.monotonic()  # the thread comes round
+        return True
+
+    def _works(self, stage: str) -> bool:
+        """Whether a model can run; says so when that changes."""
+        model = self.models[stage]
+        return self._absences.works(stage, model.revive() if isinstance(model, Revivable) else "")

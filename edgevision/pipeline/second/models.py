@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from edgevision.artifact import Artifact
@@ -13,14 +14,20 @@ from edgevision.errors import ConfigError
 from edgevision.face_reader import FaceCrop, FaceReader
 from edgevision.image_batches import ImageBatches
 from edgevision.image_model import require_known
+from edgevision.pipeline.isolation import IsolatedModel
+from edgevision.pipeline.model_slot import Revivable
 from edgevision.pipeline.second.settings import SecondStage
+from edgevision.runtimes.base import CompiledModel, load
 from edgevision.tasks.classification import probabilities
 from edgevision.tasks.embedding import Gallery
 from edgevision.tensors import Array
 
 
 class SecondModel(Protocol):
-    """A model of a second stage, loaded. One thread calls `look`; `judge` may be called by any."""
+    """A model of a second stage, loaded. One thread calls `look`; `judge` may be called by any.
+
+    One whose process may die is `Revivable` too, in the thread that calls `look`.
+    """
 
     @property
     def batch(self) -> int:
@@ -69,6 +76,10 @@ class ClassifyModel:
         best = int(mean.argmax())
         score = float(mean[best])
         return (self._labels[best] if score >= self._threshold else None), score
+
+    def revive(self) -> str:
+        """Start anew what has died, and return at once: '' where it can run, else why it cannot yet."""
+        return _revived(self._batches.models)
 
     def close(self) -> None:
         """Let go of the model."""
@@ -135,6 +146,10 @@ class IdentifyModel:
         found = self._gallery.identify(mean, self._stage.threshold)[0]
         return found.name, found.score
 
+    def revive(self) -> str:
+        """Start anew what has died, and return at once: '' where it can run, else why it cannot yet."""
+        return _revived(self._reader.models)
+
     def close(self) -> None:
         """Let go of the models."""
         self._reader.close()
@@ -158,5 +173,13 @@ def labels_of(stage: SecondStage) -> tuple[str, ...]:
     return Artifact.open(stage.artifact).manifest.labels or ()
 
 
+def _revived(models: Sequence[CompiledModel]) -> str:
+    troubles = [model.revive() for model in models if isinstance(model, Revivable)]  # side by side
+    return next(filter(None, troubles), "")
+
+
 def _where(stage: SecondStage) -> dict[str, Any]:
-    return {"runtime": stage.runtime, "device": stage.device, "options": {"threads": stage.threads}}
+    loader = partial(IsolatedModel, answer_s=stage.answer_s) if stage.isolate else load
+    return {
+        "runtime": stage.runtime, "device": stage.device, "options": {"threads": stage.threads}, "loader": loader,
+    }  # fmt: skip

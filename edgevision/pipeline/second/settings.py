@@ -38,6 +38,8 @@ class SecondStage:
         gallery: File of the known ones, for "identify".
         faces: Path of a detector of faces in the crop, for "identify"; None: the crop itself is what is known.
         min_face_px: Least length of the shorter side of a face, pixels of the frame.
+        isolate: Whether its models run in processes of their own, which are started anew when they die or hang.
+        answer_s: Such a process is killed when it does not answer for so many seconds.
     """
 
     name: str
@@ -59,6 +61,8 @@ class SecondStage:
     gallery: Path | None = None
     faces: Path | None = None
     min_face_px: float = 24.0
+    isolate: bool = True
+    answer_s: float = 5.0
 
     def __post_init__(self) -> None:
         what = f"second_stages.{self.name}"
@@ -69,7 +73,7 @@ class SecondStage:
         for name in ("looks", "max_batch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{what}: {name}", got=getattr(self, name), allowed="1 or more")
-        for name in ("refresh_s", "budget_s"):
+        for name in ("refresh_s", "budget_s", "answer_s"):
             if getattr(self, name) is not None and not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{what}: {name}", got=getattr(self, name), allowed="seconds, more than 0")
         if not -1 <= self.threshold <= 1:

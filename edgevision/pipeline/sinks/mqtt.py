@@ -13,6 +13,7 @@ from typing import Any
 from edgevision.documents import canonical_json
 from edgevision.errors import ConfigError, reason_of
 from edgevision.optional import require
+from edgevision.pipeline.address import check_port
 from edgevision.pipeline.events.event import Event
 from edgevision.pipeline.rules.change import PHASES
 from edgevision.pipeline.sinks.sink import UnreachableError, next_step_for
@@ -90,8 +91,9 @@ class MqttSettings:
     sources: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if not self.host or not 0 < self.port < 65536:
-            raise ConfigError("mqtt: host and port", got=f"{self.host!r} and {self.port}", allowed="a name, 1 to 65535")
+        if not self.host:
+            raise ConfigError("mqtt: host", got=repr(self.host), allowed="a name or an address")
+        check_port("mqtt", self.port)
         if not self.timeout_s > 0 or self.keepalive_s < 1:
             raise ConfigError("mqtt: timeout_s and keepalive_s", got=f"{self.timeout_s} and {self.keepalive_s}")
         if self.password is not None and self.username is None:
@@ -121,7 +123,7 @@ class MqttSink:
     def send(self, event: Event) -> None:
         """Publish an event; raises UnreachableError, and BackendUnavailableError without paho-mqtt."""
         self.idle()
-        topic = f"{self.settings.topic}/{_level(event.source or self.settings.client_id)}/events"
+        topic = f"{self.settings.topic}/{topic_level(event.source or self.settings.client_id)}/events"
         self._publish(topic, event.to_json())
 
     def idle(self) -> None:
@@ -227,7 +229,7 @@ _QUIET.propagate = False  # it logs what it sends
 
 def discovery(settings: MqttSettings, source: str) -> tuple[str, str]:
     """Return topic and text that make a camera's events an event entity of Home Assistant (MQTT discovery)."""
-    camera = _level(source)
+    camera = topic_level(source)
     unique = f"{settings.client_id}_{camera}"
     template = {"event_type": "{{ value_json.phase }}"} | {
         name: f"{{{{ value_json.{name} }}}}" for name in ("rule", "kind", "label", "id")
@@ -246,6 +248,10 @@ def discovery(settings: MqttSettings, source: str) -> tuple[str, str]:
     return f"{settings.discovery}/event/{unique}/events/config", canonical_json(document)
 
 
-def _level(source: str) -> str:
-    """A camera's name as one level of a topic."""
+def topic_level(source: str) -> str:
+    """Return a camera's name as one level of a topic.
+
+    >>> topic_level("gate 1/east")
+    'gate_1_east'
+    """
     return "".join("_" if letter in "/+#\0 " else letter for letter in source)

@@ -15,6 +15,7 @@ from contextlib import suppress
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from edgevision.errors import ConfigError, check_choice, reason_of
+from edgevision.pipeline.address import port_of
 from edgevision.pipeline.events.event import Event
 from edgevision.pipeline.sinks.sink import RefusedError, UnreachableError, next_step_for
 from edgevision.secret import HIDDEN, Secret, scrub
@@ -144,12 +145,12 @@ def signature(secret: Secret, seconds: int, body: bytes) -> str:
 def _checked(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        _ = parts.port
     except ValueError:
         raise ConfigError("webhook: url: not a URL", allowed="https://host/path") from None
     check_choice("webhook: url: scheme", parts.scheme, ("https", "http"))
     if not parts.hostname:
         raise ConfigError("webhook: url: no host in it", allowed="https://host/path")
+    port_of("webhook: url", parts)
     if any(ord(letter) <= 32 or ord(letter) >= 127 for letter in url):
         raise ConfigError("webhook: url: spaces or letters that have to be percent-encoded in it")
     return parts

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from edgevision.errors import ConfigError, SourceError
+from edgevision.pipeline.address import port_of
 from edgevision.pipeline.sources.base import Source, Timeouts
 from edgevision.pipeline.sources.folder import FolderSource
 from edgevision.pipeline.sources.gstreamer import GStreamerSource
@@ -96,8 +97,9 @@ def _check_host(location: Location) -> None:
     """Raise ConfigError for an address of a stream that names no host, or a port that is none."""
     try:
         parts = urlsplit(location.address)
-        found = bool(parts.hostname) and parts.port != 0
+        found = bool(parts.hostname)
     except ValueError:  # such as a bracket that does not close
         found = False
     if not found:
         raise ConfigError("source: no address of a stream", got=location.shown, allowed="rtsp://host:port/path")
+    port_of(f"source {location.shown}", parts)

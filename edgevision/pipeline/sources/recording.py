@@ -22,22 +22,29 @@ JUMP_S = 1.0
 """Places that go back by more than this belong to another recording; by less, they are out of order."""
 
 
+FORWARD_S = 10.0
+"""Where places may jump, those that go forward by more than this belong to another recording; so FFmpeg takes it."""
+
+
 class PlayingTime:
     """When each frame of a recording would be seen, if it were watched from now on at its own speed.
 
     Places count from the first one: a transport stream begins anywhere. Where they jump back, as where two files were
-    put together, time goes on from there.
+    put together, time goes on from there; where they jump forward only if that is usual for this kind of file, since
+    of others it may be a gap that is meant.
     """
 
-    def __init__(self, began_s: float) -> None:
-        """Begin at a time of `time.monotonic`."""
+    def __init__(self, began_s: float, *, jumps: bool = False) -> None:
+        """Begin at a time of `time.monotonic`; ``jumps`` says whether jumps forward mean nothing."""
         self._last_s, self._zero_s = began_s, math.nan
+        self._forward_s = FORWARD_S if jumps else math.inf
 
     def captured_s(self, position_s: float | None, now_s: float) -> float:
         """Return the time of the next frame, which is later than that before; now where it has no place."""
         taken_s = now_s
         if position_s is not None:
-            if math.isnan(self._zero_s) or self._zero_s + position_s < self._last_s - JUMP_S:
+            step_s = self._zero_s + position_s - self._last_s
+            if not -JUMP_S <= step_s <= self._forward_s:  # nor is NaN, at the first one
                 self._zero_s = self._last_s + SHORTEST_S - position_s
             taken_s = self._zero_s + position_s
         self._last_s = max(taken_s, self._last_s + SHORTEST_S)
@@ -121,7 +128,7 @@ class RecordingReader:
             source.open()
             kind, self._reason = "lost", ""
             self._tell("opened", "")
-            clock = PlayingTime(time.monotonic())
+            clock = PlayingTime(time.monotonic(), jumps=getattr(source, "jumps", False))
             while not self._stopping.is_set() and (read := self._next(source)) is not None:
                 self._newest_s = time.monotonic()
                 frame, position_s = read

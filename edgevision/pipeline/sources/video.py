@@ -18,6 +18,8 @@ FULL_RANGE = 2
 """FFmpeg's AVCOL_RANGE_JPEG."""
 BT709, UNSPECIFIED = 1, 2
 """FFmpeg's AVCOL_SPC_BT709 and AVCOL_SPC_UNSPECIFIED."""
+TS_DISCONT = 0x200
+"""FFmpeg's AVFMT_TS_DISCONT: a kind of file in which times may jump, as where two were put together."""
 HD_HEIGHT = 720
 """From so many rows on a stream that does not say its matrix is taken for BT.709, ITU-R's for HDTV; else, and what a
 camera sends unencoded, for BT.601."""
@@ -50,6 +52,7 @@ class VideoSource:
     Attributes:
         live: Whether it is a camera or stream, not a recording.
         corrupt: How many packets could not be decoded, and pictures are damaged, since it was opened.
+        jumps: Whether it is open, and of a kind whose places may jump.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class VideoSource:
             form: FFmpeg's name of the container or device ("v4l2"); None: FFmpeg finds out.
             options: More options for FFmpeg, as it spells them ("video_size": "1280x720").
         """
-        self.live, self.corrupt = live, 0
+        self.live, self.corrupt, self.jumps = live, 0, False
         self._location, self._form = location, form
         self._timeouts = timeouts or Timeouts()
         self._options = {**STREAM_OPTIONS.get(location.scheme, {}), **(options or {})}
@@ -99,6 +102,7 @@ class VideoSource:
                 f"{self._location}: its codec cannot be decoded here", next_step=NEXT_STEPS["DecoderNotFoundError"]
             )
         stream.thread_type = "SLICE" if self.live else "AUTO"  # frame threads would hold frames back
+        self.jumps = bool(container.format.flags & TS_DISCONT)
         self._container, self._frames = container, self._decoded(container, stream, av.error.FFmpegError)
 
     def read(self) -> tuple[Frame, float | None] | None:

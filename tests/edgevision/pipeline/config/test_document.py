@@ -217,6 +217,20 @@ def test_equal_cameras_have_equal_identities(read):
         (('kind = "zone"', 'kind = "zoo"'), r"rules\.yard: kind: got zoo"),
         (('kind = "zone"', 'kind = "loitering"'), None),
         (("points = [[0, 0], [10, 0], [10, 10.5]]", "points = [[0, 0], [10]]"), r"rules\.yard: points"),
+        (("[10, 0], [10, 10.5]]", "[1e300, 0], [10, 10.5]]"), r"yard: points: got \[1e\+300, 0\]; allowed: -100000 to"),
+        (("[10, 0], [10, 10.5]]", "[nan, 0], [10, 10.5]]"), r"yard: points: got \[nan, 0\]"),
+        (("[10, 0], [10, 10.5]]", "[1281, 0], [10, 10.5]]"), r"yard: points: x of .* 640 pixels wide: got 0 to 1281"),
+        (("[10, 0], [10, 10.5]]", "[1280, 0], [10, -480]]"), None),
+        (("points = [[0, 0], [10, 0]]", "points = [[641, 5], [700, 9]]"), r"door: points: x of .*got 641 to 700"),
+        (("points = [[0, 0], [10, 0]]", "points = [[-9, 5], [700, 9]]"), None),
+        (("pixels = [[0, 0]", "pixels = [[0, -481]"), r"road: pixels: y of .* 480 pixels high: got -481 to 10"),
+        (("metres = [[0, 0], [4, 0], [4, 9]", "metres = [[0, 0], [4, 0], [4, 1e9]"), r"road: metres: got \[4, 100"),
+        (("masks = [[[0, 0], [100, 0]", "masks = [[[0, 0], [1e300, 0]"), r"cameras\.gate: masks: got \[1e\+300, 0\]"),
+        (("[100, 0], [100, 100]", "[100, 0], [100, 1000]"), r"cameras\.gate: masks: y of .*got 0 to 1000"),
+        (("port = 8081", "port = 99999"), "status: port: got 99999; allowed: 0 to 65535"),
+        (('host = "broker"', 'host = "broker"\nport = 99999'), "mqtt: port: got 99999; allowed: 1 to 65535"),
+        (("example.org/hook", "example.org:99999/hook"), "webhook: url: port: got 99999; allowed: 1 to 65535"),
+        (("example.org/hook", "me:hook-pass@example.org:hook-pass/"), "webhook: url: port: got no number; allowed: 1"),
         (("points = [[0, 0], [10, 0]]", "points = [[0, 0]]"), r"rules\.door: points of a line: got 1"),
         (('begin = "22:00"', 'begin = "22 o\'clock"'), "time of day"),
         (("every = 2", "every = 0"), "degradation: every"),
@@ -240,7 +254,26 @@ def test_what_makes_no_sense_is_named(read, change, said):
         return
     with pytest.raises(ConfigError, match=said) as caught:
         read(text)
-    assert "k3y-in-plain" not in str(caught.value)
+    assert "k3y-in-plain" not in str(caught.value) and "hook-pass" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("ga te", "ga_te"), r"cameras 'ga te' and 'ga_te' would have one MQTT topic: got ga_te"),
+        (("ga:te", "ga_te"), r"cameras 'ga:te' and 'ga_te' would have one folder of pictures: got ga_te"),
+        ((".gate", "gate"), r"cameras '.gate' and 'gate' would have one folder"),
+        (("ga.te", "ga-te"), None),
+    ],
+)
+def test_two_cameras_do_not_share_a_topic_or_a_folder(read, names, said):
+    text = WHOLE.replace('name = "gate"', f'name = "{names[0]}"').replace('name = "file"', f'name = "{names[1]}"')
+    if said is None:
+        assert [camera.name for camera in read(text).cameras] == list(names)
+    else:
+        with pytest.raises(ConfigError, match=said):
+            read(text)
+    read(text.split("[[sinks]]")[0])  # nothing is kept or sent
 
 
 def test_driving_has_deadlines(read):

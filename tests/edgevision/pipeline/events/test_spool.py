@@ -175,6 +175,93 @@ def test_a_file_that_is_damaged_is_put_aside_and_said(tmp_path, caplog):
         assert spool.stats().damaged == tmp_path / damaged.data["moved_to"]
 
 
+@pytest.fixture
+def at_once(monkeypatch):
+    """Damage is damage the first time that it is met."""
+    monkeypatch.setattr("edgevision.pipeline.events.store.LASTING_S", 0.0)
+
+
+def spoil(path, start=0):
+    """Overwrite a file from somewhere on, as a disk that fails does."""
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(b"\xa5" * (path.stat().st_size - start))
+
+
+def fill_up(spool, count=1500):
+    """More than SQLite has in its cache and its journal, so that it reads the file."""
+    for _ in range(count // 100):
+        spool.put([event(text="x" * 4000) for _ in range(100)])
+
+
+@pytest.mark.parametrize("start", [0, 4096])
+@pytest.mark.parametrize("first", ["put", "next"])
+def test_a_file_that_is_damaged_while_it_is_in_use_is_put_aside_and_all_goes_on(
+    tmp_path, caplog, at_once, start, first
+):
+    path = tmp_path / "spool.db"
+    opened, later = event(START, "open"), [event() for _ in range(50)]
+    with Spool(path, ["mqtt", "other"]) as spool:
+        spool.put([opened])
+        fill_up(spool)
+        spool.acknowledge("mqtt", spool.next("mqtt", 3)[2])
+        before = spool.stats().waiting["other"]
+        spoil(path, start)
+        early = drain(spool, "other") if first == "next" else []
+        for one in later:
+            spool.put([one])
+        assert spool.stats().disk_error is None and spool.stats().in_memory == 0
+        found = {"mqtt": drain(spool, "mqtt"), "other": early + drain(spool, "other")}
+        for sink, events in found.items():
+            assert [one.id for one in events if one.id in {one.id for one in later}] == [one.id for one in later], sink
+            (damaged,) = (one for one in events if one.kind == DAMAGED)
+        aside = tmp_path / damaged.data["moved_to"]
+        assert aside.stat().st_size > 1_000_000 and 0 < damaged.data["lost"] <= before + len(later)
+        assert len(found["other"]) + damaged.data["lost"] >= before
+        assert "is damaged" in caplog.text and str(aside) in caplog.text
+    with Spool(path, ["mqtt", "other"]) as spool:
+        assert drain(spool, "mqtt") == drain(spool, "other") == []
+        (end,) = spool.interrupted()
+        assert (end.id, end.phase) == ("open", END)
+
+
+def test_a_file_that_cannot_be_made_anew_yet_is_tried_again(tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(spool_module, "RETRY_S", 0.0)
+    path = tmp_path / "spool.db"
+    with Spool(path, ["mqtt"]) as spool:
+        fill_up(spool)
+        spoil(path)
+        with monkeypatch.context() as broken:
+            broken.setattr("edgevision.pipeline.events.store.Store._set_aside", refuse)
+            with pytest.raises(OutputError, match="refused"):
+                drain(spool, "mqtt")
+            last = [event() for _ in range(3)]
+            for one in last:
+                assert spool.put([one]) is False
+            assert "refused" in spool.stats().disk_error
+        assert spool.put([event()]) is True
+        found = drain(spool, "mqtt")
+        assert {one.id for one in last} <= {one.id for one in found}
+        assert sum(one.kind == DAMAGED for one in found) == 1
+
+
+def refuse(store):
+    raise PermissionError(13, "refused")
+
+
+def test_a_message_whose_text_is_damaged_is_lost_alone(tmp_path, at_once):
+    path = tmp_path / "spool.db"
+    with Spool(path, ["mqtt"]) as spool:
+        events = [event() for _ in range(9)]
+        spool.put(events)
+        with sqlite3.connect(path) as database:  # as one byte of the text on the disk
+            database.execute("UPDATE messages SET body = replace(body, '{', '[') WHERE position = 5")
+        found = drain(spool, "mqtt")
+        assert [one.id for one in found if one.kind != DAMAGED] == [one.id for one in events if one is not events[4]]
+        assert [dict(one.data) for one in found if one.kind == DAMAGED] == [{"lost": 1}]
+        assert spool.stats().damaged is None
+
+
 def test_only_one_process_has_it_and_only_its_user_reads_it(tmp_path):
     with Spool(tmp_path / "spool.db", ["mqtt"]), pytest.raises(ConfigError, match="in use"):
         Spool(tmp_path / "spool.db", ["mqtt"])

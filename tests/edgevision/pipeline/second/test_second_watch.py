@@ -1,6 +1,8 @@
 """Second stages in a configuration that runs: real models on films whose every frame is known."""
 
 import json
+import os
+import signal
 import threading
 import time
 
@@ -70,6 +72,13 @@ class Anything:
 
 def events(place):
     return [json.loads(line) for line in (place / "events.jsonl").read_text().splitlines()]
+
+
+def wait_for(condition, seconds=40):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.05)
 
 
 def run(path, **settings):
@@ -169,6 +178,57 @@ def test_a_second_model_that_hangs_is_no_good_health(things, monkeypatch):
         go.set()
         assert watch.join(60) and watch.healthy()
     assert [one["data"]["attributes"]["what"]["label"] for one in events(path.parent) if one["phase"] == "start"]
+
+
+def workers(watch):
+    """The processes of the second model."""
+    return [model.facts["pid"] for model in watch._looker.models["what"]._batches.models]
+
+
+def died(place):
+    return [one for one in events(place) if one["kind"] == "worker_died"]
+
+
+def test_a_recording_waits_for_a_second_model_that_died_and_knows_the_same(things):
+    path = things(rules=SHIPS)
+    with Watch(path, stages=Anything) as watch:
+        for pid in workers(watch):
+            os.kill(pid, signal.SIGKILL)
+        assert watch.join(120)
+    starts = [one for one in events(path.parent) if one["phase"] == "start" and one["source"] == "belt"]
+    assert [(one["rule"], one["data"]["attributes"]["what"]["label"]) for one in starts] == [
+        ("all", "ship"), ("ships", "ship"), ("all", "frog"),
+    ]  # fmt: skip
+    start, end = died(path.parent)
+    assert (start["phase"], end["phase"]) == ("start", "end") and start["id"] == end["id"]
+    assert start["data"]["second_stage"] == end["data"]["second_stage"] == "what"
+    assert "killed" in start["data"]["reason"]
+
+
+def test_a_live_camera_goes_on_without_a_second_model_that_is_away(things):
+    """Its process is killed, and for a while there is no file to start it anew with; then the label is an update."""
+    path = things(stage="refresh_s = 0.5\n")
+    path.write_text(path.read_text().replace('"film.mkv"', '"replay:film.mkv"'))
+    place = path.parent
+
+    def zone():
+        return [one for one in events(place) if one["rule"] == "all"]
+
+    with Watch(path, stages=Anything) as watch:
+        hidden = (place / "cifar").rename(place / "hidden")
+        for pid in workers(watch):
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: (place / "events.jsonl").exists() and len(zone()) >= 2)
+        assert watch.state()["second_stages"]["what"]["away"]
+        assert watch.state()["cameras"]["belt"]["second_stages"]["what"]["skipped"]["worker"] >= 1
+        assert watch.state()["worker"]["deaths"] == 0 and watch.healthy()
+        assert all(one["data"]["attributes"] == {} for one in zone())
+        hidden.rename(place / "cifar")
+        wait_for(lambda: any("what" in one["data"]["attributes"] for one in zone()))
+        assert watch.state()["second_stages"]["what"]["away"] == ""
+    assert len(zone()) == len({one["message_id"] for one in zone()})
+    start, end = died(place)
+    assert (start["source"], start["data"]["second_stage"], end["phase"]) == ("", "what", "end")
 
 
 def test_the_preview_says_what_it_is(place):

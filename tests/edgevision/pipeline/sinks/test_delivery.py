@@ -118,6 +118,23 @@ def test_a_disk_that_cannot_be_read_for_a_while_costs_time_alone(spool, event, t
     assert sink.taken == events and "works again" in caplog.text
 
 
+def test_a_spool_that_stays_damaged_is_put_aside_and_deliveries_go_on(spool, event, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("edgevision.pipeline.events.store.LASTING_S", 0.5)
+    spool.put([event(text="x" * 20_000) for _ in range(300)])
+    with (tmp_path / "spool.db").open("r+b") as file:
+        file.write(bytes((tmp_path / "spool.db").stat().st_size))
+    sink = Moody([])
+    delivery = Delivery(spool, sink, first_wait_s=0.05, longest_wait_s=0.1)
+    end = time.monotonic() + 20
+    while spool.stats().damaged is None and time.monotonic() < end:
+        time.sleep(0.02)
+    later = [event() for _ in range(3)]
+    spool.put(later)
+    assert delivery.close(drain_s=20)
+    assert [one.kind for one in sink.taken].count("damaged") == 1 and sink.taken[-3:] == later
+    assert "is damaged" in caplog.text and "sink moody: works again" in caplog.text
+
+
 def test_waits_that_make_no_sense_are_refused(spool):
     with pytest.raises(ConfigError, match="waits"):
         Delivery(spool, Moody([]), first_wait_s=2, longest_wait_s=1)

@@ -61,7 +61,14 @@ def test_unknown_kinds(address):
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("place", ["[::1", "", "h:99999", "h:0"])
+@pytest.mark.parametrize(("place", "got"), [("h:99999", "99999"), ("h:0", "0"), ("h:hunter2", "no number")])
+def test_streams_of_no_port(place, got):
+    with pytest.raises(ConfigError, match=f"port: got {got}; allowed: 1 to 65535") as caught:
+        source_for(f"rtsp://me:hunter2@{place}/x")
+    assert "me:hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["[::1", ""])
 def test_streams_of_no_host(place):
     with pytest.raises(ConfigError, match=r"no address of a stream: got rtsp://.*; allowed: rtsp://host") as caught:
         source_for(f"rtsp://u:hunter2@{place}/x")

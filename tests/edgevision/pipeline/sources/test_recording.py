@@ -44,6 +44,24 @@ def test_a_stream_that_begins_anywhere_is_watched_from_now(tmp_path):
     np.testing.assert_allclose(np.diff(times), 0.04, atol=1e-6)
 
 
+@pytest.mark.parametrize("begins_s", [3600, 80_000, 0])
+def test_two_streams_in_one_file_are_watched_one_after_the_other(tmp_path, begins_s):
+    """The events of the second one would be told to happen hours from now."""
+    first, second = transport_stream(tmp_path / "1.ts", 1800), transport_stream(tmp_path / "2.ts", begins_s)
+    (tmp_path / "both.ts").write_bytes(first.read_bytes() + second.read_bytes())
+    times = captured(tmp_path / "both.ts")
+    assert len(times) == 60 and times[-1] - times[0] < 2.6
+    assert sorted(times) == times
+
+
+def test_a_gap_in_a_file_of_another_kind_is_one():
+    """Frames that are minutes apart, or a recording that paused."""
+    for jumps, wanted in ((False, 60.0), (True, 1e-4)):
+        clock = PlayingTime(100.0, jumps=jumps)
+        first, second = (clock.captured_s(place, 0.0) for place in (0.0, 60.0))
+        assert second - first == pytest.approx(wanted)
+
+
 def test_places_that_jump_back_go_on_at_their_own_speed():
     clock = PlayingTime(100.0)
     places = [3600 + index / 25 for index in range(50)] + [index / 25 for index in range(50)]
