@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgevision.errors import ConfigError
+from edgevision.files import user_path
 from edgevision.secret import Secret
 
 if TYPE_CHECKING:
@@ -125,14 +126,14 @@ class Table:
     def path(self, key: str, default: T = _REQUIRED) -> Path | T:
         """Return a path; a relative one is relative to the document's folder."""
         found = self._value(key, str, default)
-        return self.base / Path(found).expanduser() if isinstance(found, str) else found
+        return self._path(key, found) if isinstance(found, str) else found
 
     def paths(self, key: str) -> dict[str, Path]:
         """Return a table of paths, as `path` gives them; empty where the key is not there."""
         found = self._value(key, dict, {})
         if not all(isinstance(value, str) for value in found.values()):
             raise ConfigError(f"{self.what}: {key}", got=repr(found), allowed="a table of paths")
-        return {name: self.base / Path(value).expanduser() for name, value in found.items()}
+        return {name: self._path(f"{key}.{name}", value) for name, value in found.items()}
 
     def secret(self, key: str) -> Secret | None:
         """Return a secret from where the text says it is kept, "env:NAME" or "file:PATH"; None where there is none.
@@ -196,7 +197,7 @@ class Table:
             return default
         value = self._data[key]
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+            return self._float(key, value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             kinds = kind if isinstance(kind, tuple) else (kind,)
             allowed = " or ".join(_WORDS[one] for one in kinds)
@@ -213,7 +214,21 @@ class Table:
         )
         if not fits:
             raise ConfigError(f"{self.what}: {key}", got=repr(found), allowed="points, each [x, y] in pixels")
-        return tuple((float(x), float(y)) for x, y in found)
+        return tuple((self._float(key, x), self._float(key, y)) for x, y in found)
+
+    def _float(self, key: str, value: float) -> float:
+        """TOML's whole numbers may have any number of digits."""
+        try:
+            return float(value)
+        except OverflowError as exc:
+            digits = len(str(abs(value)))
+            raise ConfigError(f"{self.what}: {key}", got=f"a number of {digits} digits", allowed="one below 1e308") from exc
+
+    def _path(self, key: str, text: str) -> Path:
+        try:
+            return self.base / user_path(text)
+        except ConfigError as exc:
+            raise ConfigError(f"{self.what}: {key}: {exc.what}", got=exc.got, allowed=exc.allowed) from exc
 
 
 def check_names(what: str, names: Sequence[str], least: int = 0) -> None:

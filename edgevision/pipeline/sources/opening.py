@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from edgevision.errors import ConfigError, SourceError
+from edgevision.files import user_path
 from edgevision.pipeline.sources.base import Source, Timeouts
 from edgevision.pipeline.sources.folder import FolderSource
 from edgevision.pipeline.sources.gstreamer import GStreamerSource
@@ -86,7 +87,7 @@ def source_for(
 
 
 def _path(text: str, base: Path | None) -> Path:
-    path = (base or Path()) / Path(text).expanduser()
+    path = (base or Path()) / user_path(text)
     if not path.exists():
         raise SourceError("no such file or folder", got=str(path), next_step="sources are: " + ", ".join(GRAMMAR))
     return path
