@@ -14,7 +14,7 @@ from edgevision.optional import require
 from edgevision.pipeline.capture import CaptureSettings
 from edgevision.pipeline.config.camera import PROFILES, CameraConfig, camera_of
 from edgevision.pipeline.config.capture import capture_of
-from edgevision.pipeline.config.places import check_places
+from edgevision.pipeline.config.places import check_folders, check_places
 from edgevision.pipeline.config.second_stages import StageLabels, second_stages_of
 from edgevision.pipeline.config.sinks import sink_of
 from edgevision.pipeline.config.table import Table, check_names
@@ -182,6 +182,8 @@ class WatchConfig:
         )  # fmt: skip
         table.finish()
         check_places(made.spool, made.sinks, None if made.recording is None else made.recording.folder)
+        if made.recording is not None or made.capture is not None:
+            check_folders([camera.name for camera in cameras])
         return made
 
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgevision.errors import ConfigError
+from edgevision.files import NAME_BYTES
 from edgevision.pipeline.events.store import files_of
+from edgevision.pipeline.recording.names import folder_name
 from edgevision.pipeline.sinks import JsonLinesSink, MqttSink, Sink
 
 
@@ -35,6 +37,20 @@ def check_places(spool: Path, sinks: Sequence[Sink], recording: Path | None) -> 
                     f"sinks {other} and {sink.name} have one client_id, and the broker would let one in at a time",
                     got=key[2], next_step="give each a client_id of its own",
                 )  # fmt: skip
+
+
+def check_folders(cameras: Sequence[str]) -> None:
+    """Raise ConfigError where two cameras would have one folder of pictures, or one a name that no folder can have."""
+    taken: dict[str, str] = {}
+    for name in cameras:
+        folder = folder_name(name)
+        if len(folder.encode()) > NAME_BYTES:
+            raise ConfigError("cameras: name: no folder can be called so", got=name[:60], allowed=f"{NAME_BYTES} bytes")
+        if (other := taken.setdefault(folder, name)) != name:
+            raise ConfigError(
+                f"cameras {other} and {name} would have one folder of pictures", got=folder,
+                next_step="let their names differ in letters or digits",
+            )  # fmt: skip
 
 
 def _real(path: Path) -> Path:

@@ -66,6 +66,13 @@ class Table:
             raise ConfigError(f"{self.what}: {key} is empty")
         return found
 
+    def name(self, default: T = _REQUIRED) -> str | T:
+        """Return the text under "name", which can be printed, since logs and files have it."""
+        found = self.text("name", default)
+        if isinstance(found, str) and not found.isprintable():
+            raise ConfigError(f"{self.what}: name", got=f"{found!a}", allowed="characters that can be printed")
+        return found
+
     def flag(self, key: str, default: bool) -> bool:
         """Return true or false."""
         return bool(self._value(key, bool, default))

@@ -250,6 +250,23 @@ def test_what_makes_no_sense_is_named(read, change, said):
     assert "k3y-in-plain" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", [r"gate\n2", r"a\u0000b", r"\u202e"])
+@pytest.mark.parametrize("key", ['name = "gate"', 'name = "yard"'])
+def test_names_can_be_printed(read, key, name):
+    with pytest.raises(ConfigError, match=r"name: got .*; allowed: characters that can be printed"):
+        read(WHOLE.replace(key, f'name = "{name}"', 1))
+
+
+def test_each_camera_has_a_folder_of_its_own(read):
+    film = 'name = "file"'
+    for first, second in (("門", "庭"), ("Tür", "Tor")):
+        read(WHOLE.replace('name = "gate"', f'name = "{first}"', 1).replace(film, f'name = "{second}"', 1))
+    with pytest.raises(ConfigError, match="cameras a b and a_b would have one folder"):
+        read(WHOLE.replace('name = "gate"', 'name = "a b"', 1).replace(film, 'name = "a_b"', 1))
+    with pytest.raises(ConfigError, match="no folder can be called so: got xxx"):
+        read(WHOLE.replace(film, f'name = "{"x" * 300}"', 1))
+
+
 def test_driving_has_deadlines(read):
     text = (
         'schema = 1\nprofile = "driving"\n[model]\nartifact = "m"\n[[cameras]]\nname = "front"\nsource = "camera:0"\n'
