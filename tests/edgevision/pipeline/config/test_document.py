@@ -236,6 +236,7 @@ def test_equal_cameras_have_equal_identities(read):
         (("max_days = 7", "max_days = 0"), "retention: max_days"),
         (("port = 8081", 'port = "8081"'), "status: port"),
         (('profile = "monitoring"', 'profile = "driving"'), "driving does nothing less well"),
+        (("max_messages = 1000", "max_messages = 1"), "spool: max_messages: got 1; allowed: 2 or more"),
         (("[spool]", "[spol]"), r"config: unknown key: got spol; allowed: .*did you mean spool"),
     ],
 )
