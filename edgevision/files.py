@@ -43,13 +43,16 @@ def user_path(text: str) -> Path:
     Raises:
         ConfigError: It can be no path: nobody of that name, a NUL, or a part too long for any file system.
     """
+    if "\0" in text or any(len(os.fsencode(part)) > NAME_BYTES for part in Path(text).parts):
+        raise ConfigError(
+            "path: no file can have this name", got=repr(text[:60]),
+            allowed=f"parts of at most {NAME_BYTES} bytes, without NUL",
+        )  # fmt: skip
     try:
-        path = Path(text).expanduser()
+        return Path(text).expanduser()
     except RuntimeError as exc:
-        raise ConfigError("path: no home folder", got=text, allowed="a path, or ~NAME of a user of this machine") from exc
-    if "\0" in text or any(len(os.fsencode(part)) > NAME_BYTES for part in path.parts):
-        raise ConfigError("path: no file can have this name", got=repr(text[:60]), allowed=f"parts of at most {NAME_BYTES} bytes, without NUL")
-    return path
+        allowed = "a path, or ~NAME of a user of this machine"
+        raise ConfigError("path: no home folder", got=text, allowed=allowed) from exc
 
 
 @contextmanager

@@ -228,8 +228,8 @@ class Table:
         try:
             return float(value)
         except OverflowError as exc:
-            digits = len(str(abs(value)))
-            raise ConfigError(f"{self.what}: {key}", got=f"a number of {digits} digits", allowed="one below 1e308") from exc
+            got = f"a number of {len(str(abs(value)))} digits"
+            raise ConfigError(f"{self.what}: {key}", got=got, allowed="one below 1e308") from exc
 
     def _path(self, key: str, text: str) -> Path:
         try:

@@ -87,8 +87,9 @@ class Spool:
             raise ConfigError("spool: names of sinks", got=list(sinks), allowed="one or more, each once")
         if max_messages < FEWEST_MESSAGES or max_bytes < 1:
             raise ConfigError(
-                "spool: limits", got=f"{max_messages} messages, {max_bytes} bytes", allowed=f"{FEWEST_MESSAGES} and 1 or more"
-            )
+                "spool: limits", got=f"{max_messages} messages, {max_bytes} bytes",
+                allowed=f"{FEWEST_MESSAGES} and 1 or more",
+            )  # fmt: skip
         self._max_messages, self._max_bytes = max_messages, max_bytes
         self._store = Store(Path(path))
         self._changed = threading.Condition()

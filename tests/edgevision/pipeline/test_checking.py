@@ -120,7 +120,7 @@ def test_a_port_that_is_taken_unless_it_runs_now(write, tmp_path):
 @pytest.mark.parametrize("status", ['host = "0.0.0.0"', 'token = "env:SHORT"'])
 def test_a_page_without_a_token_that_it_needs(write, monkeypatch, status):
     monkeypatch.setenv("SHORT", "short")
-    with pytest.raises(ConfigError, match="status page: .*token"):
+    with pytest.raises(ConfigError, match=r"status page: .*token"):
         check(write(f"[status]\nport = 0\n{status}\n"), stages=Model)
 
 

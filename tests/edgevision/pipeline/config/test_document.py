@@ -213,6 +213,7 @@ def test_equal_cameras_have_equal_identities(read):
         (('artifact = "model"', 'artifact = "a\\u0000b"'), "model: artifact: path: no file can have this name"),
         (('{ small = "other" }', '{ small = "~nobody-of-this-name/m" }'), r"model: variants\.small: path: no home"),
         (('"env:HOOK"', '"file:~nobody-of-this-name/k"'), r"sinks\.2: secret: path: no home folder"),
+        (('artifact = "model"', 'artifact = "~a\\u0000b"'), "model: artifact: path: no file can have this name"),
         (('"env:HOOK"', '"file:/dev/zero"'), r"sinks\.2: secret: secret: /dev/zero is too long"),
         (("budget_ms = 400", "budget_ms = -1"), r"cameras\.gate: budget_ms: got -1.0; allowed: more than 0"),
         (("read_s = 2", "read_s = 0"), r"timeouts: read_s: got 0.0; allowed: seconds, more than 0"),
