@@ -19,6 +19,9 @@ from edgevision.errors import ConfigError, OutputError
 OUR_DIRECTORIES = ("manifest.json", "report.json", "ledger.json", "wheelhouse.json")
 """A directory with one of these files in it was made by edgevision, and may be replaced."""
 
+NAME_BYTES = 255
+"""The longest part of a path, on the file systems of Linux, macOS and Windows."""
+
 _CHUNK = 1 << 20
 _ROOM = 1 << 16
 _REASONS = {
@@ -32,6 +35,24 @@ _REASONS = {
     errno.ENOTDIR: "a file is where a directory should be",
     errno.EEXIST: "a file is where a directory should be",
 }
+
+
+def user_path(text: str) -> Path:
+    """Return a path that somebody wrote, "~" and "~NAME" resolved.
+
+    Raises:
+        ConfigError: It can be no path: nobody of that name, a NUL, or a part too long for any file system.
+    """
+    if "\0" in text or any(len(os.fsencode(part)) > NAME_BYTES for part in Path(text).parts):
+        raise ConfigError(
+            "path: no file can have this name", got=repr(text[:60]),
+            allowed=f"parts of at most {NAME_BYTES} bytes, without NUL",
+        )  # fmt: skip
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as exc:
+        allowed = "a path, or ~NAME of a user of this machine"
+        raise ConfigError("path: no home folder", got=text, allowed=allowed) from exc
 
 
 @contextmanager

@@ -11,8 +11,11 @@ from typing import NoReturn
 from urllib.parse import quote
 
 from edgevision.errors import ConfigError, reason_of
+from edgevision.files import user_path
 
 HIDDEN = "***"
+MOST = 65536
+"""Characters of a secret; a file like /dev/zero has no end."""
 _FROM_ENVIRONMENT, _FROM_FILE = "env:", "file:"
 _USER = re.compile(r"(?<=://)(?:[^/?#\s]*|[^/?#\s:@]*:(?!\d{1,5}[/?#])\S*)@")
 """User and password end at the last @ before the path. A password with a slash in it ends the address for whoever
@@ -64,14 +67,17 @@ class Secret:
             _read.add(name)
             return cls(value)
         if place.startswith(_FROM_FILE):
-            path = (base or Path()) / Path(place.removeprefix(_FROM_FILE)).expanduser()
+            path = (base or Path()) / user_path(place.removeprefix(_FROM_FILE))
             try:
-                value = path.read_text(encoding="utf-8")
+                with path.open(encoding="utf-8", newline="") as file:
+                    value = file.read(MOST + 1)
             except (OSError, UnicodeDecodeError) as exc:
                 raise ConfigError(f"secret: {path} cannot be read: {reason_of(exc)}") from exc
             value = value.removesuffix("\n").removesuffix("\r")
             if not value:
                 raise ConfigError(f"secret: {path} is empty")
+            if len(value) > MOST:
+                raise ConfigError(f"secret: {path} is too long for one", allowed=f"{MOST} characters at most")
             return cls(value)
         raise ConfigError("secret: where it is kept", got=HIDDEN, allowed=("env:NAME", "file:PATH"))
 

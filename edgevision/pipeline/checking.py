@@ -17,6 +17,7 @@ from edgevision.pipeline.model_slot import Stage
 from edgevision.pipeline.second import load_second
 from edgevision.pipeline.sinks import JsonLinesSink, MqttSink
 from edgevision.pipeline.stages import labels_of, load_models, stage_for
+from edgevision.pipeline.status.web import check_token
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def check(path: str | Path, *, stages: Callable[[ModelConfig], Stage] = stage_fo
             sink.settings.tls.context()
     for place in _places(config):
         _try_to_write(place)
+    if config.status is not None:
+        check_token(config.status.host, None if config.status.token is None else config.status.token.reveal())
     runs = bool(config.sinks) and _is_locked(config.spool)
     if runs:
         return Checked(config, (f"spool {config.spool} is in use: this configuration, or one like it, runs now",))

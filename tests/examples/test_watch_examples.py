@@ -1,6 +1,8 @@
 """The examples that watch, on real films, against the truth where somebody wrote it down; and that of traffic signs."""
 
 import re
+import subprocess
+import sys
 from datetime import datetime
 from fractions import Fraction
 
@@ -111,3 +113,10 @@ def test_traffic_signs(example, shared_data, tmp_path):
     assert [scheme for scheme, *_ in lines] == ["float32", "static_wi8_ai8"]
     assert [float(accuracy) for *_, accuracy in lines] == pytest.approx([SIGNS, SIGNS], abs=SIGNS_TOLERANCE)
     assert "cnn-tflite-static_wi8_ai8 holds" in printed
+
+
+@pytest.mark.parametrize("name", ["people_in_zone.py", "driving.py"])
+def test_without_arguments_it_says_which(repository, name):
+    done = subprocess.run([sys.executable, repository / "examples" / name], capture_output=True, text=True)
+    assert done.returncode == 1 and f"python examples/{name} DETECTOR.onnx FILM" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -111,7 +111,7 @@ def camera_of(
     degradation = _degradation(table.table("degradation"), variants)
     motion, tracker, timeouts = (table.table(name) for name in ("motion", "tracker", "timeouts"))
     camera = CameraConfig(
-        name=table.text("name"),
+        name=table.name(),
         address=table.text("source"),
         password=table.secret("password"),
         options=tuple(sorted(table.strings("options").items())),
@@ -158,7 +158,7 @@ def _degradation(table: Table | None, variants: Sequence[str]) -> DegradationSet
         variant = entry.text("model", None)
         if variant is not None:
             check_choice(f"{entry.what}: model", variant, variants)
-        level = Level(entry.text("name"), every=entry.whole("every", 1), model=variant, gate=entry.flag("gate", False))
+        level = Level(entry.name(), every=entry.whole("every", 1), model=variant, gate=entry.flag("gate", False))
         levels.append(level)
         entry.finish()
     numbers = {name: table.number(name, None) for name in ("down_share", "up_share", "down_s", "up_s")}

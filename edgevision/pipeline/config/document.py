@@ -19,6 +19,7 @@ from edgevision.pipeline.config.places import check_camera_names, check_places
 from edgevision.pipeline.config.second_stages import StageLabels, second_stages_of
 from edgevision.pipeline.config.sinks import sink_of
 from edgevision.pipeline.config.table import Table, check_names
+from edgevision.pipeline.events.spool import FEWEST_MESSAGES
 from edgevision.pipeline.recording import ClipSettings, Retention
 from edgevision.pipeline.second import SecondStage, labels_of
 from edgevision.pipeline.sinks import Sink
@@ -175,6 +176,8 @@ class WatchConfig:
         check_names("sinks", [sink.name for sink in sinks])
         spool = table.table("spool") or Table("spool", {}, base)
         spool_path, spool_messages = spool.path("path", base / "events.sqlite"), spool.whole("max_messages", 100_000)
+        if spool_messages < FEWEST_MESSAGES:
+            raise ConfigError("spool: max_messages", got=spool_messages, allowed=f"{FEWEST_MESSAGES} or more")
         spool.finish()
         recording, capture, status = (table.table(name) for name in ("recording", "capture", "status"))
         made = cls(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgevision.errors import ConfigError
+from edgevision.files import NAME_BYTES
 from edgevision.pipeline.events.store import files_of
 from edgevision.pipeline.recording.names import folder_name
 from edgevision.pipeline.sinks import JsonLinesSink, MqttSink, Sink
@@ -40,7 +41,7 @@ def check_places(spool: Path, sinks: Sequence[Sink], recording: Path | None) -> 
 
 
 def check_camera_names(names: Sequence[str], sinks: Sequence[Sink], kept: bool) -> None:
-    """Raise ConfigError where two cameras would have one MQTT topic, or one folder of pictures.
+    """Raise ConfigError where two cameras would have one MQTT topic or folder of pictures, or one that cannot be.
 
     Args:
         names: Names of the cameras.
@@ -57,6 +58,9 @@ def check_camera_names(names: Sequence[str], sinks: Sequence[Sink], kept: bool) 
                     f"cameras {other!r} and {name!r} would have one {what}", got=made(name),
                     next_step="give one a name that differs in more than spaces and signs",
                 )  # fmt: skip
+    for name in names if kept else ():
+        if len(folder_name(name).encode()) > NAME_BYTES:
+            raise ConfigError("cameras: name: no folder can be called so", got=name[:60], allowed=f"{NAME_BYTES} bytes")
 
 
 def _real(path: Path) -> Path:

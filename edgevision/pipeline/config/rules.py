@@ -63,7 +63,7 @@ def rule_of(table: Table, asked: Asked) -> Callable[[], Rule]:
     Raises:
         ConfigError: An unknown kind, class, second stage or key, or a value that makes no sense.
     """
-    kind, name = table.text("kind"), table.text("name")
+    kind, name = table.text("kind"), table.name()
     check_choice(f"{table.what}: kind", kind, KINDS)
     arguments = FACES[kind](table, asked) if kind in FACES else PLACES[kind](table, asked.labels)
     seen = "pixels" if kind == "speed" else "points"

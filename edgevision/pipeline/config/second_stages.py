@@ -73,7 +73,7 @@ def _stage(table: Table, labels: Sequence[str]) -> SecondStage:
         raise ConfigError(f"{table.what}: budget_ms", got=budget_ms, allowed="more than 0")
     numbers = ["min_px", "min_score", "min_sharpness", "margin", *(["min_face_px"] if identifies else [])]
     made = SecondStage(
-        name=table.text("name"),
+        name=table.name(),
         kind=kind,
         artifact=table.path("artifact"),
         runtime=table.text("runtime", None),

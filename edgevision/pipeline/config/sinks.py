@@ -28,7 +28,7 @@ def sink_of(table: Table, cameras: Sequence[str]) -> Sink:
 
 
 def _json_lines(table: Table, cameras: Sequence[str]) -> Sink:
-    return JsonLinesSink(table.path("path"), name=table.text("name", "json-lines"))
+    return JsonLinesSink(table.path("path"), name=table.name("json-lines"))
 
 
 def _webhook(table: Table, cameras: Sequence[str]) -> Sink:
@@ -43,7 +43,7 @@ def _webhook(table: Table, cameras: Sequence[str]) -> Sink:
         headers=headers,
         timeout_s=table.number("timeout_s", 10.0),
         ca_file=None if ca_file is None else str(ca_file),
-        name=table.text("name", "webhook"),
+        name=table.name("webhook"),
     )
 
 
@@ -63,7 +63,7 @@ def _mqtt(table: Table, cameras: Sequence[str]) -> Sink:
         discovery=table.text("discovery", None),
         sources=tuple(cameras),
     )
-    return MqttSink(settings, name=table.text("name", "mqtt"))
+    return MqttSink(settings, name=table.name("mqtt"))
 
 
 def _tls(table: Table) -> MqttTls:

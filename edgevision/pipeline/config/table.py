@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgevision.errors import ConfigError
+from edgevision.files import user_path
 from edgevision.secret import Secret
 
 if TYPE_CHECKING:
@@ -65,6 +66,13 @@ class Table:
         found: str | T = self._value(key, str, default)
         if isinstance(found, str) and not found.strip():
             raise ConfigError(f"{self.what}: {key} is empty")
+        return found
+
+    def name(self, default: T = _REQUIRED) -> str | T:
+        """Return the text under "name", which can be printed, since logs and files have it."""
+        found = self.text("name", default)
+        if isinstance(found, str) and not found.isprintable():
+            raise ConfigError(f"{self.what}: name", got=f"{found!a}", allowed="characters that can be printed")
         return found
 
     def flag(self, key: str, default: bool) -> bool:
@@ -127,14 +135,14 @@ class Table:
     def path(self, key: str, default: T = _REQUIRED) -> Path | T:
         """Return a path; a relative one is relative to the document's folder."""
         found = self._value(key, str, default)
-        return self.base / Path(found).expanduser() if isinstance(found, str) else found
+        return self._path(key, found) if isinstance(found, str) else found
 
     def paths(self, key: str) -> dict[str, Path]:
         """Return a table of paths, as `path` gives them; empty where the key is not there."""
         found = self._value(key, dict, {})
         if not all(isinstance(value, str) for value in found.values()):
             raise ConfigError(f"{self.what}: {key}", got=repr(found), allowed="a table of paths")
-        return {name: self.base / Path(value).expanduser() for name, value in found.items()}
+        return {name: self._path(f"{key}.{name}", value) for name, value in found.items()}
 
     def secret(self, key: str) -> Secret | None:
         """Return a secret from where the text says it is kept, "env:NAME" or "file:PATH"; None where there is none.
@@ -198,7 +206,7 @@ class Table:
             return default
         value = self._data[key]
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+            return self._float(key, value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             kinds = kind if isinstance(kind, tuple) else (kind,)
             allowed = " or ".join(_WORDS[one] for one in kinds)
@@ -214,10 +222,25 @@ class Table:
         )
         if not fits:
             raise ConfigError(f"{self.what}: {key}", got=repr(found), allowed="points, each [x, y] in pixels")
-        for point in found:
+        points = tuple((self._float(key, x), self._float(key, y)) for x, y in found)
+        for point in points:
             if not all(-FARTHEST <= n <= FARTHEST for n in point):  # nor is NaN
                 raise ConfigError(f"{self.what}: {key}", got=repr(point), allowed=f"{-FARTHEST} to {FARTHEST}")
-        return tuple((float(x), float(y)) for x, y in found)
+        return points
+
+    def _float(self, key: str, value: float) -> float:
+        """TOML's whole numbers may have any number of digits."""
+        try:
+            return float(value)
+        except OverflowError as exc:
+            got = f"a number of {len(str(abs(value)))} digits"
+            raise ConfigError(f"{self.what}: {key}", got=got, allowed="one below 1e308") from exc
+
+    def _path(self, key: str, text: str) -> Path:
+        try:
+            return self.base / user_path(text)
+        except ConfigError as exc:
+            raise ConfigError(f"{self.what}: {key}: {exc.what}", got=exc.got, allowed=exc.allowed) from exc
 
 
 def check_seen(what: str, points: Sequence[tuple[float, float]], size: tuple[int, int] | None) -> None:

@@ -33,6 +33,9 @@ was in use, how many messages are "lost"."""
 INTERRUPTED = "interrupted"
 """Reason of the end of an event that was open when the process died."""
 
+FEWEST_MESSAGES = 2
+"""A spool has room for so many: one, and what stands for those that were dropped."""
+
 RETRY_S = 1.0
 """Seconds until a disk that took nothing is tried again."""
 
@@ -86,10 +89,11 @@ class Spool:
     ) -> None:
         if not sinks or len(set(sinks)) != len(sinks):
             raise ConfigError("spool: names of sinks", got=list(sinks), allowed="one or more, each once")
-        if max_messages < 2 or max_bytes < 1:
+        if max_messages < FEWEST_MESSAGES or max_bytes < 1:
             raise ConfigError(
-                "spool: limits", got=f"{max_messages} messages, {max_bytes} bytes", allowed="2 and 1 or more"
-            )
+                "spool: limits", got=f"{max_messages} messages, {max_bytes} bytes",
+                allowed=f"{FEWEST_MESSAGES} and 1 or more",
+            )  # fmt: skip
         self._max_messages, self._max_bytes = max_messages, max_bytes
         self._store = Store(Path(path))
         self._changed = threading.Condition()

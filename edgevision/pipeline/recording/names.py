@@ -10,12 +10,12 @@ RECORDED = re.compile(r"\d{8}T\d{6}\.\d{3}Z_[0-9A-Za-z-]{1,64}\.(jpg|mp4|webp|js
 
 
 def folder_name(camera: str) -> str:
-    """Return the name of a camera's folder: its own name where that is a safe one.
+    """Return the name of a camera's folder: its own name where that is a safe one, in whatever script.
 
-    >>> folder_name("gate 1/east")
-    'gate_1_east'
+    >>> folder_name("Tür 1/east")
+    'Tür_1_east'
     """
-    return re.sub(r"[^0-9A-Za-z.-]", "_", camera).lstrip(".") or "_"
+    return re.sub(r"[^\w.-]", "_", camera).lstrip(".") or "_"
 
 
 def file_name(wall_s: float, event_id: str, suffix: str) -> str:

@@ -12,35 +12,42 @@ from edgevision.frames import Frame, encode_frame
 
 
 class FolderSource:
-    """The images of a folder.
+    """The images of a folder. One that cannot be read is passed over, and counted.
 
     Attributes:
         live: False.
+        corrupt: How many could not be read since it was opened.
     """
 
     live = False
 
     def __init__(self, folder: str | Path) -> None:
-        self._folder = Path(folder)
+        self._folder, self.corrupt = Path(folder), 0
         self._files: Iterator[Path] = iter(())
+        self._first: EdgeVisionError | None = None
 
     def open(self) -> None:
         """Look which images there are; raises SourceError where there are none."""
         files = sorted(image_files(self._folder))
         if not files:
             raise SourceError(f"{self._folder} has no images")
-        self._files = iter(files)
+        self._files, self._first, self.corrupt = iter(files), None, 0
 
     def read(self) -> tuple[Frame, float | None] | None:
-        """Return the next image; None after the last one. Raises SourceError for a file that is no image."""
-        file = next(self._files, None)
-        if file is None:
-            return None
-        try:
-            return encode_frame(load_image(file), "rgb888"), None
-        except EdgeVisionError as exc:
-            raise SourceError(f"{file} cannot be read: {exc}") from exc
+        """Return the next image that can be read; None after the last one.
+
+        Raises:
+            SourceError: After the last one, where some could not be read.
+        """
+        for file in self._files:
+            try:
+                return encode_frame(load_image(file), "rgb888"), None
+            except EdgeVisionError as exc:
+                self.corrupt, self._first = self.corrupt + 1, self._first or exc
+        if self._first is not None:
+            raise SourceError(f"images that cannot be read: {self.corrupt}; the first: {self._first}") from self._first
+        return None
 
     def close(self) -> None:
         """Forget what was to be read."""
-        self._files = iter(())
+        self._files, self._first = iter(()), None

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from edgevision.errors import ConfigError, SourceError
+from edgevision.files import user_path
 from edgevision.pipeline.address import port_of
 from edgevision.pipeline.sources.base import Source, Timeouts
 from edgevision.pipeline.sources.folder import FolderSource
@@ -87,7 +88,7 @@ def source_for(
 
 
 def _path(text: str, base: Path | None) -> Path:
-    path = (base or Path()) / Path(text).expanduser()
+    path = (base or Path()) / user_path(text)
     if not path.exists():
         raise SourceError("no such file or folder", got=str(path), next_step="sources are: " + ", ".join(GRAMMAR))
     return path

@@ -80,7 +80,7 @@ class RecordingReader:
         self._stopping = threading.Event()
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
-        self._received = self._failures = 0
+        self._received = self._failures = self._corrupt = 0
         self._reason = "not started"
         self._newest_s: float | None = None
 
@@ -107,7 +107,9 @@ class RecordingReader:
         """Return how it is; of a recording no frame is dropped."""
         age = None if self._newest_s is None else time.monotonic() - self._newest_s
         reading = self._thread is not None and not self._done.is_set()
-        return SourceState(reading, self._received, 0, int(self._received > 0), self._failures, 0, age, self._reason)
+        return SourceState(
+            reading, self._received, 0, int(self._received > 0), self._failures, 0, age, self._reason, self._corrupt
+        )  # fmt: skip
 
     def close(self) -> None:
         """Stop reading; any number of times."""
@@ -151,7 +153,10 @@ class RecordingReader:
 
     def _next(self, source: Source) -> tuple[Frame, float | None] | None:
         started = self._times.start()
-        read = source.read()
+        try:
+            read = source.read()
+        finally:
+            self._corrupt = getattr(source, "corrupt", 0)
         if read is not None:
             self._times.stop("read", started)
         return read

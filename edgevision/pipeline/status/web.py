@@ -34,6 +34,17 @@ HEADERS = {
 }
 
 
+def check_token(host: str, token: str | None) -> None:
+    """Raise ConfigError beyond the loopback interface without a token, and for one that is too short."""
+    if token is None and not _is_loopback(host):
+        raise ConfigError(
+            "status page: open to others than this machine without a token", got=host, allowed="127.0.0.1, ::1",
+            next_step="set a token, or listen at 127.0.0.1",
+        )  # fmt: skip
+    if token is not None and len(token) < FEWEST_CHARACTERS:
+        raise ConfigError("status page: the token is too short", allowed=f"{FEWEST_CHARACTERS} characters or more")
+
+
 class StatusServer:
     """Serves ``/`` (page), ``/state.json``, ``/metrics``, ``/healthz`` and ``/live/CAMERA.jpg`` and ``.mjpg``.
 
@@ -66,13 +77,7 @@ class StatusServer:
             ConfigError: Beyond the loopback interface without a token, a token that is too short, or an address that is
                 taken.
         """
-        if token is None and not _is_loopback(host):
-            raise ConfigError(
-                "status page: open to others than this machine without a token", got=host, allowed="127.0.0.1, ::1",
-                next_step="set a token, or listen at 127.0.0.1",
-            )  # fmt: skip
-        if token is not None and len(token) < FEWEST_CHARACTERS:
-            raise ConfigError("status page: the token is too short", allowed=f"{FEWEST_CHARACTERS} characters or more")
+        check_token(host, token)
         self._state, self._healthy, self._preview, self._token = state, healthy, preview, token
         self._host = host
         self._loopback = _is_loopback(host)

@@ -117,6 +117,13 @@ def test_a_port_that_is_taken_unless_it_runs_now(write, tmp_path):
         assert "runs now" in note
 
 
+@pytest.mark.parametrize("status", ['host = "0.0.0.0"', 'token = "env:SHORT"'])
+def test_a_page_without_a_token_that_it_needs(write, monkeypatch, status):
+    monkeypatch.setenv("SHORT", "short")
+    with pytest.raises(ConfigError, match=r"status page: .*token"):
+        check(write(f"[status]\nport = 0\n{status}\n"), stages=Model)
+
+
 def test_a_model_that_does_not_load(write):
     def broken(config):
         raise EdgeVisionError("it does not load")

@@ -207,6 +207,14 @@ def test_equal_cameras_have_equal_identities(read):
         (('name = "file"', 'name = "gate"'), "cameras: two of one name: got gate"),
         (('source = "film.mp4"', 'sauce = "film.mp4"'), r"cameras\.file: no key 'source'"),
         (("budget_ms = 400", "budget_ms = nan"), r"cameras\.gate: budget_ms: got nan"),
+        (("budget_ms = 400", f"budget_ms = 1{'0' * 400}"), r"cameras\.gate: budget_ms: got a number of 401 digits"),
+        (("[10, 10.5]]", f"[10, 1{'0' * 400}]]"), r"rules\.yard: points: got a number of 401 digits"),
+        (('artifact = "model"', 'artifact = "~nobody-of-this-name/m"'), "model: artifact: path: no home folder"),
+        (('artifact = "model"', 'artifact = "a\\u0000b"'), "model: artifact: path: no file can have this name"),
+        (('{ small = "other" }', '{ small = "~nobody-of-this-name/m" }'), r"model: variants\.small: path: no home"),
+        (('"env:HOOK"', '"file:~nobody-of-this-name/k"'), r"sinks\.2: secret: path: no home folder"),
+        (('artifact = "model"', 'artifact = "~a\\u0000b"'), "model: artifact: path: no file can have this name"),
+        (('"env:HOOK"', '"file:/dev/zero"'), r"sinks\.2: secret: secret: /dev/zero is too long"),
         (("budget_ms = 400", "budget_ms = -1"), r"cameras\.gate: budget_ms: got -1.0; allowed: more than 0"),
         (("read_s = 2", "read_s = 0"), r"timeouts: read_s: got 0.0; allowed: seconds, more than 0"),
         (('classes = "person"', "classes = []"), r"rules\.yard: classes: an empty list finds nobody"),
@@ -243,6 +251,7 @@ def test_equal_cameras_have_equal_identities(read):
         (("max_days = 7", "max_days = 0"), "retention: max_days"),
         (("port = 8081", 'port = "8081"'), "status: port"),
         (('profile = "monitoring"', 'profile = "driving"'), "driving does nothing less well"),
+        (("max_messages = 1000", "max_messages = 1"), "spool: max_messages: got 1; allowed: 2 or more"),
         (("[spool]", "[spol]"), r"config: unknown key: got spol; allowed: .*did you mean spool"),
     ],
 )
@@ -274,6 +283,23 @@ def test_two_cameras_do_not_share_a_topic_or_a_folder(read, names, said):
         with pytest.raises(ConfigError, match=said):
             read(text)
     read(text.split("[[sinks]]")[0])  # nothing is kept or sent
+
+
+@pytest.mark.parametrize("name", [r"gate\n2", r"a\u0000b", r"\u202e"])
+@pytest.mark.parametrize("key", ['name = "gate"', 'name = "yard"'])
+def test_names_can_be_printed(read, key, name):
+    with pytest.raises(ConfigError, match=r"name: got .*; allowed: characters that can be printed"):
+        read(WHOLE.replace(key, f'name = "{name}"', 1))
+
+
+def test_each_camera_has_a_folder_of_its_own(read):
+    film = 'name = "file"'
+    for first, second in (("門", "庭"), ("Tür", "Tor")):
+        read(WHOLE.replace('name = "gate"', f'name = "{first}"', 1).replace(film, f'name = "{second}"', 1))
+    with pytest.raises(ConfigError, match="cameras 'a b' and 'a_b' would have one folder"):
+        read(WHOLE.replace('name = "gate"', 'name = "a b"', 1).replace(film, 'name = "a_b"', 1))
+    with pytest.raises(ConfigError, match="no folder can be called so: got xxx"):
+        read(WHOLE.replace(film, f'name = "{"x" * 300}"', 1))
 
 
 def test_driving_has_deadlines(read):

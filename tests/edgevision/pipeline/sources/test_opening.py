@@ -93,10 +93,21 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path):
     source.open()
     assert [source.read()[0].to_rgb()[0, 0, 0] for _ in range(3)] == [0, 1, 2]
     assert source.read() is None
-    (tmp_path / "3.png").write_bytes(b"no image")
-    source.open()
-    with pytest.raises(SourceError, match=r"3\.png cannot be read"):
-        [source.read() for _ in range(4)]
+
+
+def test_an_image_that_cannot_be_read_costs_no_other(tmp_path):
+    for value in (0, 3):
+        Image.new("RGB", (3, 2), (value, 0, 0)).save(tmp_path / f"{value}.png")
+    (tmp_path / "1.png").write_bytes(b"no image")
+    (tmp_path / "2.png").symlink_to(tmp_path / "gone.png")
+    source = source_for(str(tmp_path))
+    for _ in range(2):  # opened again, it counts anew
+        source.open()
+        assert [source.read()[0].to_rgb()[0, 0, 0] for _ in range(2)] == [0, 3]
+        with pytest.raises(SourceError, match=r"images that cannot be read: 2; the first: .*1\.png"):
+            source.read()
+    source.close()
+    assert source.read() is None
 
 
 def test_a_program_is_a_source():

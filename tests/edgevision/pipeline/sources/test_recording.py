@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgevision.pipeline.sources import source_for
 from edgevision.pipeline.sources.recording import PlayingTime, RecordingReader
@@ -109,3 +110,16 @@ def test_a_recording_ends_whatever_its_source_does(make, kind, says):
             time.sleep(0.01)
         assert reader.ended and not reader.state().connected
     assert told[-1].kind == kind and says in told[-1].reason
+
+
+def test_what_cannot_be_read_is_counted_and_costs_no_other_frame(tmp_path):
+    Image.new("RGB", (3, 2)).save(tmp_path / "0.png")
+    (tmp_path / "1.png").write_bytes(b"no image")
+    Image.new("RGB", (3, 2)).save(tmp_path / "2.png")
+    with RecordingReader("folder", lambda: source_for(str(tmp_path))) as reader:
+        taken = 0
+        while not reader.ended:
+            taken += reader.take(1) is not None
+        state = reader.state()
+    assert (taken, state.corrupt, state.failures) == (2, 1, 1)
+    assert "images that cannot be read: 1" in state.reason and "1.png" in state.reason
