@@ -196,7 +196,10 @@ class Table:
             return default
         value = self._data[key]
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError:  # TOML has whole numbers of any length
+                return math.inf if value > 0 else -math.inf
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             kinds = kind if isinstance(kind, tuple) else (kind,)
             allowed = " or ".join(_WORDS[one] for one in kinds)
