@@ -1,14 +1,17 @@
 """Faces found, cut out and made vectors, with real detectors on real photographs."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from edgevision import gallery
 from edgevision.adopt import adopt
 from edgevision.artifact import Artifact
 from edgevision.data.images import load_image
 from edgevision.detector import Detector
-from edgevision.errors import IncompatibleModelError
+from edgevision.errors import EdgeVisionError, IncompatibleModelError
 from edgevision.face_reader import square
 from edgevision.gallery import open_reader
 from edgevision.tasks.alignment import ARCFACE
@@ -67,6 +70,27 @@ def test_a_detector_of_more_than_faces_is_refused(face_models, shared_data, tmp_
     yolox = adopt(file, tmp_path / "y", decoder="yolox", labels=[str(place) for place in range(80)], layout="NCHW")
     with pytest.raises(IncompatibleModelError, match="not a detector of faces alone: got 80 classes"):
         open_reader(Artifact.open(face_models[0]), yolox)
+
+
+def test_what_was_loaded_before_a_refusal_is_let_go_of(face_models, shared_data, tmp_path, monkeypatch):
+    file, made = shared_data / "models/detection/yolox_nano_coco.onnx", []
+    yolox = adopt(file, tmp_path / "y", decoder="yolox", labels=[str(place) for place in range(80)], layout="NCHW")
+    monkeypatch.setattr(gallery, "Detector", lambda *given, **more: made.append(Detector(*given, **more)) or made[-1])
+    with pytest.raises(IncompatibleModelError):
+        open_reader(Artifact.open(face_models[0]), yolox)
+    with pytest.raises(EdgeVisionError, match="closed"):
+        made[0](np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(20, 20_000, 3), (20_000, 20, 3), (1, 1, 3)])
+def test_a_strip_takes_no_more_memory_than_its_pixels_need(face_models, shape):
+    with open_reader(*(Artifact.open(path) for path in face_models)) as reader:
+        tracemalloc.start()
+        try:
+            assert reader.find(np.full(shape, 90, np.uint8)) == []
+            assert tracemalloc.get_traced_memory()[1] < 50_000_000
+        finally:
+            tracemalloc.stop()
 
 
 @pytest.mark.parametrize("detector", ["ultraface", "blazeface"])

@@ -142,7 +142,8 @@ class DriftMonitor:
         """
         if model != self._name:
             self._others[self._name] = self._now
-            self._name, self._now = model, self._others.pop(model, None) or _OneModel(self._settings, None)
+            known = self._others.pop(model) if model in self._others else _OneModel(self._settings, None)
+            self._name, self._now = model, known
             self._now.go_on(time_s)
             if len(self._others) > MODELS:
                 del self._others[next(iter(self._others))]

@@ -133,5 +133,5 @@ def test_a_model_is_verified_with_edgevision_s_modules_whatever_lies_in_the_fold
     (tmp_path / "click.py").write_text("raise SystemExit('the wrong one')")
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InferenceError, match="got unproven"):  # it is a Keras model, which no runtime here was sealed for
+    with pytest.raises(InferenceError, match="got unproven"):  # a Keras model, sealed for no runtime
         check_artifact(ModelConfig(shipped_model()))
