@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgevision.artifact import Artifact
 from edgevision.errors import ConfigError, reason_of
 from edgevision.pipeline.capture import Capture
 from edgevision.pipeline.config import CameraConfig, ModelConfig, WatchConfig
@@ -64,6 +65,7 @@ class Watch:
         self._path, self._stages = Path(path), stages
         self.config = WatchConfig.read(path, labels_of)
         self._labels = labels_of(self.config.model)
+        self._sha256 = Artifact.open(self.config.model.artifact).sha256
         self._preview = Preview()
         self._last_said: dict[str | None, tuple[str, str]] = {}
         self._followers: dict[str, Follower] = {}
@@ -130,9 +132,9 @@ class Watch:
     def reload(self) -> None:
         """Read the file anew: cameras that did not change go on, others begin or end, another model is exchanged.
 
-        A new model is verified on its golden samples first, and is on probation afterwards. Galleries of faces are read
-        anew. Sinks, spool, recording, page, second stages, variants of the model and its classes are those from the
-        start: a change of them takes a restart, and is an error.
+        A new model, also one that was put where the old one was, is verified on its golden samples first, and is on
+        probation afterwards. Galleries of faces are read anew. Sinks, spool, recording, page, second stages, variants
+        of the model and its classes are those from the start: a change of them takes a restart, and is an error.
 
         Raises:
             EdgeVisionError: The new configuration makes no sense, or its model does not hold; the old one goes on.
@@ -142,9 +144,12 @@ class Watch:
             found = WatchConfig.read(self._path, labels_of)
             self._check_same(found)
             wanted, galleries = self._wanted(found.cameras), self._galleries()
-            if found.model != self.config.model or self.pipeline.slot.rolled_back:
+            sha256 = Artifact.open(found.model.artifact).sha256
+            another = (found.model, sha256) != (self.config.model, self._sha256)
+            if another or self.pipeline.slot.rolled_back:
                 check_artifact(found.model)
                 self.pipeline.slot.swap(found.model.artifact.name, lambda: self._stages(found.model))
+                self._sha256 = sha256
             for model, gallery in galleries:
                 model.use(gallery)
             self.pipeline.change(self._take(wanted))
