@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from edgevision.binding import BoundPreprocessing
 from edgevision.detector import Detector
 from edgevision.embedder import Embedder
-from edgevision.errors import ConfigError, IncompatibleModelError
+from edgevision.errors import ConfigError, IncompatibleModelError, InputError
 from edgevision.image_batches import ImageBatches
 from edgevision.tasks.alignment import TEMPLATES, align_face
 from edgevision.tasks.detection import detect
@@ -80,7 +81,7 @@ class FaceReader:
         self.source = VectorSource(manifest.name, embedder.artifact.sha256, manifest.preprocessing.hash, crop)
 
     def find(self, image: Array) -> list[FaceCrop]:
-        """Return the faces in an image, uint8 RGB HWC, best first."""
+        """Return the faces in an image, uint8 RGB HWC, best first; one whose landmarks are in no place is none."""
         if self._detector is None or self._bound is None:
             height, width = image.shape[:2]
             return [FaceCrop(np.array([0, 0, width, height], np.float32), 1.0, image)]
@@ -89,10 +90,10 @@ class FaceReader:
         crops = []
         for place, (box, score) in enumerate(zip(found.boxes, found.scores.tolist(), strict=True)):
             if self._aligned and found.keypoints is not None:
-                pixels = align_face(image, found.keypoints[place], self._size)
+                with suppress(InputError):
+                    crops.append(FaceCrop(box, score, align_face(image, found.keypoints[place], self._size)))
             else:
-                pixels = square(image, box)
-            crops.append(FaceCrop(box, score, pixels))
+                crops.append(FaceCrop(box, score, square(image, box)))
         return crops
 
     def vectors(self, faces: Sequence[Array]) -> Array:

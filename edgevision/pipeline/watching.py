@@ -87,10 +87,7 @@ class Watch:
             for entry in self.config.second_stages:
                 second[entry.name] = load_second(entry)
             self._looker = Looker(second, failed=lambda text: self._told(Notice("error", None, text, time.monotonic())))
-            if self.config.sinks:
-                names = [sink.name for sink in self.config.sinks]
-                self._spool = Spool(self.config.spool, names, max_messages=self.config.spool_messages)
-                self._writer = SpoolWriter(self._spool)
+            self._open_spool()
             if self.config.capture is not None:
                 self._capture = Capture(self.config.capture, self._labels, told=self._captures_told)
             self.pipeline = Pipeline(
@@ -283,6 +280,12 @@ class Watch:
         self._own_events += len(events)
         if self._writer is not None:
             self._writer.put(events)
+
+    def _open_spool(self) -> None:
+        if self.config.sinks:
+            names = [sink.name for sink in self.config.sinks]
+            self._spool = Spool(self.config.spool, names, max_messages=self.config.spool_messages)
+            self._writer = SpoolWriter(self._spool)
 
     def _serve(self) -> None:
         status = self.config.status

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgevision import gallery
+from edgevision import face_reader, gallery
 from edgevision.adopt import adopt
 from edgevision.artifact import Artifact
 from edgevision.data.images import load_image
@@ -15,6 +15,7 @@ from edgevision.errors import EdgeVisionError, IncompatibleModelError
 from edgevision.face_reader import square
 from edgevision.gallery import open_reader
 from edgevision.tasks.alignment import ARCFACE
+from edgevision.tasks.detection import detect
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,18 @@ def test_a_face_is_brought_upright_by_its_landmarks(face_models, blazeface, astr
             vectors.append(reader.vectors([face.pixels])[0])
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
     assert vectors[0] @ vectors[1] > 0.9 and vectors[0] @ vectors[2] > 0.9
+
+
+def test_a_face_without_a_place_for_its_landmarks_costs_no_other(face_models, blazeface, astronaut, monkeypatch):
+    def spoiled(*given):
+        found = detect(*given)
+        both = found.take(np.array([0, 0]))
+        both.keypoints[0] = np.nan
+        return both
+
+    monkeypatch.setattr(face_reader, "detect", spoiled)
+    with open_reader(Artifact.open(face_models[0]), blazeface) as reader:
+        assert len(reader.find(astronaut)) == 1
 
 
 def test_without_landmarks_it_is_a_square_around_the_box(face_models, astronaut):

@@ -150,3 +150,9 @@ def test_a_gallery_of_the_first_schema_does_not_say_so(gallery, tmp_path):
         Gallery.open(tmp_path / "new.npz")
     with pytest.raises(ArtifactError, match=r"No such file.*gallery enrol"):
         Gallery.open(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("keypoints", [np.full((5, 2), 7.0), np.full((5, 2), np.nan), np.full((6, 2), np.inf)])
+def test_landmarks_in_no_place_are_refused(keypoints):
+    with pytest.raises(InputError, match="landmarks of a face"):
+        align_face(np.zeros((9, 9, 3), np.uint8), keypoints)
