@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgevision.artifact import Artifact
-from edgevision.errors import IncompatibleModelError
+from edgevision.errors import ArtifactError, IncompatibleModelError
 from edgevision.image_model import ImageModel
 from edgevision.tensors import Array, TensorSpec
 
@@ -28,6 +28,18 @@ class Classifier(ImageModel):
     def _prepare(self) -> None:
         self.output = self.model.outputs[0]
         self.classes = class_count(self.artifact, self.output)
+
+
+def known_activation(artifact: Artifact) -> str:
+    """Return what a classifier's scores are; raises ArtifactError where it is unknown, so that no threshold means
+    anything."""
+    activation: str | None = artifact.manifest.decoding.get("activation")
+    if activation is None:
+        raise ArtifactError(
+            f"{artifact.path}: activation unknown, so no score can be compared with a threshold",
+            next_step="declare it: edgevision adopt MODEL --activation …",
+        )
+    return activation
 
 
 def class_count(artifact: Artifact, output: TensorSpec) -> int:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgevision.binding import BoundPreprocessing
 from edgevision.detector import Detector
 from edgevision.embedder import Embedder
-from edgevision.errors import ConfigError, IncompatibleModelError
+from edgevision.errors import ConfigError, IncompatibleModelError, InputError
 from edgevision.image_batches import ImageBatches
 from edgevision.runtimes.base import CompiledModel
 from edgevision.tasks.alignment import TEMPLATES, align_face
+from edgevision.tasks.detection import detect
 from edgevision.tasks.embedding import VectorSource, embedding
 from edgevision.tensors import Array
 
@@ -68,6 +71,7 @@ class FaceReader:
                 next_step="adopt one with --decoder yunet, blazeface or ultraface",
             )  # fmt: skip
         self._embedder, self._detector = embedder, detector
+        self._bound = None if detector is None else _unstretched(detector)
         self._batches = batches or ImageBatches(embedder, 1)
         manifest = embedder.artifact.manifest
         assert manifest.preprocessing is not None  # ImageModel saw to it
@@ -78,18 +82,19 @@ class FaceReader:
         self.source = VectorSource(manifest.name, embedder.artifact.sha256, manifest.preprocessing.hash, crop)
 
     def find(self, image: Array) -> list[FaceCrop]:
-        """Return the faces in an image, uint8 RGB HWC, best first."""
-        if self._detector is None:
+        """Return the faces in an image, uint8 RGB HWC, best first; one whose landmarks are in no place is none."""
+        if self._detector is None or self._bound is None:
             height, width = image.shape[:2]
             return [FaceCrop(np.array([0, 0, width, height], np.float32), 1.0, image)]
-        found = self._detector(_unstretched(image, self._detector))
+        detector, (tensor, geometry) = self._detector, self._bound(image)
+        found = detect(detector.model.infer((tensor,)), detector.model.outputs, detector.decoder, geometry)
         crops = []
         for place, (box, score) in enumerate(zip(found.boxes, found.scores.tolist(), strict=True)):
             if self._aligned and found.keypoints is not None:
-                pixels = align_face(image, found.keypoints[place], self._size)
+                with suppress(InputError):
+                    crops.append(FaceCrop(box, score, align_face(image, found.keypoints[place], self._size)))
             else:
-                pixels = square(image, box)
-            crops.append(FaceCrop(box, score, pixels))
+                crops.append(FaceCrop(box, score, square(image, box)))
         return crops
 
     def vectors(self, faces: Sequence[Array]) -> Array:
@@ -116,20 +121,16 @@ class FaceReader:
         self.close()
 
 
-def _unstretched(image: Array, detector: Detector) -> Array:
-    """An image with black at its right or below, so that faces keep their shape.
+def _unstretched(detector: Detector) -> BoundPreprocessing:
+    """What makes a detector's input of an image, with black at its right or below, so that faces keep their shape.
 
     The crop of a person is three times as high as wide, and some detectors stretch what they get.
     """
     preprocessing = detector.artifact.manifest.preprocessing
-    if preprocessing is None or preprocessing.resize != "stretch":
-        return image
-    height, width = image.shape[:2]
-    rows = max(height, round(width * preprocessing.height / preprocessing.width))
-    columns = max(width, round(height * preprocessing.width / preprocessing.height))
-    padded = np.zeros((rows, columns, 3), np.uint8)
-    padded[:height, :width] = image
-    return padded
+    assert preprocessing is not None  # ImageModel saw to it
+    if preprocessing.resize == "stretch":
+        preprocessing = replace(preprocessing, resize="letterbox_top_left", pad_value=0)
+    return preprocessing.bind(detector.model.inputs[0])
 
 
 def square(image: Array, box: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,13 +57,12 @@ def open_reader(
     Raises:
         EdgeVisionError: One of them does not load, or is for something else.
     """
-    embedder = Embedder(model, runtime=runtime, device=device)
-    try:
-        detector = None if faces is None else Detector(faces, runtime=runtime, device=device)
-        return FaceReader(embedder, detector)
-    except BaseException:
-        embedder.model.close()
-        raise
+    with ExitStack() as opened:
+        embedder = opened.enter_context(Embedder(model, runtime=runtime, device=device))
+        detector = None if faces is None else opened.enter_context(Detector(faces, runtime=runtime, device=device))
+        reader = FaceReader(embedder, detector)
+        opened.pop_all()
+    return reader
 
 
 def enrol(

@@ -98,8 +98,12 @@ class ImageBatches:
         if preprocessing is None or len(wide.inputs) != 1 or not same:
             wide.close()
             return
-        self._wide, self._bound, self.size = wide, preprocessing.bind(spec), most
-        self.pays_from = min(most, math.ceil(_fastest_s(wide, spec) / _fastest_s(one, one.inputs[0])))
+        try:
+            bound, slower = preprocessing.bind(spec), _fastest_s(wide, spec) / _fastest_s(one, one.inputs[0])
+        except EdgeVisionError:  # it loads, and does not run
+            wide.close()
+            raise
+        self._wide, self._bound, self.size, self.pays_from = wide, bound, most, min(most, math.ceil(slower))
 
     def _together(self, model: CompiledModel, images: Sequence[Array]) -> list[Array]:
         filled = [*images, *[images[-1]] * (self.size - len(images))]

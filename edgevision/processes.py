@@ -19,6 +19,9 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _OOM_SCORE = "500"
 """Where memory runs out, the kernel ends this process and not the one that started it: proc_pid_oom_score_adj(5)."""
 
+WITHOUT_FOLDER = "import sys; sys.path = [p for p in sys.path if p]"
+"""Python puts the current folder first for a program in an argument; nobody wants modules from wherever that is."""
+
 
 def model_request(
     artifact: Artifact, runtime: str | None, device: str, options: Mapping[str, Any] | None

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +27,7 @@ import numpy as np
 from edgevision.artifact import Artifact
 from edgevision.errors import ArtifactError, EdgeVisionError, InferenceError, WorkerDiedError
 from edgevision.processes import (
+    WITHOUT_FOLDER,
     death,
     error_told,
     model_request,
@@ -41,13 +43,25 @@ ALIGNMENT = 64
 GONE_S = 2.0
 """A process that was killed is gone within so many seconds, unless it waits in the kernel for hardware."""
 _RUN, _DONE = b"\n", b"{}\n"
-_COMMAND = "import sys; sys.path = [p for p in sys.path if p]; from edgevision.runtimes.isolated import main; main()"
-"""Python puts the current folder first for a program in an argument; nobody wants modules from wherever that is."""
+_COMMAND = f"{WITHOUT_FOLDER}; from edgevision.runtimes.isolated import main; main()"
 _KILLED = "killed: by the kernel where memory ran out (see dmesg), or by somebody"
+
+_STARTERS: dict[int, ThreadPoolExecutor] = {}
+"""Process id -> the thread there that starts all others. The kernel ends a process with the thread that started it, and
+who loads a model in a thread of a moment wants to keep the model."""
+
+
+def _start(theirs: socket.socket) -> subprocess.Popen[bytes]:
+    with theirs:
+        return subprocess.Popen(
+            [sys.executable, "-c", _COMMAND, str(theirs.fileno()), str(os.getpid())],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True,
+            env=environment(),
+        )  # fmt: skip
 
 
 class ModelProcess:
-    """A process that loads a model and runs it. One thread uses it, the one that made it: it dies with that thread.
+    """A process that loads a model and runs it. One thread at a time uses it; it dies with this process.
 
     Attributes:
         pid: Its process id.
@@ -71,12 +85,8 @@ class ModelProcess:
         self._memory: _Memory | None = None
         self._received = b""
         self._socket, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _COMMAND, str(theirs.fileno()), str(os.getpid())],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True,
-                env=environment(),
-            )  # fmt: skip
+        starter = _STARTERS.setdefault(os.getpid(), ThreadPoolExecutor(1, thread_name_prefix="model processes"))
+        self._process = starter.submit(_start, theirs).result()
         self.pid = self._process.pid
         self._arrived = select.poll()
         self._arrived.register(self._socket, select.POLLIN)

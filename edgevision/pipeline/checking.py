@@ -84,8 +84,8 @@ def _places(config: WatchConfig) -> Iterator[Path]:
 
 def _try_to_write(folder: Path) -> None:
     """Write a file without a name where a folder is, or will be made."""
-    found = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     try:
+        found = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         if not found.is_dir():
             raise NotADirectoryError(f"{found} is no folder")
         with tempfile.TemporaryFile(dir=found) as file:

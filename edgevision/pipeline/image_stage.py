@@ -9,9 +9,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from edgevision.artifact import Artifact
-from edgevision.classifier import Classifier
+from edgevision.classifier import Classifier, known_activation
 from edgevision.detector import Detector
-from edgevision.errors import ArtifactError
 from edgevision.frames import Frame
 from edgevision.image_model import ImageModel
 from edgevision.pipeline.config.document import ModelConfig
@@ -89,13 +88,7 @@ class ClassifierStage(_ImageStage[Classifier]):
 
     def __init__(self, config: ModelConfig) -> None:
         """Load it; raises what `edgevision.classifier.Classifier` raises, and ArtifactError for unknown scores."""
-        artifact = Artifact.open(config.artifact)
-        if artifact.manifest.decoding.get("activation") is None:
-            raise ArtifactError(
-                f"{artifact.path}: activation unknown, so no score can be compared with a threshold",
-                next_step="declare it: edgevision adopt MODEL --activation …",
-            )
-        self._activation = artifact.manifest.decoding["activation"]
+        self._activation = known_activation(Artifact.open(config.artifact))
         self._threshold = CLASS_THRESHOLD if config.score_threshold is None else config.score_threshold
         super().__init__(Classifier, config)
 

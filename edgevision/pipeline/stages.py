@@ -14,10 +14,12 @@ from edgevision.pipeline.config.document import ModelConfig
 from edgevision.pipeline.image_stage import ClassifierStage, DetectorStage
 from edgevision.pipeline.isolation import LOAD_S
 from edgevision.pipeline.model_slot import Stage
-from edgevision.processes import death
+from edgevision.processes import WITHOUT_FOLDER, death
 from edgevision.remote.arguments import running_arguments
 from edgevision.secret import environment
 from edgevision.verify import verify
+
+_CLI = f"{WITHOUT_FOLDER}; from edgevision.cli import main; main()"
 
 
 def stage_for(config: ModelConfig) -> DetectorStage | ClassifierStage:
@@ -91,7 +93,7 @@ def check_artifact(config: ModelConfig) -> None:
 
 def _verdict_apart(artifact: Artifact, arguments: Iterable[str]) -> str:
     """Return what ``edgevision verify`` finds: a process of its own, which a damaged model may crash."""
-    command = [sys.executable, "-m", "edgevision", "verify", str(artifact.path), *arguments, "--json"]
+    command = [sys.executable, "-c", _CLI, "verify", str(artifact.path.resolve()), *arguments, "--json"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_S, check=False, env=environment())
         return str(json.loads(done.stdout)["verdict"])

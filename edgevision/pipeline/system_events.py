@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,16 +80,17 @@ class SystemEvents:
             self._thread.join(30)
 
     def _run(self) -> None:
+        looked_s = time.monotonic()
         while True:
-            try:
+            with suppress(queue.Empty):
                 notice = self._notices.get(timeout=LOOK_S)
-            except queue.Empty:
-                self._settle(time.monotonic())
+                if notice is None:
+                    break
+                self._handle(notice)
+            if time.monotonic() - looked_s >= LOOK_S:  # also while notices never cease to come
+                looked_s = time.monotonic()
+                self._settle(looked_s)
                 self._look_at_clock()
-                continue
-            if notice is None:
-                break
-            self._handle(notice)
         for key in list(self._incidents):
             self._end(key, time.monotonic(), "stopped")
 

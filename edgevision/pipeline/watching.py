@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgevision.artifact import Artifact
 from edgevision.errors import ConfigError, reason_of
 from edgevision.pipeline.capture import Capture
 from edgevision.pipeline.config import CameraConfig, ModelConfig, WatchConfig
@@ -64,6 +65,7 @@ class Watch:
         self._path, self._stages = Path(path), stages
         self.config = WatchConfig.read(path, labels_of)
         self._labels = labels_of(self.config.model)
+        self._sha256 = Artifact.open(self.config.model.artifact).sha256
         self._preview = Preview()
         self._last_said: dict[str | None, tuple[str, str]] = {}
         self._followers: dict[str, Follower] = {}
@@ -90,10 +92,7 @@ class Watch:
                 died=lambda name, why: self._second_told(name, f"{why}; it is started anew", "died", {"reason": why}),
                 revived=lambda name, seconds: self._second_told(name, f"works again after {seconds:.1f} s", "revived"),
             )
-            if self.config.sinks:
-                names = [sink.name for sink in self.config.sinks]
-                self._spool = Spool(self.config.spool, names, max_messages=self.config.spool_messages)
-                self._writer = SpoolWriter(self._spool)
+            self._open_spool()
             if self.config.capture is not None:
                 self._capture = Capture(self.config.capture, self._labels, told=self._captures_told)
             self.pipeline = Pipeline(
@@ -135,9 +134,9 @@ class Watch:
     def reload(self) -> None:
         """Read the file anew: cameras that did not change go on, others begin or end, another model is exchanged.
 
-        A new model is verified on its golden samples first, and is on probation afterwards. Galleries of faces are read
-        anew. Sinks, spool, recording, page, second stages, variants of the model and its classes are those from the
-        start: a change of them takes a restart, and is an error.
+        A new model, also one that was put where the old one was, is verified on its golden samples first, and is on
+        probation afterwards. Galleries of faces are read anew. Sinks, spool, recording, page, second stages, variants
+        of the model and its classes are those from the start: a change of them takes a restart, and is an error.
 
         Raises:
             EdgeVisionError: The new configuration makes no sense, or its model does not hold; the old one goes on.
@@ -147,9 +146,12 @@ class Watch:
             found = WatchConfig.read(self._path, labels_of)
             self._check_same(found)
             wanted, galleries = self._wanted(found.cameras), self._galleries()
-            if found.model != self.config.model or self.pipeline.slot.rolled_back:
+            sha256 = Artifact.open(found.model.artifact).sha256
+            another = (found.model, sha256) != (self.config.model, self._sha256)
+            if another or self.pipeline.slot.rolled_back:
                 check_artifact(found.model)
                 self.pipeline.slot.swap(found.model.artifact.name, lambda: self._stages(found.model))
+                self._sha256 = sha256
             for model, gallery in galleries:
                 model.use(gallery)
             self.pipeline.change(self._take(wanted))
@@ -283,6 +285,12 @@ class Watch:
         self._own_events += len(events)
         if self._writer is not None:
             self._writer.put(events)
+
+    def _open_spool(self) -> None:
+        if self.config.sinks:
+            names = [sink.name for sink in self.config.sinks]
+            self._spool = Spool(self.config.spool, names, max_messages=self.config.spool_messages)
+            self._writer = SpoolWriter(self._spool)
 
     def _serve(self) -> None:
         status = self.config.status

@@ -62,9 +62,12 @@ def align_face(image: Array, keypoints: Array, size: int = 112) -> Array:
         size: Side of the result, pixels.
 
     Raises:
-        InputError: Another number of landmarks, or landmarks that are all one point.
+        InputError: Another number of landmarks, landmarks that are all one point, or NaN or infinite.
     """
     template = TEMPLATES.get(len(keypoints))
     if template is None:
         raise InputError("align: landmarks of a face", got=len(keypoints), allowed=list(TEMPLATES))
-    return align(image, np.asarray(keypoints)[: len(template)], template, size)
+    points = np.asarray(keypoints, np.float64)[: len(template)]
+    if not np.isfinite(points).all() or not np.ptp(points, axis=0).any():
+        raise InputError("align: landmarks of a face", got=np.round(points, 1).tolist(), allowed="places in the image")
+    return align(image, points, template, size)

@@ -21,6 +21,9 @@ SCHEMA = 2
 UNKNOWN_BELOW = 0.35
 """Cosine under which nobody is recognised, unless told; measure it for a model: `edgevision.metrics.faces`."""
 
+_DAMAGES = (ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile)
+"""What reading a damaged archive raises; RuntimeError where it looks encrypted, or of a method that nobody has."""
+
 
 def embedding(stored: Array, spec: TensorSpec) -> Array:
     """Return the unit vector of one image, float32 (D,), from a model's output of D values.
@@ -190,7 +193,7 @@ class Gallery:
                 f"{path}: cannot be read: {exc.strerror or reason_of(exc)}",
                 next_step="make a gallery: edgevision gallery enrol",
             ) from exc
-        except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, InputError) as exc:
+        except (*_DAMAGES, InputError, InferenceError) as exc:
             raise ArtifactError(f"{path}: not a gallery, or damaged ({reason_of(exc)})") from exc
 
     def _check(self, vectors: Array) -> None:

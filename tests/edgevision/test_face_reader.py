@@ -1,17 +1,21 @@
 """Faces found, cut out and made vectors, with real detectors on real photographs."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from edgevision import face_reader, gallery
 from edgevision.adopt import adopt
 from edgevision.artifact import Artifact
 from edgevision.data.images import load_image
 from edgevision.detector import Detector
-from edgevision.errors import IncompatibleModelError
+from edgevision.errors import EdgeVisionError, IncompatibleModelError
 from edgevision.face_reader import square
 from edgevision.gallery import open_reader
 from edgevision.tasks.alignment import ARCFACE
+from edgevision.tasks.detection import detect
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,18 @@ def test_a_face_is_brought_upright_by_its_landmarks(face_models, blazeface, astr
     assert vectors[0] @ vectors[1] > 0.9 and vectors[0] @ vectors[2] > 0.9
 
 
+def test_a_face_without_a_place_for_its_landmarks_costs_no_other(face_models, blazeface, astronaut, monkeypatch):
+    def spoiled(*given):
+        found = detect(*given)
+        both = found.take(np.array([0, 0]))
+        both.keypoints[0] = np.nan
+        return both
+
+    monkeypatch.setattr(face_reader, "detect", spoiled)
+    with open_reader(Artifact.open(face_models[0]), blazeface) as reader:
+        assert len(reader.find(astronaut)) == 1
+
+
 def test_without_landmarks_it_is_a_square_around_the_box(face_models, astronaut):
     with open_reader(*(Artifact.open(path) for path in face_models)) as reader:
         assert reader.source.crop == "box"
@@ -67,6 +83,27 @@ def test_a_detector_of_more_than_faces_is_refused(face_models, shared_data, tmp_
     yolox = adopt(file, tmp_path / "y", decoder="yolox", labels=[str(place) for place in range(80)], layout="NCHW")
     with pytest.raises(IncompatibleModelError, match="not a detector of faces alone: got 80 classes"):
         open_reader(Artifact.open(face_models[0]), yolox)
+
+
+def test_what_was_loaded_before_a_refusal_is_let_go_of(face_models, shared_data, tmp_path, monkeypatch):
+    file, made = shared_data / "models/detection/yolox_nano_coco.onnx", []
+    yolox = adopt(file, tmp_path / "y", decoder="yolox", labels=[str(place) for place in range(80)], layout="NCHW")
+    monkeypatch.setattr(gallery, "Detector", lambda *given, **more: made.append(Detector(*given, **more)) or made[-1])
+    with pytest.raises(IncompatibleModelError):
+        open_reader(Artifact.open(face_models[0]), yolox)
+    with pytest.raises(EdgeVisionError, match="closed"):
+        made[0](np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(20, 20_000, 3), (20_000, 20, 3), (1, 1, 3)])
+def test_a_strip_takes_no_more_memory_than_its_pixels_need(face_models, shape):
+    with open_reader(*(Artifact.open(path) for path in face_models)) as reader:
+        tracemalloc.start()
+        try:
+            assert reader.find(np.full(shape, 90, np.uint8)) == []
+            assert tracemalloc.get_traced_memory()[1] < 50_000_000
+        finally:
+            tracemalloc.stop()
 
 
 @pytest.mark.parametrize("detector", ["ultraface", "blazeface"])

@@ -79,3 +79,35 @@ def test_a_tflite_file_with_an_open_batch(shared_data, tmp_path):
     for one, other in zip(batches(IMAGES), wanted, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
     batches.close()
+
+
+def test_a_batch_that_loads_and_does_not_run_is_none(tmp_path):
+    """Its third row of a table of one is asked for only when more than one image comes."""
+    onnx = pytest.importorskip("onnx", reason="onnx, of the extra onnx, is not installed")
+    if "onnxruntime" not in available_runtimes("onnx"):
+        pytest.skip("onnxruntime is not installed")
+    from onnx import TensorProto, helper, numpy_helper
+
+    steps = [
+        ("GlobalAveragePool", ["image"], "pooled", {}), ("Flatten", ["pooled"], "flat", {}),
+        ("Softmax", ["flat"], "shares", {}), ("ReduceSum", ["shares"], "images", {"keepdims": 0}),
+        ("Sub", ["images", "one"], "more", {}), ("Round", ["more"], "whole", {}),
+        ("Cast", ["whole"], "row", {"to": TensorProto.INT64}), ("Gather", ["table", "row"], "nothing", {}),
+        ("Add", ["shares", "nothing"], "scores", {}),
+    ]  # fmt: skip
+    graph = helper.make_graph(
+        [helper.make_node(kind, taken, [given], **more) for kind, taken, given, more in steps], "one",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, 8, 8])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 3])],
+        [numpy_helper.from_array(np.zeros((1, 3), np.float32), "table"),
+         numpy_helper.from_array(np.array(1, np.float32), "one")],
+    )  # fmt: skip
+    opset = [helper.make_opsetid("", 13)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "one.onnx")
+    made = adopt(
+        tmp_path / "one.onnx", tmp_path / "one", task="classification", labels=LABELS, layout="NCHW",
+        preprocessing={"std": [255]}, activation="softmax",
+    )  # fmt: skip
+    batches = ImageBatches(Classifier(made, runtime="onnxruntime"), 4, runtime="onnxruntime")
+    assert batches.size == 1 and len(batches(IMAGES[:3])) == 3
+    batches.close()

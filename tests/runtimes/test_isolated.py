@@ -1,5 +1,8 @@
 """A model's process: outputs of any size come back, and errors of the runtime as they are."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -52,6 +55,19 @@ def test_answers_are_the_caller_s(growing):
         process.infer([np.zeros((64, 64), np.float32)], 10)
         process.close()
         np.testing.assert_array_equal(first, kept)
+    finally:
+        process.close()
+
+
+def test_it_outlives_the_thread_that_started_it(growing):
+    made = []
+    thread = threading.Thread(target=lambda: made.append(start_isolated(growing, runtime="onnxruntime", timeout_s=60)))
+    thread.start()
+    thread.join()
+    (process,) = made
+    try:
+        time.sleep(0.3)
+        assert process.infer([np.ones((64, 64), np.float32)], 10)[0].shape == (2, 4096) and not process.ended
     finally:
         process.close()
 

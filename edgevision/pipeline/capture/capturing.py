@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from edgevision.documents import pretty_json
@@ -21,6 +22,8 @@ from edgevision.pipeline.rules import PrivacyMask
 WAITING = 4
 """Frames that may wait to be written; with more the next ones are not captured."""
 SWEEP_S = 60.0
+END_S = 15.0
+"""So long it is waited at the end for the disk, twice at most."""
 _BASELINES = ".baselines"
 
 
@@ -69,8 +72,9 @@ class Capture:
         """Write what waits, and end; any number of times."""
         thread, self._thread = self._thread, None
         if thread is not None:
-            self._work.put(None)
-            thread.join(30)
+            with suppress(queue.Full):  # a disk that hangs: it is left behind
+                self._work.put(None, timeout=END_S)
+            thread.join(END_S)
 
     def state(self) -> dict[str, Any]:
         """Return how it is, in JSON's types: pictures written, frames lost to trouble, and the trouble."""

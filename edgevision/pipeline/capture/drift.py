@@ -26,6 +26,10 @@ SMALLEST = {"brightness": 1.0, "confidence": 0.01, "objects": 0.1}
 """Least standard deviation that is reckoned with: where nothing ever changed, the least change is no alarm."""
 
 
+MODELS = 8
+"""What is usual is remembered for so many models beside the one that looks."""
+
+
 @dataclass(frozen=True)
 class DriftSettings:
     """What counts as drift.
@@ -108,54 +112,79 @@ class Cusum:
 
 
 class DriftMonitor:
-    """Watches one camera.
-
-    Attributes:
-        baseline: What is usual; None while that is being learnt.
-        drifting: Statistics that went beyond the limit and are not below half of it yet, each with the last mean.
-    """
+    """Watches one camera, whichever model looks at it: each has a baseline of its own, which it has again when it is
+    back after another one, a smaller variant or one on probation, had its turn."""
 
     def __init__(self, settings: DriftSettings, baseline: Baseline | None = None) -> None:
+        """Begin; with what is usual for one model, where that is known."""
+        self._settings = settings
+        self._name: str | None = None if baseline is None else baseline.model
+        self._now = _OneModel(settings, baseline)
+        self._others: dict[str | None, _OneModel] = {}
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """What is usual for the model that looks; None while that is being learnt."""
+        return self._now.baseline
+
+    @property
+    def drifting(self) -> Mapping[str, float]:
+        """Statistics that went beyond the limit and are not below half of it yet, each with the last mean."""
+        return self._now.drifting
+
+    def add(self, time_s: float, model: str, values: Mapping[str, float]) -> bool:
+        """Take in a frame's statistics; return whether `baseline` or `drifting` changed for this model.
+
+        Args:
+            time_s: When it was captured, seconds of a monotonic clock.
+            model: Name of the model.
+            values: Statistic -> its value, finite; one that a frame does not have is left out.
+        """
+        if model != self._name:
+            self._others[self._name] = self._now
+            known = self._others.pop(model) if model in self._others else _OneModel(self._settings, None)
+            self._name, self._now = model, known
+            self._now.go_on(time_s)
+            if len(self._others) > MODELS:
+                del self._others[next(iter(self._others))]
+        return self._now.add(time_s, model, values)
+
+
+class _OneModel:
+    """What is usual with one model, and how far it is off."""
+
+    def __init__(self, settings: DriftSettings, baseline: Baseline | None) -> None:
         self.baseline = baseline
         self.drifting: dict[str, float] = {}
         self._settings = settings
         self._charts: dict[str, Cusum] = defaultdict(Cusum)
         self._sums: dict[str, list[float]] = defaultdict(list)
         self._learnt: dict[str, list[float]] = defaultdict(list)
-        self._model: str | None = None if baseline is None else baseline.model
-        self._began_s = self._interval_s = float("nan")
+        self._began_s = self._interval_s = self._last_s = float("nan")
+
+    def go_on(self, time_s: float) -> None:
+        """Have its turn again: the time since its last frame is not its own."""
+        self._began_s += time_s - self._last_s
+        self._interval_s = time_s
+        self._sums.clear()
 
     def add(self, time_s: float, model: str, values: Mapping[str, float]) -> bool:
-        """Take in a frame's statistics; return whether `baseline` or `drifting` changed.
-
-        Args:
-            time_s: When it was captured, seconds of a monotonic clock.
-            model: Name of the model. Another one than before has a baseline of its own.
-            values: Statistic -> its value, finite; one that a frame does not have is left out.
-        """
-        if model != self._model:
-            self._forget(model)
         if not time_s - self._began_s >= 0:  # the first frame, or a clock that began anew
             self._began_s = self._interval_s = time_s
-        changed = time_s - self._interval_s >= self._settings.interval_s and self._end_interval(time_s)
+        self._last_s = time_s
+        changed = time_s - self._interval_s >= self._settings.interval_s and self._end_interval(time_s, model)
         for name, value in values.items():
             self._sums[name].append(value)
         return changed
 
-    def _forget(self, model: str) -> None:
-        self._model, self.baseline, self.drifting = model, None, {}
-        self._began_s = self._interval_s = float("nan")
-        for table in (self._charts, self._sums, self._learnt):
-            table.clear()
-
-    def _end_interval(self, time_s: float) -> bool:
+    def _end_interval(self, time_s: float, model: str) -> bool:
         means = {name: float(np.mean(values)) for name, values in self._sums.items() if values}
         self._sums.clear()
         self._interval_s = time_s
         if self.baseline is None:
             for name, mean in means.items():
                 self._learnt[name].append(mean)
-            return time_s - self._began_s >= self._settings.baseline_s and self._learn()
+            return time_s - self._began_s >= self._settings.baseline_s and self._learn(model)
         before = set(self.drifting)
         for name, mean in means.items():
             if name in self.baseline.usual:
@@ -168,7 +197,7 @@ class DriftMonitor:
                     self.drifting[name] = mean
         return set(self.drifting) != before
 
-    def _learn(self) -> bool:
+    def _learn(self, model: str) -> bool:
         enough = {name: means for name, means in self._learnt.items() if len(means) >= FEWEST}
         if not enough:  # too few frames came; it goes on
             return False
@@ -176,6 +205,6 @@ class DriftMonitor:
             name: (float(np.mean(means)), max(SMALLEST.get(name, 1e-6), float(np.std(means, ddof=1))))
             for name, means in enough.items()
         }
-        self.baseline = Baseline(self._model or "", usual)
+        self.baseline = Baseline(model, usual)
         self._learnt.clear()
         return True

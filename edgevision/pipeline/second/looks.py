@@ -23,6 +23,8 @@ BETTER = 1.5
 MEMORY = 8
 """Over so many of the last looks the mean is taken."""
 FORGET_S = 30.0
+MOST_DOUBLINGS = 10
+"""So often the wait doubles where nothing is found: longer than that no track is of interest without a look."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +161,7 @@ class StageLooks:
         """The quality of its crop, where the track is to be looked at now."""
         stage, since_s = self.stage, now - known.tried_s
         if known.misses:  # where nothing was found it is tried less and less often
-            wait_s = min(stage.refresh_s or 60.0, AGAIN_S * 2.0**known.misses)
+            wait_s = min(stage.refresh_s or 60.0, AGAIN_S * 2.0 ** min(known.misses, MOST_DOUBLINGS))
             due = since_s >= wait_s
             if not due:
                 return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Protocol
 
 from edgevision.artifact import Artifact
-from edgevision.classifier import Classifier
+from edgevision.classifier import Classifier, known_activation
 from edgevision.detector import Detector
 from edgevision.embedder import Embedder
 from edgevision.errors import ConfigError
@@ -50,17 +51,19 @@ class ClassifyModel:
         """Load it.
 
         Raises:
-            ArtifactError: Its preprocessing, labels or task are unknown.
+            ArtifactError: Its preprocessing, labels, task or activation are unknown.
             EdgeVisionError: It does not load, or is no classifier.
         """
         artifact = Artifact.open(stage.artifact)
         require_known(artifact, Classifier.task, "preprocessing", "labels")
         self._labels = artifact.manifest.labels or ()
-        self._activation = artifact.manifest.decoding.get("activation")
+        self._activation = known_activation(artifact)
         self._threshold = stage.threshold
-        model = Classifier(artifact, **_where(stage))
-        self._output = model.output
-        self._batches = ImageBatches(model, stage.max_batch, **_where(stage))
+        with ExitStack() as opened:
+            model = opened.enter_context(Classifier(artifact, **_where(stage)))
+            self._output = model.output
+            self._batches = ImageBatches(model, stage.max_batch, **_where(stage))
+            opened.pop_all()
 
     @property
     def batch(self) -> int:
@@ -98,23 +101,16 @@ class IdentifyModel:
             EdgeVisionError: A model does not load, or is for something else.
         """
         self._stage = stage
-        embedder = Embedder(Artifact.open(stage.artifact), **_where(stage))
-        detector: Detector | None = None
-        try:
+        with ExitStack() as opened:
+            embedder = opened.enter_context(Embedder(Artifact.open(stage.artifact), **_where(stage)))
+            detector: Detector | None = None
             if stage.faces is not None:
-                detector = Detector(Artifact.open(stage.faces), **_where(stage))
-            batches = ImageBatches(embedder, stage.max_batch, **_where(stage))
-        except BaseException:
-            embedder.model.close()
-            if detector is not None:
-                detector.model.close()
-            raise
-        self._batches, self._reader = batches, FaceReader(embedder, detector, batches)
-        try:
+                detector = opened.enter_context(Detector(Artifact.open(stage.faces), **_where(stage)))
+            self._batches = ImageBatches(embedder, stage.max_batch, **_where(stage))
+            opened.callback(self._batches.close)
+            self._reader = FaceReader(embedder, detector, self._batches)
             self._gallery = self.read_gallery()
-        except BaseException:
-            self._reader.close()
-            raise
+            opened.pop_all()
 
     @property
     def batch(self) -> int:

@@ -6,9 +6,11 @@ import socket
 
 import pytest
 
-from edgevision.errors import ConfigError, EdgeVisionError, OutputError, SourceError
+from edgevision.errors import ConfigError, EdgeVisionError, InferenceError, OutputError, SourceError
 from edgevision.pipeline.checking import check
+from edgevision.pipeline.config import ModelConfig
 from edgevision.pipeline.events import Spool
+from edgevision.pipeline.stages import check_artifact
 from edgevision.shipped import shipped_model
 
 CONFIG = """
@@ -89,6 +91,8 @@ def test_places_that_cannot_be_written_to(write, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match=r"file/recorded cannot be written to: .*is no folder; free space"):
         check(write(recorded="file/recorded"), stages=Model)
+    with pytest.raises(OutputError, match=r"aaa cannot be written to: .*File name too long.*name another place"):
+        check(write(recorded="a" * 300), stages=Model)
 
 
 def test_a_disk_that_is_full(write, small_disk, fill):
@@ -130,3 +134,11 @@ def test_a_model_that_does_not_load(write):
 
     with pytest.raises(EdgeVisionError, match="it does not load"):
         check(write(), stages=broken)
+
+
+def test_a_model_is_verified_with_edgevision_s_modules_whatever_lies_in_the_folder(tmp_path, monkeypatch):
+    (tmp_path / "click.py").write_text("raise SystemExit('the wrong one')")
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InferenceError, match="got unproven"):  # a Keras model, sealed for no runtime
+        check_artifact(ModelConfig(shipped_model()))

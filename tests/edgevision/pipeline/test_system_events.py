@@ -49,6 +49,18 @@ def test_a_camera_that_is_lost_and_found_is_one_event(made):
     assert found[1].data["reason"] == "works again" and found[1].data["times"] == 1
 
 
+def test_a_trouble_ends_also_while_others_are_told_all_the_time(made, monkeypatch):
+    monkeypatch.setattr(system_events, "LOOK_S", 0.05)
+    _, found, tell = made
+    tell("source", "lost", reason="the stream ended")
+    tell("source", "recovered")
+    end = time.monotonic() + 10
+    while len(found) < 2 and time.monotonic() < end:
+        tell("error", "", camera="yard")  # a frame that nobody could decode, say
+        time.sleep(0.01)
+    assert shown(found) == [("source_lost", "start", "gate"), ("source_lost", "end", "gate")]
+
+
 def test_one_that_comes_and_goes_lasts(made):
     """Twenty times in a row it comes back for a moment: one event; afterwards it has to stay for longer."""
     _, found, tell = made

@@ -1,6 +1,7 @@
 """A configuration, running: a recording of a square that walks through a zone, with a model made here that finds it."""
 
 import functools
+import hashlib
 import json
 import logging.handlers
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 
 import numpy as np
 import pytest
@@ -265,6 +267,25 @@ def test_a_model_that_was_never_sealed_here_proves_nothing(place):
         path.write_text(path.read_text().replace('"model"', '"unsealed"'))
         with pytest.raises(InferenceError, match="got unproven; allowed: holds; look at it: edgevision verify"):
             watch.reload()
+
+
+def test_a_model_that_was_put_where_the_old_one_was_is_another(place):
+    path = write(place)
+    with Watch(path, stages=slow) as watch:
+        watch.reload()  # as it was
+        with zipfile.ZipFile(place / "model" / "model.keras", "a") as archive:
+            archive.comment = b"other bytes"
+        renew(place / "model")
+        with pytest.raises(InferenceError, match="got unproven; allowed: holds"):
+            watch.reload()
+
+
+def renew(artifact):
+    """Let an artifact's manifest have its model file as it is."""
+    manifest, content = json.loads((artifact / "manifest.json").read_text()), (artifact / "model.keras").read_bytes()
+    (entry,) = [one for one in manifest["files"] if one["name"] == "model.keras"]
+    entry.update(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+    (artifact / "manifest.json").write_text(json.dumps(manifest))
 
 
 def damage(path):

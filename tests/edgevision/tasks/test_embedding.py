@@ -71,6 +71,23 @@ def test_a_gallery_survives_the_disk(gallery, tmp_path):
         Gallery.open(tmp_path / "bad.npz")
 
 
+@pytest.mark.parametrize(("place", "value"), [(4, 255), (6, 1), (8, 77)])  # of an entry: version, encrypted, method
+def test_an_archive_that_nobody_can_unpack_is_damaged(gallery, tmp_path, place, value):
+    gallery.save(tmp_path / "people.npz")
+    content = bytearray((tmp_path / "people.npz").read_bytes())
+    content[content.index(b"PK\x01\x02") + place + 2] = content[place] = value
+    (tmp_path / "people.npz").write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"people.npz: not a gallery, or damaged"):
+        Gallery.open(tmp_path / "people.npz")
+
+
+def test_vectors_that_are_no_numbers_are_named_with_their_file(gallery, tmp_path):
+    gallery.vectors = np.full_like(gallery.vectors, np.nan)
+    gallery.save(tmp_path / "people.npz")
+    with pytest.raises(ArtifactError, match=r"people.npz: not a gallery, or damaged .*without a direction"):
+        Gallery.open(tmp_path / "people.npz")
+
+
 def test_landmarks_come_to_the_template():
     angle, scale, shift = 0.6, 2.5, np.array([40.0, -7])
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -133,3 +150,9 @@ def test_a_gallery_of_the_first_schema_does_not_say_so(gallery, tmp_path):
         Gallery.open(tmp_path / "new.npz")
     with pytest.raises(ArtifactError, match=r"No such file.*gallery enrol"):
         Gallery.open(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("keypoints", [np.full((5, 2), 7.0), np.full((5, 2), np.nan), np.full((6, 2), np.inf)])
+def test_landmarks_in_no_place_are_refused(keypoints):
+    with pytest.raises(InputError, match="landmarks of a face"):
+        align_face(np.zeros((9, 9, 3), np.uint8), keypoints)

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from edgevision.pipeline.capture import Capture, DriftSettings
+from edgevision.pipeline.capture import Capture, DriftSettings, capturing
 
 UNSURE = [((10, 10, 40, 50), 0.4, 0)]
 
@@ -122,6 +122,20 @@ def test_nobody_waits_for_a_writer_that_hangs(run, result, monkeypatch):
     held.set()
     one.capture.close()
     assert len(one.pictures()) == sum(one.chooser.captured.values()) <= 6
+
+
+def test_the_end_does_not_wait_for_a_disk_that_hangs(settings, result, monkeypatch):
+    monkeypatch.setattr(capturing, "END_S", 0.2)
+    capture, hangs = Capture(settings(), ["person"], lambda *said: None).start(), threading.Event()
+    monkeypatch.setattr(capture._folder, "write", lambda chosen: hangs.wait(60) and [])
+    chooser = capture.chooser("gate", None)
+    for at in range(10):
+        chooser.look(result(at, UNSURE))
+    assert chooser.passed_over["busy"] > 0
+    began_s = time.monotonic()
+    capture.close()
+    assert time.monotonic() - began_s < 5
+    hangs.set()
 
 
 def test_another_configuration_of_a_camera_has_no_hour_of_its_own(run, result):

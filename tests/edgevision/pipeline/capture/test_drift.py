@@ -53,6 +53,29 @@ def test_another_model_has_a_baseline_of_its_own():
     assert monitor.baseline.model == "other" and monitor.baseline.usual["brightness"][0] == pytest.approx(20, abs=1)
 
 
+def test_a_model_that_is_back_knows_what_was_usual():
+    """A smaller variant, or one on probation, had its turn for a while: no other hour is needed."""
+    monitor, generator = learnt()
+    usual = monitor.baseline
+    assert feed(monitor, generator.normal(20, 1, 100), 2000, model="small") == [] and monitor.baseline is None
+    off = 100 + 2 * usual.usual["brightness"][1]
+    assert len(feed(monitor, generator.normal(off, 10, 600), 2100)) == 1
+    assert monitor.baseline == usual and set(monitor.drifting) == {"brightness"}
+
+
+def test_what_is_usual_is_learnt_by_turns():
+    monitor, generator = DriftMonitor(SETTINGS), np.random.default_rng(0)
+    known = {}
+    for turn in range(20):
+        model, level = ("big", 100) if turn % 2 else ("small", 50)
+        feed(monitor, generator.normal(level, 10, 150), turn * 150, model)
+        known[model] = monitor.baseline
+        if turn < 12:  # neither had its 1000 s yet
+            assert monitor.baseline is None
+    assert known["big"].usual["brightness"][0] == pytest.approx(100, abs=3)
+    assert known["small"].usual["brightness"][0] == pytest.approx(50, abs=3)
+
+
 def test_a_baseline_outlives_the_process():
     monitor, generator = learnt()
     kept = Baseline.from_dict(json.loads(json.dumps(monitor.baseline.to_dict())))

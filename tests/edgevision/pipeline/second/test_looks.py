@@ -105,3 +105,13 @@ def test_who_is_long_gone_is_forgotten(place):
         looked(looks, place(step * 10.0, {step: (0, 0)}))
     assert len(looks.attributes()) < 6
     assert looks.take([Answer(1, np.array([1.0, 0]), 1.0, 0.0)]) == set()
+
+
+@pytest.mark.parametrize(("refresh_s", "apart"), [(5.0, 5.0), (None, 60.0)])
+def test_whoever_shows_no_face_for_hours_is_looked_at_seldom_and_costs_nothing_else(place, refresh_s, apart):
+    looks, seen = StageLooks(stage(refresh_s=refresh_s), judge), []
+    for step in range(1100):
+        if looked(looks, place(step * apart, {1: (0, 0)}), evidence=None):
+            seen.append(step)
+    assert seen == list(range(1100)) and looks.skipped == {"nothing found": 1100}
+    assert looked(looks, place(1099 * apart + 1, {1: (0, 0)}), evidence=None) == []

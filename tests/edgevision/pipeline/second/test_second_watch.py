@@ -18,6 +18,7 @@ from edgevision.data.images import load_image
 from edgevision.data.locate import open_dataset
 from edgevision.errors import ArtifactError, ConfigError, InputError
 from edgevision.gallery import enrol, open_reader
+from edgevision.pipeline.second import SecondStage, load_second
 from edgevision.pipeline.watching import Watch
 from edgevision.tasks.detections import Detections
 
@@ -109,6 +110,14 @@ def things(shared_data, tmp_path):
         return tmp_path / "watch.toml"
 
     return write
+
+
+def test_scores_that_nobody_knows_how_to_read_are_refused(shared_data, tmp_path):
+    file = shared_data / "models/mlperf_tiny/resnet8_cifar10/pretrainedResnet.tflite"
+    labels = [str(place) for place in range(10)]
+    adopt(file, tmp_path / "unknown", task="classification", labels=labels, preprocessing={})
+    with pytest.raises(ArtifactError, match=r"unknown: activation unknown.*--activation"):
+        load_second(SecondStage("what", "classify", tmp_path / "unknown"))
 
 
 SHIPS = f'[[cameras.rules]]\nkind = "zone"\nname = "ships"\n{HALL}attribute = {{ stage = "what", labels = "ship" }}\n'
