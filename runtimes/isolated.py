@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from edgevision.artifact import Artifact
-from edgevision.errors import ArtifactError, EdgeVisionError, InferenceError, WorkerDiedError
+from edgevision.errors import ArtifactError, EdgeVisionError, InferenceError, WorkerDiedError, reason_of
 from edgevision.processes import (
     WITHOUT_FOLDER,
     death,
@@ -78,7 +78,11 @@ class ModelProcess:
         runtime: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        """Start it; returns at once. Arguments are those of `edgevision.runtimes.load`."""
+        """Start it; returns at once. Arguments are those of `edgevision.runtimes.load`.
+
+        Raises:
+            WorkerDiedError: The system starts no process: no memory, or too many of them.
+        """
         self.inputs: tuple[TensorSpec, ...] = ()
         self.outputs: tuple[TensorSpec, ...] = ()
         self.facts: Mapping[str, Any] = {}
@@ -86,7 +90,11 @@ class ModelProcess:
         self._received = b""
         self._socket, theirs = socket.socketpair()
         starter = _STARTERS.setdefault(os.getpid(), ThreadPoolExecutor(1, thread_name_prefix="model processes"))
-        self._process = starter.submit(_start, theirs).result()
+        try:
+            self._process = starter.submit(_start, theirs).result()
+        except OSError as exc:
+            self._socket.close()
+            raise WorkerDiedError(f"the model's process cannot be started: {reason_of(exc)}") from exc
         self.pid = self._process.pid
         self._arrived = select.poll()
         self._arrived.register(self._socket, select.POLLIN)

@@ -68,13 +68,18 @@ class IsolatedModel(CompiledModel):
             if not self._trouble:
                 self._look()
                 return self._trouble
-            if self._process is None:
-                if time.monotonic() >= self._next_s:
-                    self._process = ModelProcess(self._artifact, **self._what)
-                    self._since_s = time.monotonic()
-                return self._trouble
-            self._await(self._process)
+            if self._process is not None:
+                self._await(self._process)
+            elif time.monotonic() >= self._next_s:
+                self._start()
             return self._trouble
+
+    def _start(self) -> None:
+        self._since_s = time.monotonic()
+        try:
+            self._process = ModelProcess(self._artifact, **self._what)
+        except EdgeVisionError as exc:
+            self._lost(str(exc))
 
     def _look(self) -> None:
         """See whether the process has ended while nobody asked it anything; an inference tells it by itself.

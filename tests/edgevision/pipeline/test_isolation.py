@@ -170,3 +170,14 @@ def test_it_does_not_get_passwords_by_its_environment(tiny, monkeypatch):
     with IsolatedModel(tiny, runtime="tflite") as model:
         environment = Path(f"/proc/{model.facts['pid']}/environ").read_bytes()
         assert b"PATH=" in environment and b"hunter2" not in environment
+
+
+def test_a_system_that_starts_no_process_is_asked_again(model, monkeypatch):
+    with monkeypatch.context() as without:
+        without.setattr(sys, "executable", "/nowhere/python")
+        os.kill(model.facts["pid"], signal.SIGKILL)
+        wait_for(lambda: "cannot be started: " in model.revive())
+        with pytest.raises(WorkerDiedError, match="cannot be started"):
+            model.infer(tensors(model))
+    revived(model)
+    model.infer(tensors(model))
