@@ -223,9 +223,9 @@ class Table:
         if not fits:
             raise ConfigError(f"{self.what}: {key}", got=repr(found), allowed="points, each [x, y] in pixels")
         points = tuple((self._float(key, x), self._float(key, y)) for x, y in found)
-        for point in points:
-            if not all(-FARTHEST <= n <= FARTHEST for n in point):  # nor is NaN
-                raise ConfigError(f"{self.what}: {key}", got=repr(point), allowed=f"{-FARTHEST} to {FARTHEST}")
+        for x, y in points:
+            if not all(-FARTHEST <= n <= FARTHEST for n in (x, y)):  # nor is NaN
+                raise ConfigError(f"{self.what}: {key}", got=f"[{x:g}, {y:g}]", allowed=f"{-FARTHEST} to {FARTHEST}")
         return points
 
     def _float(self, key: str, value: float) -> float:

@@ -25,7 +25,7 @@ from edgevision.tasks.detections import Detections
 av = pytest.importorskip("av", reason="PyAV, of the extra camera, is not installed")
 
 NOTHING, THINGS = 90, ("ship", "frog")
-HALL = "points = [[0, 0], [640, 0], [640, 480], [0, 480]]\ndwell_s = 0.2\n"
+HALL = "dwell_s = 0.2\n"
 SINK = '[[sinks]]\nkind = "json_lines"\npath = "events.jsonl"\n'
 
 
