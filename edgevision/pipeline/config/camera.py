@@ -161,6 +161,7 @@ def _degradation(table: Table | None, variants: Sequence[str]) -> DegradationSet
         level = Level(entry.name(), every=entry.whole("every", 1), model=variant, gate=entry.flag("gate", False))
         levels.append(level)
         entry.finish()
+    check_names(f"{table.what}.levels", [level.name for level in levels])
     numbers = {name: table.number(name, None) for name in ("down_share", "up_share", "down_s", "up_s")}
     table.finish()
     return DegradationSettings(tuple(levels), **{name: value for name, value in numbers.items() if value is not None})

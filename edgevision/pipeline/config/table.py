@@ -237,6 +237,8 @@ class Table:
             raise ConfigError(f"{self.what}: {key}", got=got, allowed="one below 1e308") from exc
 
     def _path(self, key: str, text: str) -> Path:
+        if not text.strip():
+            raise ConfigError(f"{self.what}: {key}", got=repr(text), allowed="a path")
         try:
             return self.base / user_path(text)
         except ConfigError as exc:

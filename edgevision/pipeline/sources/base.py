@@ -59,6 +59,10 @@ def close(source: Source | None) -> None:
             source.close()
 
 
+LONGEST_S = 86_400.0
+"""The longest time limit: a day."""
+
+
 @dataclass(frozen=True)
 class Timeouts:
     """How long a live source may take.
@@ -80,5 +84,5 @@ class Timeouts:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not 0 < value < float("inf"):
-                raise ConfigError(f"timeouts: {name}", got=value, allowed="seconds, more than 0")
+            if not 0 < value <= LONGEST_S:
+                raise ConfigError(f"timeouts: {name}", got=value, allowed=f"seconds, more than 0, up to {LONGEST_S:g}")

@@ -78,6 +78,8 @@ def source_for(
         return LibcameraSource(int(match[1]))
     if address.startswith("replay:"):
         film = _path(address[7:].strip(), base)
+        if film.is_dir():
+            raise SourceError("replay: no recording", got=f"{film}, a folder", next_step="name a film")
         return ReplaySource(VideoSource(Location(str(film)), live=False, options=options))
     if location.scheme or re.match(r"[a-z0-9]+:(?![\\/])", address):
         raise ConfigError("source: unknown kind of address", got=location.shown, allowed=GRAMMAR)

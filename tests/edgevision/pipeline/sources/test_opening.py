@@ -52,6 +52,8 @@ def test_a_film_at_its_own_speed_is_a_camera(lossless):
     source.close()
     with pytest.raises(SourceError, match="no such file or folder"):
         source_for("replay:nothing.mp4")
+    with pytest.raises(SourceError, match="replay: no recording: got .*, a folder; name a film"):
+        source_for(f"replay:{path.parent}")
 
 
 @pytest.mark.parametrize("address", ["ftp://u:hunter2@h/x", "usb:0", "v4l2:video0", "libcamera:x"])
