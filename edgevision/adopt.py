@@ -121,7 +121,8 @@ def read_labels(text: str) -> tuple[str, ...]:
             raise ConfigError(
                 "labels",
                 got=f"{text} ({reason})",
-                allowed=f"a text file with one label a line, cat,dog, or one of {', '.join(LABEL_SETS)}",
+                allowed="a text file with one label a line, cat,dog, for a single one face, (with the comma), or one of "
+                + ", ".join(LABEL_SETS),
             ) from exc
     labels = tuple(name for name in names if name)
     if not labels:

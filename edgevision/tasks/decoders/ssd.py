@@ -97,6 +97,10 @@ class AnchorDecoder(Decoder):
         if len(self.scales) != 4 or min(self.scales) <= 0:
             raise ConfigError("decoding: scales", got=list(self.scales), allowed="four positive numbers")
 
+    @property
+    def _name(self) -> str:
+        return type(self).__name__.lower()
+
     @abstractmethod
     def anchors(self, size: Size) -> Array:
         """Return the anchors, float32 (N, 4) of centre x, centre y, width, height, shares of the input."""
@@ -106,7 +110,7 @@ class AnchorDecoder(Decoder):
         offsets, scores = self._both(outputs, size)
         shares = self._shares(scores.output_real())
         best = shares.max(axis=1)
-        index = above(best, least, "ssd")
+        index = above(best, least, self._name)
         picked = offsets.output.real(offsets.rows[index])
         scale = np.array([size[1], size[0]], np.float32)
         if self.decoded:
@@ -115,7 +119,8 @@ class AnchorDecoder(Decoder):
         anchors = self.anchors(size)
         if len(anchors) != len(offsets.rows):
             raise InferenceError(
-                "decoder ssd: as many anchors as boxes", got=f"{len(offsets.rows)} boxes, {len(anchors)} anchors",
+                f"decoder {self._name}: as many anchors as boxes",
+                got=f"{len(offsets.rows)} boxes, {len(anchors)} anchors",
                 next_step="declare the model's strides and anchor shapes: --decoding of edgevision adopt",
             )  # fmt: skip
         chosen = anchors[index]
@@ -138,13 +143,13 @@ class AnchorDecoder(Decoder):
         return None
 
     def _both(self, outputs: Sequence[Output], size: Size) -> tuple[_Rows, _Rows]:
-        wanted = f"offsets [1, N, {4 + 2 * self.keypoints}] and scores [1, N, classes]"
+        wanted = f"offsets [1, N, {4 + 2 * self.keypoints}] and scores [1, N, classes], outputs={list(self.outputs)}"
         if len(outputs) != 2 or any(output.stored.ndim != 3 or len(output.stored) != 1 for output in outputs):
-            raise unlike("ssd", outputs, size, wanted)
+            raise unlike(self._name, outputs, size, wanted)
         offsets, scores = (_Rows(outputs[place], outputs[place].stored[0]) for place in self.outputs)
         fits = len(offsets.rows) == len(scores.rows) and offsets.rows.shape[1] == 4 + 2 * self.keypoints
         if not fits or scores.rows.shape[1] <= self.background:
-            raise unlike("ssd", outputs, size, wanted)
+            raise unlike(self._name, outputs, size, wanted)
         return offsets, scores
 
     def _shares(self, scores: Array) -> Array:

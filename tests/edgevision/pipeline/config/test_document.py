@@ -217,7 +217,7 @@ def test_equal_cameras_have_equal_identities(read):
         (('"env:HOOK"', '"file:/dev/zero"'), r"sinks\.2: secret: secret: /dev/zero is too long"),
         (("budget_ms = 400", "budget_ms = -1"), r"cameras\.gate: budget_ms: got -1.0; allowed: more than 0"),
         (("read_s = 2", "read_s = 0"), r"timeouts: read_s: got 0.0; allowed: seconds, more than 0"),
-        (("read_s = 2", "read_s = 1e300"), r"timeouts: read_s: got 1e\+300; allowed: seconds, more than 0, up to 86400"),
+        (("read_s = 2", "read_s = 1e300"), r"timeouts: read_s: got 1e\+300; allowed: seconds, .* up to 86400"),
         (('artifact = "model"', 'artifact = " "'), "model: artifact: got ' '; allowed: a path"),
         (('classes = "person"', "classes = []"), r"rules\.yard: classes: an empty list finds nobody"),
         (("hold_s = 3", "hold_s = -3"), "motion: hold_s"),

@@ -52,7 +52,7 @@ def test_a_film_at_its_own_speed_is_a_camera(lossless):
     source.close()
     with pytest.raises(SourceError, match="no such file or folder"):
         source_for("replay:nothing.mp4")
-    with pytest.raises(SourceError, match="replay: no recording: got .*, a folder; name a film"):
+    with pytest.raises(SourceError, match=r"replay: no recording: got .*, a folder; name a film"):
         source_for(f"replay:{path.parent}")
 
 
