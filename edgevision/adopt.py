@@ -121,7 +121,7 @@ def read_labels(text: str) -> tuple[str, ...]:
             raise ConfigError(
                 "labels",
                 got=f"{text} ({reason})",
-                allowed="a text file with one label a line, cat,dog, for a single one face, (with the comma), or one of "
+                allowed="a text file with one label a line, cat,dog, face, (with its comma), or one of "
                 + ", ".join(LABEL_SETS),
             ) from exc
     labels = tuple(name for name in names if name)
