@@ -51,7 +51,7 @@ def test_adopt_says_what_the_boxes_mean(run, models, tmp_path):
         (["--decoder", "yolo"], "did you mean yolox?"),
         (["--decoder", "fastestdet"], "decoder fastestdet: outputs of another kind of model: got [1, 3549, 85]"),
         (["--decoder", "yolox", "--decoding", "strides=8,16"], "outputs of another kind of model"),
-        (["--decoder", "ultraface"], "decoder ultraface: outputs of another kind of model: got [1, 3549, 85]; allowed: offsets"),
+        (["--decoder", "ultraface"], "decoder ultraface: outputs of another kind of model: got [1, 3549, 85]"),
         (["--decoder", "yolox", "--decoding", "stride=8"], "unknown key: got stride"),
         (["--decoder", "yolox", "--decoding", "strides"], "--decoding: got strides; allowed: KEY=VALUE"),
         (["--decoder", "yolox", "--labels", "cat,dog"], "labels: got 2 labels; allowed: 80, one per class"),
