@@ -135,9 +135,8 @@ def _linux(model: Path, out: Path, options: dict[str, Any]) -> None:
     context = click.get_current_context()
     for name in ("rounding", "backend", "max_ram", "max_flash", "frames", "filter"):
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise ConfigError(
-                f"--{name.replace('_', '-')} with --target linux", got=options[name], next_step="leave it out"
-            )
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option} is for microcontrollers, not for --target linux", next_step="leave it out")
     with working("generating"):
         made = linux_project(model, out, name=options["name"], overwrite=options["overwrite"])
     manifest = made.manifest
