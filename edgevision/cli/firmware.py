@@ -145,7 +145,7 @@ def _linux(model: Path, out: Path, options: dict[str, Any]) -> None:
         "project": made.path,
         "runs on": "LiteRT's C library" if litert else "OpenVINO's C runtime",
         "results": ", ".join(part for part in (manifest.task, manifest.decoding.get("decoder")) if part),
-        "build": f"cmake -S {made.path} -B build{litert} && cmake --build build && ctest --test-dir build",
+        "build": f"cmake -S {made.path} -B build{litert} && cmake --build build && cmake --build build --target test",
     }
     show({"artifact": str(made.path), "firmware": {"target": LINUX, "name": options["name"]}}, facts(summary))
 
