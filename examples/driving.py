@@ -50,6 +50,8 @@ def found_in(detector, images):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
     given = dict(enumerate(sys.argv[1:]))
     folder, seconds = Path(given.get(2, "runs/driving")), float(given.get(3, 10))
     main(Path(given[0]), Path(given[1]), folder, seconds, sys.argv[5:])
