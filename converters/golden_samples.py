@@ -55,7 +55,7 @@ def make_golden(
     if preprocessing is None or len(source.inputs) != 1:
         raise ConfigError(
             "golden samples need a model with one image input and known preprocessing",
-            next_step="say how images become its input, or pass golden none",
+            next_step="declare it: edgevision adopt MODEL --mean … --std …; or keep no samples: --golden none",
         )
     if answer is None:
         if not isinstance(source, SourceModel):

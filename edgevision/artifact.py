@@ -213,12 +213,18 @@ def _root(path: Path) -> Path:
         if path.is_dir():
             if (path / MANIFEST).is_file():
                 return path
-            raise ArtifactError(f"{path}: not an artifact", got=f"a directory without {MANIFEST}")
+            raise ArtifactError(
+                f"{path}: not an artifact", got=f"a directory without {MANIFEST}",
+                next_step="name a folder that convert, quantize or adopt wrote, or a model file",
+            )  # fmt: skip
         exists = path.exists()
     except (OSError, ValueError) as exc:
         raise ArtifactError(f"{path}: cannot be read ({getattr(exc, 'strerror', None) or exc})") from exc
     if not exists:
-        raise ArtifactError(f"{path}: no such artifact")
+        raise ArtifactError(
+            f"{path}: no such artifact",
+            next_step="name a folder that convert, quantize or adopt wrote, or a model file",
+        )
     raise ArtifactError(
         f"{path}: not an artifact, which is a directory with {MANIFEST}",
         next_step="describe a bare model file first: edgevision adopt (Artifact.describe)",

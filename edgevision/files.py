@@ -70,11 +70,11 @@ def atomic_directory(path: str | Path, overwrite: bool = False) -> Iterator[Path
     """
     target = Path(path).expanduser().resolve()
     _check_replaceable(target, overwrite)
-    with _mapped(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _sibling(target)
-        temporary.mkdir()
+    temporary = _sibling(target)
     try:
+        with _mapped(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
         with _mapped(target, within=temporary):
             yield temporary
         with _mapped(target):
@@ -183,15 +183,14 @@ def _check_free(target: Path, overwrite: bool) -> None:
 
 
 def _try_place(target: Path) -> None:
-    made: list[Path] = []
     missing = [parent for parent in target.parents if not parent.exists()]
+    trial = [*reversed(missing), _sibling(target)]
     try:
         with _mapped(target):
-            for folder in (*reversed(missing), _sibling(target)):
+            for folder in trial:
                 folder.mkdir()
-                made.append(folder)
-    finally:
-        for folder in reversed(made):
+    finally:  # of those that were not reached, too: Ctrl-C may come between making one and noting that
+        for folder in reversed(trial):
             with suppress(OSError):
                 folder.rmdir()
 

@@ -28,6 +28,8 @@ def main_on_shipped_images() -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 2:
+        sys.exit(__doc__)
     if len(sys.argv) > 2:
         main(sys.argv[1], sys.argv[2:])
     else:

@@ -49,4 +49,6 @@ def main(archive: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     main(Path(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else "runs/signs"))

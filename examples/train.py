@@ -16,7 +16,7 @@ def main(folder: Path) -> None:
     train_images, test_images = open_splits("sample")  # 1,600 and 1,000 images of CIFAR-10
     # Pixels to -2 … 2, so that an int8 input can later hold each pixel value exactly.
     preprocessing = Preprocessing(32, 32, mean=(128,), std=(64,))
-    config = TrainingConfig(architecture="cnn", epochs=4, batch_size=64, learning_rate=0.05, seed=1)
+    config = TrainingConfig(architecture="cnn", epochs=6, batch_size=64, learning_rate=0.05, seed=1)
 
     artifact = train_artifact(
         train_images, preprocessing, config, folder / "cnn", test=test_images, data_name="sample", overwrite=True,

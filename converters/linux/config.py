@@ -14,13 +14,18 @@ CONFIG, TABLE = "ev.conf", "input.table"
 
 
 def config(model: Model, files: Mapping[str, bytes]) -> str:
-    """Return the text of ``ev.conf``.
+    """Return the text of ``ev.conf``, whose last line is the SHA-256 of all the others.
 
     Args:
         model: The model.
         files: Name -> content of every other file beside it; the model file is the first.
     """
-    return "".join(line + "\n" for line in _lines(model, files))
+    return sealed("".join(line + "\n" for line in _lines(model, files)))
+
+
+def sealed(text: str) -> str:
+    """Return the lines of an ``ev.conf`` with the last one, which the library checks."""
+    return f"{text}sha256 {hashlib.sha256(text.encode()).hexdigest()}\n"
 
 
 def table(model: Model) -> bytes:

@@ -31,7 +31,7 @@ def linux_project(
     Args:
         model: An artifact of format openvino, onnx (both run on OpenVINO's C runtime) or tflite (LiteRT's C library).
         out: The folder that gets it.
-        name: Of the project: letters, digits, _ and -.
+        name: Of the project: 1 to 31 lower-case letters, digits, _ and -, a letter first.
         overwrite: Whether a project that is there may be replaced.
 
     Returns:
@@ -43,7 +43,10 @@ def linux_project(
         IncompatibleModelError: Its format, task or decoder is not there in C++; the message says which are.
     """
     if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_-]{0,30}", name):
-        raise ConfigError("name of the project", got=repr(name), allowed="lower-case letters, digits, _ and -: cam")
+        raise ConfigError(
+            "name of the project", got=repr(name),
+            allowed="1 to 31 lower-case letters, digits, _ and -, a letter first: cam",
+        )  # fmt: skip
     place = Path(out) / f"{name}-linux"
     check_place(place, overwrite)
     source = _opened(model)

@@ -146,7 +146,10 @@ def read_baseline(path: str | Path) -> Baseline:
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
-        raise ConfigError(f"the baseline {path} cannot be read: {exc}") from exc
+        raise ConfigError(
+            f"the baseline {path} cannot be read: {exc}",
+            next_step="write one: edgevision benchmark MODEL --json > FILE",
+        ) from exc
     kind = data.get("kind") if isinstance(data, Mapping) else None
     if kind not in (BENCHMARK_KIND, KIND, REGRESSION_KIND):
         raise ConfigError(f"{path} is no baseline", got=kind, allowed=(BENCHMARK_KIND, KIND, REGRESSION_KIND))

@@ -31,7 +31,7 @@ OF_A_SEARCH = (*LIMITS, "trials", "time_limit", "epochs", "jobs", "storage", "st
     "compress",
     "edgevision compress sample --data sample --max-drop 1.5 --max-bytes 60000 --to tflite --out runs/small",
     "edgevision compress sample --data sample --recipe recipe.toml --out runs/recipe",
-    "edgevision compress model.keras --data images/ --max-latency-ms 2 --jobs 2 --storage postgresql://db/studies",
+    "edgevision compress runs/mine --data my-images/ --max-latency-ms 2 --jobs 2 --storage postgresql://db/studies",
 )
 @model_argument()
 @click.option(

@@ -135,9 +135,8 @@ def _linux(model: Path, out: Path, options: dict[str, Any]) -> None:
     context = click.get_current_context()
     for name in ("rounding", "backend", "max_ram", "max_flash", "frames", "filter"):
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise ConfigError(
-                f"--{name.replace('_', '-')} with --target linux", got=options[name], next_step="leave it out"
-            )
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option} is for microcontrollers, not for --target linux", next_step="leave it out")
     with working("generating"):
         made = linux_project(model, out, name=options["name"], overwrite=options["overwrite"])
     manifest = made.manifest
@@ -146,7 +145,7 @@ def _linux(model: Path, out: Path, options: dict[str, Any]) -> None:
         "project": made.path,
         "runs on": "LiteRT's C library" if litert else "OpenVINO's C runtime",
         "results": ", ".join(part for part in (manifest.task, manifest.decoding.get("decoder")) if part),
-        "build": f"cmake -S {made.path} -B build{litert} && cmake --build build && ctest --test-dir build",
+        "build": f"cmake -S {made.path} -B build{litert} && cmake --build build && cmake --build build --target test",
     }
     show({"artifact": str(made.path), "firmware": {"target": LINUX, "name": options["name"]}}, facts(summary))
 

@@ -40,7 +40,7 @@ TRAINING = ("epochs", "batch_size", "learning_rate", "augment", "optimizer", "we
     "edgevision prune sample --data sample --target-sparsity 0.5 --out runs/pruned",
     "edgevision prune sample --data sample --method channels --target-macs 0.5 --teacher sample --out runs/half",
     "edgevision prune sample --data sample --pattern n_m --n-m 2:4 --teacher sample",
-    "edgevision prune model.keras --data cifar10/ --target-sparsity 0.7 --layers 'stage3_*' --epochs 10",
+    "edgevision prune runs/resnet8 --data cifar10/ --target-sparsity 0.7 --layers 'stage2_*' --epochs 10",
 )
 @model_argument()
 @data_options()

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 @command(
     "sensitivity",
     "edgevision sensitivity sample --data sample",
-    "edgevision sensitivity model.keras --data images/ --to openvino --repair runs/recipe.toml",
-    "edgevision sensitivity model.keras --data images/ --what prune --target-sparsity 0.7",
+    "edgevision sensitivity runs/mine --data my-images/ --to openvino --repair runs/recipe.toml",
+    "edgevision sensitivity runs/mine --data my-images/ --what prune --target-sparsity 0.7",
 )
 @model_argument()
 @data_options(required=True)

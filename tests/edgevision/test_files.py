@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -135,6 +136,25 @@ def test_a_place_is_tried_before_long_work_and_left_as_it_was(tmp_path):
             check(tmp_path / "file" / "out", overwrite=False)
         with pytest.raises(ConfigError):
             check(tmp_path / "file", overwrite=False)
+
+
+@pytest.mark.parametrize("writing", [True, False])
+def test_ctrl_c_as_soon_as_a_directory_is_there_leaves_none(tmp_path, monkeypatch, writing):
+    mkdir = Path.mkdir
+
+    def interrupted(path, *args, **kwargs):
+        mkdir(path, *args, **kwargs)
+        if ".tmp." in path.name:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        if writing:
+            with atomic_directory(tmp_path / "a"):
+                pass
+        else:
+            check_place(tmp_path / "new/a", False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_errors_of_reading_are_not_called_errors_of_writing(tmp_path):

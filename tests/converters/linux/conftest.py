@@ -1,5 +1,6 @@
 """Projects to write, one build of each kind, and ways to run its programs and to compare with Python."""
 
+import hashlib
 import itertools
 import json
 import os
@@ -14,6 +15,7 @@ import pytest
 
 from edgevision.adopt import adopt
 from edgevision.converters.linux import linux_project
+from edgevision.converters.linux.config import sealed
 from edgevision.preprocessing import Preprocessing
 
 NAMES = {"rgb888": "rgb24", "bgr888": "bgr24"}
@@ -47,6 +49,31 @@ def make_rows(tmp_path_factory):
         path = tmp_path_factory.mktemp("rows") / "rows.onnx"
         path.write_bytes(made.SerializeToString())
         return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_listed():
+    """make_listed(classes, count): the ONNX file of a detector that gives two boxes, whatever it sees."""
+    onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
+
+    def make(classes, count):
+        boxes = [[0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]]
+        values = {"boxes": [boxes], "classes": [classes], "scores": [[0.9, 0.8]], "count": [count]}
+        given = [onnx.numpy_helper.from_array(np.array(v, np.float32), f"{name}_") for name, v in values.items()]
+        helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+        graph = helper.make_graph(
+            [helper.make_node("ReduceMin", ["image"], ["least"], keepdims=0),
+             helper.make_node("Sub", ["least", "least"], ["zero"]),
+             *(helper.make_node("Add", ["zero", f"{name}_"], [name]) for name in values)],
+            "listed",
+            [helper.make_tensor_value_info("image", kind, (1, 3, 8, 8))],
+            [helper.make_tensor_value_info(tensor.name[:-1], kind, tensor.dims) for tensor in given],
+            given,
+        )  # fmt: skip
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+        return made.SerializeToString()
 
     return make
 
@@ -94,6 +121,33 @@ class Built:
     def read(folder, seq, kind, like):
         """A tensor that ev_file wrote."""
         return np.fromfile(folder / f"{seq}.{kind}", like.dtype).reshape(like.shape)
+
+
+@pytest.fixture(scope="session")
+def write_config():
+    """write_config(folder of the model, text): an ev.conf with the right last line."""
+
+    def write(model, text):
+        lines = [line for line in text.splitlines(True) if not line.startswith("sha256 ")]
+        (model / "ev.conf").write_text(sealed("".join(lines)))
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def replace_model(write_config):
+    """replace_model(project, content): another model file, whose hash ev.conf has."""
+
+    def replace(project, content):
+        model = project / "model"
+        lines = (model / "ev.conf").read_text().splitlines(True)
+        name = next(line.split(maxsplit=1)[1].strip() for line in lines if line.startswith("model "))
+        (model / name).write_bytes(content)
+        told = f"file {len(content)} {hashlib.sha256(content).hexdigest()} {name}\n"
+        ours = [told if line.startswith("file ") and line.endswith(f" {name}\n") else line for line in lines]
+        write_config(model, "".join(ours))
+
+    return replace
 
 
 @pytest.fixture(name="build")

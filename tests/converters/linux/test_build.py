@@ -1,6 +1,7 @@
 """Built with every warning and with sanitizers, installed, run on streams, and on what is wrong."""
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -12,10 +13,16 @@ from edgevision.frames import encode_frame
 pytestmark = pytest.mark.slow
 
 
+POST_PROCESS = "decoding tflite_detection_postprocess 0.3 0.5 0 100 0 1"
+YOLOX = "decoding yolox 0.3 0.5 0 100 0 0\nlevel 0 0 0 1"
+WRAPS = 2**64 - 1
+
+
 def ctest(folder):
-    done = subprocess.run(
-        ["ctest", "--test-dir", str(folder), "--output-on-failure"], capture_output=True, text=True, timeout=280
-    )
+    done = subprocess.run(  # as the README has it: ctest has --test-dir from CMake 3.20 on
+        ["cmake", "--build", str(folder), "--target", "test"], capture_output=True, text=True, timeout=280,
+        env=os.environ | {"CTEST_OUTPUT_ON_FAILURE": "1"},
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert "3 tests" in done.stdout or "out of 3" in done.stdout
     return done.stdout
@@ -45,46 +52,69 @@ def test_the_selftest_notices_another_table(on_openvino, tiny, tmp_path):
     assert done.returncode == 1 and "the input has checksum" in done.stdout
 
 
+def becomes(old, new):
+    """A harm: other words in ev.conf, with the right last line."""
+
+    def harm(model, write):
+        text = (model / "ev.conf").read_text()
+        assert old in text
+        write(model, text.replace(old, new))
+
+    return harm
+
+
+def as_detector(lines):
+    return becomes("task classification", f"task detection\n{lines}")
+
+
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (lambda model: (model / "ev.conf").unlink(), "ev.conf: cannot be read: No such file"),
-        (lambda model: (model / "colors.onnx").unlink(), "colors.onnx: cannot be read: No such file"),
-        (lambda model: (model / "colors.onnx").write_bytes(b"x"), "damaged, or of another model: got 1 bytes"),
-        (lambda model: (model / "input.table").write_bytes(bytes(3072)), "input.table: damaged"),
-        (lambda model: (model / "ev.conf").write_text("edgevision 1\n"), "ev.conf is damaged: its end is missing"),
-        (lambda model: (model / "ev.conf").write_text("edgevision 9\n"), "another schema than 1"),
-        (lambda model: (model / "ev.conf").write_bytes(b"\xff\x00\n"), "ev.conf is damaged: an unknown word"),
-        (lambda model: edit(model, "runtime openvino", "runtime litert"), "for another runtime: got litert"),
-        (lambda model: edit(model, "float32 4 1 3 8 8", "float32 4 1 3 8 9"), "contradict each other"),
-        (lambda model: edit(model, "colors.onnx", "../colors.onnx"), "leaves the folder"),
+        (lambda model, _: (model / "ev.conf").unlink(), "ev.conf: cannot be read: No such file"),
+        (lambda model, _: (model / "colors.onnx").unlink(), "colors.onnx: cannot be read: No such file"),
+        (lambda model, _: (model / "colors.onnx").write_bytes(b"x"), "damaged, or of another model: got 1 bytes"),
+        (lambda model, _: (model / "input.table").write_bytes(bytes(3072)), "input.table: damaged"),
+        (lambda model, _: (model / "ev.conf").write_text("edgevision 1\n"), "ev.conf is damaged: its end is missing"),
+        (lambda model, _: (model / "ev.conf").write_text("edgevision 9\n"), "another schema than 1"),
+        (lambda model, _: cut(model, 1), "ev.conf is damaged: its end is missing"),
+        (lambda model, _: cut(model, 3), "ev.conf is damaged: its end is missing"),
+        (lambda model, _: damage(model, "RGB 0", "RGB 9"), "its SHA-256 is not the one"),
+        (lambda model, _: (model / "ev.conf").write_bytes(b"\xff\x00\n"), "ev.conf is damaged: an unknown word"),
+        (becomes("runtime openvino", "runtime litert"), "for another runtime: got litert"),
+        (becomes("float32 4 1 3 8 8", "float32 4 1 3 8 9"), "contradict each other"),
+        (becomes("float32 4 1 3 8 8", "float32 4 1 3 4 16"), "contradict each other"),
+        (becomes("float32 4 1 3 8 8", "float32 4 1 3 9999999 9999999"), "a length of 9999999"),
+        (becomes("task classification", "task guessing"), "an unknown task: got guessing"),
+        (as_detector(POST_PROCESS), "without its rows"),
+        (as_detector(f"{YOLOX} 1 3 0 1"), "leaves its output"),
+        (as_detector(f"{YOLOX} 1 6 0 1"), "leaves its output"),
+        (as_detector(f"{YOLOX} {WRAPS} 6 0 1"), "leaves its output"),
+        (becomes("colors.onnx", "../colors.onnx"), "leaves the folder"),
     ],
 )
-def test_damaged_models_have_a_text(on_openvino, tiny, tmp_path, harm, said):
+def test_damaged_models_have_a_text(on_openvino, tiny, write_config, tmp_path, harm, said):
     project = shutil.copytree(tiny.path, tmp_path / "project")
-    harm(project / "model")
+    harm(project / "model", write_config)
     (tmp_path / "raw").write_bytes(bytes(192))
     words = ["--format", "rgb24", "--size", "8x8", project / "model", tmp_path / "raw"]
     done = on_openvino.run("ev_file", *words, text=True)
     assert done.returncode == 1 and said in done.stderr, done.stderr
 
 
-def edit(model, old, new):
+def cut(model, lines):
+    text = (model / "ev.conf").read_text()
+    (model / "ev.conf").write_text("".join(text.splitlines(True)[:-lines]))
+
+
+def damage(model, old, new):
     text = (model / "ev.conf").read_text()
     assert old in text
     (model / "ev.conf").write_text(text.replace(old, new))
 
 
-def test_a_file_that_is_no_model_is_refused_by_the_runtime(on_openvino, tiny, tmp_path):
-    import hashlib
-
+def test_a_file_that_is_no_model_is_refused_by_the_runtime(on_openvino, tiny, replace_model, tmp_path):
     project = shutil.copytree(tiny.path, tmp_path / "project")
-    content = b"not a model"
-    old = (project / "model/colors.onnx").read_bytes()
-    (project / "model/colors.onnx").write_bytes(content)
-    text = (project / "model/ev.conf").read_text().replace(str(len(old)), str(len(content)))
-    text = text.replace(hashlib.sha256(old).hexdigest(), hashlib.sha256(content).hexdigest())
-    (project / "model/ev.conf").write_text(text)
+    replace_model(project, b"not a model")
     (tmp_path / "raw").write_bytes(bytes(192))
     words = ["--format", "rgb24", "--size", "8x8", project / "model", tmp_path / "raw"]
     done = on_openvino.run("ev_file", *words, text=True)
@@ -109,6 +139,35 @@ def test_a_ppm_and_standard_input(on_openvino, tiny, tmp_path):
     other = on_openvino.run("ev_file", *words, input=raw)
     assert one.returncode == other.returncode == 0
     assert json.loads(one.stdout)["classes"] == json.loads(other.stdout)["classes"]
+
+
+def test_a_ppm_with_comments(on_openvino, tiny, tmp_path):
+    pixels = bytes(range(192))
+    plain, noted = tmp_path / "plain.ppm", tmp_path / "noted.ppm"
+    plain.write_bytes(b"P6\n8 8\n255\n" + pixels)
+    noted.write_bytes(b"P6\n# from an editor\n#\n8 # wide\n 8\n255\n" + pixels + b"\n")
+    found = [on_openvino.run("ev_file", tiny.path / "model", file) for file in (plain, noted)]
+    assert [done.returncode for done in found] == [0, 0]
+    first, second = (json.loads(done.stdout)["classes"] for done in found)
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"P6", b"P6\n8 8\n65535\n", b"P6\n#8 8 255\n", b"P6 -8 8 255\n", b"P5\n8 8\n255\n"]
+)
+def test_what_is_no_ppm_is_told(on_openvino, tiny, tmp_path, content):
+    (tmp_path / "image.ppm").write_bytes(content)
+    done = on_openvino.run("ev_file", tiny.path / "model", tmp_path / "image.ppm", text=True)
+    assert done.returncode == 1 and "no PPM (P6, 255)" in done.stderr
+
+
+@pytest.mark.parametrize(("count", "results"), [(0, 0), (191, 0), (2 * 192 + 5, 2)])
+def test_a_frame_that_is_cut_is_told(on_openvino, tiny, tmp_path, count, results):
+    (tmp_path / "raw").write_bytes(bytes(count))
+    words = ["--format", "rgb24", "--size", "8x8", tiny.path / "model", tmp_path / "raw"]
+    done = on_openvino.run("ev_file", *words, text=True)
+    assert done.returncode == 1 and len(done.stdout.splitlines()) == results
+    assert f"its last frame is cut: got {count % 192} bytes; allowed: 192 a frame" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -149,12 +208,10 @@ def test_installed_and_found_by_pkg_config(on_openvino, tiny, tmp_path):
     place = tmp_path / "installed"
     command = ["cmake", "--install", on_openvino.folder, "--prefix", place]
     subprocess.run(command, check=True, capture_output=True)
-    # A prefix that was named at installation, not at configuration, is told to pkg-config.
-    asked = ["pkg-config", f"--define-variable=prefix={place}"]
     environment = {"PKG_CONFIG_PATH": str(place / "lib/pkgconfig"), "PATH": "/usr/bin:/bin"}
 
     def says(*words):
-        done = subprocess.run([*asked, *words, "ev"], env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(["pkg-config", *words, "ev"], env=environment, capture_output=True, text=True, check=True)
         return done.stdout.split()
 
     program = tmp_path / "program"

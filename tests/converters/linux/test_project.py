@@ -137,7 +137,7 @@ def test_options_for_microcontrollers_are_refused(classifier, tmp_path, capsys, 
     artifact = classifier()
     command = ["firmware", str(artifact.path), "--target", "linux", "--out", str(tmp_path / "out"), *words]
     assert main(command, standalone_mode=False) == 2
-    assert f"{words[0]} with --target linux" in capsys.readouterr().err
+    assert f"{words[0]} is for microcontrollers, not for --target linux; leave it out" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

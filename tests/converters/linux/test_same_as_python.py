@@ -1,6 +1,7 @@
 """The library against Python: the same input tensors to the byte, the same outputs, the same classes and boxes."""
 
 import itertools
+import json
 import zlib
 
 import numpy as np
@@ -176,6 +177,37 @@ def test_detections_of_a_post_processing_operator(on_litert, shared_data, video,
     project = linux_project(artifact, tmp_path, name="ssd")
     frames = [encode_frame(image, "nv12") for image in video[:2]]
     assert same_boxes(on_litert[1], artifact, project, frames, tmp_path, "tflite") >= 8
+
+
+@pytest.mark.parametrize(
+    ("classes", "count", "said"),
+    [
+        ((1, 2), 2, None),
+        ((np.nan, 2), 2, "class: got nan; allowed: the first class, 1, or higher"),
+        ((0, 2), 2, "class: got 0"),
+        ((1e12, 2), 2, "class: got 99999"),
+        ((1, 2), 3, "count: got 3"),
+        ((1, 2), -1, "count: got -1"),
+        ((1, 2), np.nan, "count: got nan"),
+    ],
+)
+def test_post_processing_that_makes_no_sense_is_told(
+    on_openvino, make_listed, replace_model, tmp_path, classes, count, said
+):
+    (tmp_path / "listed.onnx").write_bytes(make_listed((1, 2), 2))
+    artifact = adopt(
+        tmp_path / "listed.onnx", tmp_path / "listed", task="detection", layout="NCHW",
+        decoder="tflite_detection_postprocess", decoding={"first_class": 1}, preprocessing=Preprocessing(8, 8),
+    )  # fmt: skip
+    project = linux_project(artifact, tmp_path, name="listed")
+    replace_model(project.path, make_listed(classes, count))
+    (tmp_path / "raw").write_bytes(bytes(192))
+    words = ["--format", "rgb24", "--size", "8x8", project.path / "model", tmp_path / "raw"]
+    done = on_openvino.run("ev_file", *words, text=True)
+    if said is None:
+        assert [box["index"] for box in json.loads(done.stdout)["boxes"]] == [0, 1], done.stderr
+    else:
+        assert done.returncode == 1 and said in done.stderr
 
 
 def test_an_int8_model_on_litert(on_litert, tmp_path):

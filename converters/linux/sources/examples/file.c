@@ -31,6 +31,7 @@ struct settings {
     size_t stride;
     int live;
     int memfd;
+    int ppm; /* one image */
     ev_options options;
     ev_frame frame;
 };
@@ -112,16 +113,29 @@ static int read_arguments(struct settings *s, int count, char **words)
     return 0;
 }
 
+/* A number of a PPM's header; before it there may be comments, from # to the end of the line. */
+static int read_number(FILE *file, unsigned *number)
+{
+    int c = fgetc(file);
+    while (c == '#' || c == ' ' || c == '\t' || c == '\r' || c == '\n') {
+        while (c == '#' && (c = fgetc(file)) != '\n' && c != EOF) {
+            c = '#';
+        }
+        c = fgetc(file);
+    }
+    return c >= '0' && c <= '9' && ungetc(c, file) != EOF && fscanf(file, "%u", number) == 1;
+}
+
 /* A PPM: width and height, and that its pixels follow. */
 static int read_header(struct settings *s, FILE *file)
 {
-    unsigned width, height, most;
-    if (fscanf(file, "P6 %u %u %u", &width, &height, &most) != 3 || most != 255 || fgetc(file) == EOF) {
+    unsigned most;
+    if (fgetc(file) != 'P' || fgetc(file) != '6' || !read_number(file, &s->frame.width)
+        || !read_number(file, &s->frame.height) || !read_number(file, &most) || most != 255 || fgetc(file) == EOF) {
         return fail(s->file, "no --format, and no PPM (P6, 255)");
     }
     s->frame.format = EV_RGB24;
-    s->frame.width = width;
-    s->frame.height = height;
+    s->ppm = 1;
     return 0;
 }
 
@@ -185,7 +199,8 @@ static int to_descriptor(ev_frame *frame, const unsigned char *bytes, size_t cou
 static int feed(struct settings *s, ev_context *context, FILE *file, unsigned char *bytes, size_t count)
 {
     ev_result result;
-    while (fread(bytes, 1, count, file) == count) {
+    size_t rest = 0;
+    while (!(s->ppm && s->frame.pts > 0) && (rest = fread(bytes, 1, count, file)) == count) {
         int fd = -1;
         ev_status status;
         lay_out(&s->frame, bytes, s->stride);
@@ -215,7 +230,15 @@ static int feed(struct settings *s, ev_context *context, FILE *file, unsigned ch
             return 1;
         }
     }
-    return s->frame.pts > 0 ? 0 : fail(s->file, "not one whole frame");
+    if (ferror(file)) {
+        perror(s->file);
+        return 1;
+    }
+    if (rest < count && (rest > 0 || s->frame.pts == 0)) {
+        fprintf(stderr, "ev_file: %s: its last frame is cut: got %zu bytes; allowed: %zu a frame\n", s->file, rest, count);
+        return 1;
+    }
+    return 0;
 }
 
 static int run(struct settings *s, ev_context *context, FILE *file)
@@ -242,7 +265,7 @@ static int run(struct settings *s, ev_context *context, FILE *file)
 
 int main(int count, char **words)
 {
-    struct settings s = {NULL, NULL, NULL, 0, 0, 0, EV_OPTIONS_INIT, {0}};
+    struct settings s = {NULL, NULL, NULL, 0, 0, 0, 0, EV_OPTIONS_INIT, {0}};
     ev_context *context = NULL;
     FILE *file;
     int wrong = read_arguments(&s, count, words);

@@ -169,6 +169,7 @@ static int map_buffers(struct camera *camera)
             return fail(camera, "VIDIOC_QUERYBUF");
         }
         camera->buffers[i].bytes = buffer.length;
+        camera->buffers[i].fd = -1;
         camera->buffers[i].start =
             mmap(NULL, buffer.length, PROT_READ, MAP_SHARED, camera->fd, (off_t)buffer.m.offset);
         if (camera->buffers[i].start == MAP_FAILED) {

@@ -104,7 +104,7 @@ typedef struct {
     uint32_t abi;       /* EV_ABI */
     const char *device; /* the runtime's name of a device; NULL for the processor. LiteRT: NULL only */
     int threads;        /* of the runtime; 0 for 1 on OpenVINO, and for LiteRT's own choice, which takes nothing else */
-    int64_t budget_ns;  /* from capture to result; 0 for none. A frame that cannot be ready in time (by the 95th
+    int64_t budget_ns;  /* from capture to result, a day at the most; 0 for none. A frame that cannot be ready in time (by the 95th
                            percentile of the stages to come) is skipped; once a second one is tried all the same */
     uint32_t top_k;     /* classes of a result, 1 or more */
     int keep_input;     /* whether results have the input tensor too: for tests, it costs a copy */

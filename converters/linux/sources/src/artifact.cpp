@@ -2,6 +2,7 @@
 // Written by edgevision; do not edit.
 #include "artifact.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -20,6 +21,8 @@ namespace {
 
 constexpr int schema = 1;
 constexpr size_t max_rank = 8;
+constexpr int64_t max_elements = INT64_C(1) << 31;
+constexpr int64_t max_index = INT32_MAX;
 
 using Line = std::istringstream;
 
@@ -76,11 +79,13 @@ Spec spec_of(Line &line)
     if (rank > max_rank) {
         damaged("a rank of " + std::to_string(rank));
     }
+    int64_t room = max_elements;
     for (size_t i = 0; i < rank; i++) {
         const int64_t length = take<int64_t>(line, "length");
-        if (length < -1 || length > (INT64_C(1) << 31)) {
+        if (length < -1 || length > room) {
             damaged("a length of " + std::to_string(length));
         }
+        room /= std::max<int64_t>(1, length);
         spec.shape.push_back(length);
     }
     spec.quantized = take<int>(line, "quantization") != 0;
@@ -170,43 +175,93 @@ std::map<std::string, std::function<void(Line &)>> readers(Artifact &made)
                  made.decoding.places.push_back(take<size_t>(line, "place"));
              }
              made.decoding.first_class = take<int64_t>(line, "first class");
+             if (made.decoding.first_class < -max_index || made.decoding.first_class > max_index) {
+                 damaged("a first class of " + std::to_string(made.decoding.first_class));
+             }
          }},
         {"label", [&](Line &line) { made.labels.push_back(rest(line)); }},
+        {"sha256", [](Line &) {}},  // the last line: see check_sum
     };
+}
+
+// The last line is the SHA-256 of all the others.
+void check_sum(const std::vector<uint8_t> &text)
+{
+    const std::string word = "sha256 ";
+    const size_t length = word.size() + 64 + 1;
+    if (text.size() < length || !std::equal(word.begin(), word.end(), text.end() - static_cast<std::ptrdiff_t>(length))) {
+        damaged("its end is missing: copy it once more");
+    }
+    const std::vector<uint8_t> before(text.begin(), text.end() - static_cast<std::ptrdiff_t>(length));
+    const std::string last = word + sha256(before) + "\n";
+    if (!std::equal(last.begin(), last.end(), text.end() - static_cast<std::ptrdiff_t>(length))) {
+        damaged("its SHA-256 is not the one of its last line: copy it once more, or write the project anew");
+    }
+}
+
+// Whether all rows lie in an output of so many elements, as many as a tensor may have at the most.
+bool inside(const Level &level, uint64_t elements, size_t least_columns)
+{
+    for (const size_t number : {level.first, level.row_step, level.column_step, level.rows, level.columns}) {
+        if (number > elements) {
+            return false;
+        }
+    }
+    return level.rows >= 1 && level.columns >= least_columns
+           && level.first + static_cast<uint64_t>(level.rows - 1) * level.row_step
+                      + static_cast<uint64_t>(level.columns - 1) * level.column_step
+                  < elements;
 }
 
 // A wrong number may not become a wrong address.
 void check_decoding(const Artifact &made)
 {
-    for (const Level &level : made.decoding.levels) {
-        if (level.output >= made.outputs.size() || level.rows < 1 || level.columns < 5
-            || level.first + (level.rows - 1) * level.row_step + (level.columns - 1) * level.column_step
-                   >= elements(made.outputs[level.output].shape)) {
+    const Decoding &decoding = made.decoding;
+    const bool listed = decoding.decoder == "tflite_detection_postprocess", objectness = decoding.decoder != "yolov8";
+    if (listed ? decoding.places.size() != 4 : decoding.levels.empty()) {
+        damaged("a detector without its rows");
+    }
+    for (const Level &level : decoding.levels) {
+        if (level.output >= made.outputs.size()
+            || !inside(level, elements(made.outputs[level.output].shape), objectness ? 6 : 5)) {
             damaged("a level that leaves its output");
         }
     }
-    for (const size_t place : made.decoding.places) {
+    for (const size_t place : decoding.places) {
         if (place >= made.outputs.size()) {
             damaged("an output that does not exist");
         }
     }
 }
 
+// Whether the input has the height, width and channels of the preprocessing, and one of everything else.
+bool same_input(const Artifact &made)
+{
+    const Preprocessing &wanted = made.preprocessing;
+    const std::pair<char, size_t> axes[] = {{'H', wanted.height}, {'W', wanted.width}, {'C', wanted.channels()}};
+    size_t product = 1;
+    for (const auto &[axis, length] : axes) {
+        const size_t place = made.layout.find(axis);
+        if (place >= made.input.shape.size() || made.input.shape[place] != static_cast<int64_t>(length)) {
+            return false;
+        }
+        product *= length;
+    }
+    return made.layout.size() == made.input.shape.size() && elements(made.input.shape) == product;
+}
+
 void check(const Artifact &made)
 {
     const Preprocessing &wanted = made.preprocessing;
-    size_t product = wanted.channels() * wanted.height * wanted.width;
-    if (made.runtime.empty() || made.model.empty() || made.outputs.empty() || wanted.height == 0
-        || elements(made.input.shape) != product || made.layout.size() != made.input.shape.size()
+    if (made.runtime.empty() || made.model.empty() || made.outputs.empty() || !same_input(made)
         || wanted.table.size() != wanted.channels() * 256 * item_bytes(made.input.dtype)) {
-        damaged("its end is missing, or its parts contradict each other");
+        damaged("its parts contradict each other");
     }
-    for (const char axis : std::string("HWC")) {
-        if (made.layout.find(axis) == std::string::npos) {
-            damaged("layout " + made.layout);
-        }
+    if (made.task == "detection") {
+        check_decoding(made);
+    } else if (made.task != "classification") {
+        damaged("an unknown task: got " + made.task);
     }
-    check_decoding(made);
 }
 
 }  // namespace
@@ -234,6 +289,7 @@ Artifact read_artifact(const std::string &folder)
         }
         reader->second(line);
     }
+    check_sum(text);
     for (const File &file : made.files) {
         const std::vector<uint8_t> bytes = read_file(made.path(file.name));
         const std::string found = sha256(bytes);

@@ -114,12 +114,21 @@ void post_processed(const Artifact &artifact, const std::vector<Tensor> &outputs
     }
     const float width = static_cast<float>(artifact.preprocessing.width);
     const float height = static_cast<float>(artifact.preprocessing.height);
-    const float given = count.real(0), room = static_cast<float>(scores.count());
-    const size_t rows = given >= room ? scores.count() : (given > 0 ? static_cast<size_t>(given) : 0);
+    const float given = count.real(0);
+    if (!(given >= 0.0F && given <= static_cast<float>(scores.count()))) {
+        throw Error(EV_ERROR_RUNTIME, "decoder tflite_detection_postprocess: count: got " + std::to_string(given)
+                                          + "; allowed: 0 to " + std::to_string(scores.count()));
+    }
+    const size_t rows = static_cast<size_t>(given);
     for (size_t i = 0; i < rows; i++) {
         const float score = number(scores.real(i), decoding.decoder);
         if (score >= decoding.score_threshold) {
-            const int64_t index = std::llrint(classes.real(i)) - decoding.first_class;
+            const double index = std::rint(static_cast<double>(classes.real(i))) - static_cast<double>(decoding.first_class);
+            if (!(index >= 0.0 && index <= std::numeric_limits<int32_t>::max())) {  // NaN is not
+                throw Error(EV_ERROR_RUNTIME, "decoder tflite_detection_postprocess: class: got "
+                                                  + std::to_string(classes.real(i)) + "; allowed: the first class, "
+                                                  + std::to_string(decoding.first_class) + ", or higher");
+            }
             found.push_back({boxes.real(4 * i + 1) * width, boxes.real(4 * i) * height, boxes.real(4 * i + 3) * width,
                              boxes.real(4 * i + 2) * height, score, static_cast<int32_t>(index), nullptr});
         }

@@ -16,6 +16,8 @@ struct ev_context {
 
 namespace {
 
+constexpr int64_t longest_budget_ns = INT64_C(86400000000000);
+
 // Fixed room: telling of an error needs no memory.
 thread_local char last_error[1024] = "";
 
@@ -57,8 +59,9 @@ void check(const ev_options &options)
     if (options.threads < 0 || options.threads > 1024) {
         refuse("options.threads: got " + std::to_string(options.threads) + "; allowed: 0 to 1024");
     }
-    if (options.budget_ns < 0) {
-        refuse("options.budget_ns: got " + std::to_string(options.budget_ns) + "; allowed: 0 for none, or more");
+    if (options.budget_ns < 0 || options.budget_ns > longest_budget_ns) {
+        refuse("options.budget_ns: got " + std::to_string(options.budget_ns) + "; allowed: 0 for none, to "
+               + std::to_string(longest_budget_ns) + ", a day");
     }
     if (options.top_k < 1) {
         refuse("options.top_k: got 0; allowed: 1 or more");

@@ -54,9 +54,11 @@ void Pipeline::submit(const ev_frame &frame)
 {
     std::unique_ptr<Job> job = begin(frame);
     try {
-        if (job->captured_ns > job->submitted_ns + second) {
-            throw Error(EV_ERROR_ARGUMENT, "frame: captured in the future: got captured_ns "
-                                               + std::to_string(job->captured_ns) + "; allowed: CLOCK_MONOTONIC, or 0");
+        if (job->captured_ns < 0 || job->captured_ns > job->submitted_ns + second) {
+            throw Error(EV_ERROR_ARGUMENT, std::string("frame: captured ")
+                                               + (job->captured_ns < 0 ? "before the clock began" : "in the future")
+                                               + ": got captured_ns " + std::to_string(job->captured_ns)
+                                               + "; allowed: CLOCK_MONOTONIC, or 0");
         }
         copy_frame(frame, job->picture);
     } catch (...) {

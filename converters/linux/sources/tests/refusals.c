@@ -64,6 +64,8 @@ static void opening(const char *model)
     options.top_k = 1;
     options.budget_ns = -5;
     expect("budget", ev_open(model, &options, &context), EV_ERROR_ARGUMENT, "options.budget_ns: got -5");
+    options.budget_ns = INT64_MAX;
+    expect("budget of ages", ev_open(model, &options, &context), EV_ERROR_ARGUMENT, "options.budget_ns: got 9223372036854775807");
     options.budget_ns = 0;
     options.device = "NOSUCH";
     expect("device", ev_open(model, &options, &context) == EV_OK ? EV_OK : EV_ERROR_RUNTIME, EV_ERROR_RUNTIME, "");
@@ -93,6 +95,7 @@ static unsigned wrong_frames(ev_context *context)
     REFUSED("no data", frame.planes[0].data = NULL, EV_ERROR_NULL, "plane 0 has no data");
     REFUSED("memory", frame.memory = 7, EV_ERROR_ARGUMENT, "memory: got 7");
     REFUSED("future", frame.captured_ns = INT64_MAX - 1, EV_ERROR_ARGUMENT, "captured in the future");
+    REFUSED("past", frame.captured_ns = INT64_MIN, EV_ERROR_ARGUMENT, "captured before the clock began");
     REFUSED("descriptor", (frame.memory = EV_DMABUF, frame.planes[0].fd = -1), EV_ERROR_DMABUF, "descriptor -1");
     REFUSED("stride that is huge", frame.planes[0].stride = SIZE_MAX, EV_ERROR_BYTES, "too short");
     base = nv12();
