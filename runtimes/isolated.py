@@ -89,7 +89,7 @@ class ModelProcess:
         self._memory: _Memory | None = None
         self._received = b""
         self._socket, theirs = socket.socketpair()
-        starter = _STARTERS.setdefault(os.getpid(), ThreadPoolExecutor(1, thread_name_prefix="model processes"))
+        starter = _STARTERS.setdefault(os.getpid(), ThreadPoolExecutor(1, thread_name_prefix="starts models"))
         try:
             self._process = starter.submit(_start, theirs).result()
         except OSError as exc:
