@@ -245,7 +245,10 @@ main()
 @pytest.mark.parametrize("module", ["edgevision.cli", "click", "edgevision.cli.signals", "edgevision.cli.devices"])
 def test_an_interrupt_is_a_line_and_a_status_from_the_first_moment(module):
     """Ctrl-C while a part of the command line is being loaded."""
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED_AT, module], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AT, module], capture_output=True, text=True, timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell has it ignored
+    )  # fmt: skip
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr.strip() == "edgevision: interrupted; nothing was half-written"
 
