@@ -116,7 +116,7 @@ def test_what_is_known_about_a_file(kind, known):
     [
         ("keras3", ("tflite", "openvino")),
         ("onnx", ("openvino",)),
-        ("saved_model", ("tflite", "openvino")),
+        pytest.param("saved_model", ("tflite", "openvino"), marks=pytest.mark.slow),
         ("tflite", ("tflite", "openvino")),
     ],
 )

@@ -234,7 +234,7 @@ def residual():
     return keras.Model(image, L.Dense(3, name="scores")(ops.mean(x, axis=(1, 2))))
 
 
-@pytest.mark.parametrize("make", [mobilenet, residual])
+@pytest.mark.parametrize("make", [pytest.param(mobilenet, marks=pytest.mark.slow), residual])
 def test_models_of_keras_3_are_pruned_quantized_and_exported(make, load, stripes, tmp_path):
     pytest.importorskip("tensorflow_model_optimization")
     source = replace(

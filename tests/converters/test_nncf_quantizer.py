@@ -100,6 +100,7 @@ def test_a_file_says_nothing_twice(converted):
             assert sources[1:3] == sources[3:5]
 
 
+@pytest.mark.slow
 def test_the_same_request_gives_the_same_bytes(converted, planted, calibration, tmp_path):
     options = {"scheme": "static_wi8_ai8", "float_layers": ("loud", "quiet")}
     first = converted(**options).artifact

@@ -174,6 +174,7 @@ def test_a_transposed_convolution_keeps_zeros_and_clusters_and_converts(stripes,
         assert np.abs(answers - expected).mean() < np.ptp(expected) / 255
 
 
+@pytest.mark.slow
 def test_zeros_and_clusters_survive_into_both_formats(source, stripes, inputs, tmp_path):
     """Pruned, clustered, trained for int8: each layer has as few integers as it had values."""
     pruned, _ = prune(source, stripes, target_sparsity=0.5, epochs=1, batch_size=64, layers=["stem", "logits"])

@@ -42,6 +42,7 @@ def test_compress(example, tmp_path, shipped_accuracy):
     assert float(int8_accuracy) >= float(float_accuracy) - MAX_INT8_LOSS
 
 
+@pytest.mark.slow
 def test_benchmark(example, tmp_path):
     printed = example("benchmark.py", tmp_path)
     medians = re.findall(r"(\w+): p50 ([\d.]+) ms, (?:p99 ([\d.]+) ms|too few for a p99), (\d+) inferences", printed)
