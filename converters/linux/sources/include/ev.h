@@ -154,7 +154,7 @@ typedef struct {
 
 /* What a pointer points to is valid until the next ev_poll or ev_close on the context; labels and names until ev_close. */
 typedef struct {
-    uint64_t seq; /* which call of ev_submit the frame came with, from 1 */
+    uint64_t seq; /* which call of ev_submit the frame came with, from 1; it grows from result to result */
     int64_t pts;
     int64_t captured_ns;
     int64_t age_ns; /* from capture to this ev_poll */

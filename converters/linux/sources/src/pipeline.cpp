@@ -90,12 +90,14 @@ std::unique_ptr<Pipeline::Job> Pipeline::begin(const ev_frame &frame)
     return job;
 }
 
-// Of two frames that were copied at the same time the one stays whose ev_submit began later.
+// Of two frames that were copied at the same time the one stays whose ev_submit began later, be it at the model already:
+// results never go back in time.
 void Pipeline::put(std::unique_ptr<Job> job)
 {
     {
         const std::lock_guard<std::mutex> lock(mutex_);
-        if (waiting_ == nullptr || waiting_->seq < job->seq) {
+        if (newest_ < job->seq) {
+            newest_ = job->seq;
             std::swap(waiting_, job);
         }
         if (job != nullptr) {

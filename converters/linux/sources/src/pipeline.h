@@ -73,6 +73,7 @@ private:
     std::condition_variable frame_came_;
     std::condition_variable result_came_;
     bool stopping_ = false;
+    uint64_t newest_ = 0;                // seq of the newest frame that ever waited
     std::unique_ptr<Job> waiting_;
     std::unique_ptr<Result> ready_;
     std::vector<std::unique_ptr<Job>> free_jobs_;
