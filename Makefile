@@ -1,7 +1,7 @@
 # edgevision: every command a developer, a user of the checkout, or CI runs. `make help` lists them.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types coverage doctest wheel-test cli-reference cli-reference-check operators-reference test-arm64 test-hardware proof clean
+.PHONY: help setup demo test slow-test check lint types coverage doctest wheel-test cli-reference cli-reference-check operators-reference test-arm64 test-hardware proof clean
 
 PYTHON := .venv/bin/python
 # Workers for the tests: as many as cores, two at most (each may hold a TensorFlow).
@@ -28,7 +28,10 @@ test: setup  ## the test suite, but for what takes long
 	@$(PYTEST) $(SUITE) -m "not wheel and not timing and not slow" $(ARGS)
 	@$(PYTEST) -m timing
 
-check: setup lint types coverage wheel-test cli-reference-check  ## all that must hold before a change lands
+slow-test: setup  ## the tests that `make test` leaves out, for they take long
+	@$(PYTEST) $(SUITE) -m "slow and not wheel and not timing" $(ARGS)
+
+check: setup lint types slow-test wheel-test cli-reference-check  ## what must hold beside `make test` before a change lands
 
 lint: setup  ## ruff
 	@$(PYTHON) -m ruff check .
