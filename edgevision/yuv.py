@@ -14,7 +14,7 @@ import numpy as np
 from edgevision.errors import InputError, check_choice
 from edgevision.tensors import Array
 
-_BAND = 1 << 16
+_BAND = 1 << 15
 """Pixels at a time, about: few steps for a model's input, and what a large picture takes stays in the cache."""
 MATRICES = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 """Name -> luma weights of red and blue."""
@@ -122,22 +122,23 @@ def _check_planes(y: Array, u: Array, v: Array, down: int, across: int) -> None:
 def _to_rgb(y: Array, u: Array, v: Array, fixed: YuvCoefficients, down: int, across: int, rgb: Array) -> None:
     """Write RGB, a band of rows at a time: one that stays in the cache. Chroma is multiplied before it is repeated."""
     band = max(1, _BAND // y.shape[1] // 4) * 4
+    black = (1 << 15) - fixed.luma * fixed.black  # with half a level, for rounding
     for top in range(0, len(y), band):
         rows = slice(top, min(top + band, len(y)))
-        bright = y[rows].astype(np.int32)
-        bright *= fixed.luma
-        bright += (1 << 15) - fixed.luma * fixed.black
-        cb, cr = (plane[top // down : -(-rows.stop // down)].astype(np.int32) - 128 for plane in (u, v))
-        green = cr * -fixed.green_cr
-        green -= cb * fixed.green_cb
-        cr *= fixed.red_cr
-        cb *= fixed.blue_cb
-        for channel, part in enumerate((cr, green, cb)):
+        bright = np.multiply(y[rows], fixed.luma, dtype=np.int32)
+        cb, cr = (plane[top // down : -(-rows.stop // down)] for plane in (u, v))
+        red = np.multiply(cr, fixed.red_cr, dtype=np.int32)
+        red += black - 128 * fixed.red_cr
+        green = np.multiply(cr, -fixed.green_cr, dtype=np.int32)
+        green -= np.multiply(cb, fixed.green_cb, dtype=np.int32)
+        green += black + 128 * (fixed.green_cr + fixed.green_cb)
+        blue = np.multiply(cb, fixed.blue_cb, dtype=np.int32)
+        blue += black - 128 * fixed.blue_cb
+        for channel, part in enumerate((red, green, blue)):
             value = _repeated(part, bright.shape, down, across)
             value += bright
             value >>= 16
-            np.maximum(value, 0, out=value)
-            rgb[rows, :, channel] = np.minimum(value, 255, out=value)
+            np.clip(value, 0, 255, out=rgb[rows, :, channel], casting="unsafe")
 
 
 def _repeated(part: Array, shape: tuple[int, ...], down: int, across: int) -> Array:
