@@ -109,6 +109,16 @@ class Follower:
         if self._preview is not None:
             self._preview.show(self.config.name, lambda: _masked(frame.frame.to_rgb(), self._mask))
 
+    def silent(self, now_s: float) -> None:
+        """Do what the next frame would have done first, of a camera of which none comes: end events, finish the clip."""
+        changes = [change for rule in self._rules for change in rule.overdue(now_s)]
+        events = self._log.events(changes, time_s=now_s, wall_s=time.time())
+        self._put(events)
+        if self._clips is not None:
+            for event in events:
+                self._clips.end(event.id)
+            self._clips.finish_if_over(now_s)
+
     def _scale(self, frame: Frame) -> tuple[float, float]:
         """How many times as wide and high the picture is that rules are for: a camera may come back in another size."""
         self._size = self._size or (frame.width, frame.height)

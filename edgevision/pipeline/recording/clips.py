@@ -101,11 +101,17 @@ class ClipRecorder:
         now_s = frame.captured_s
         if self._open:
             self._until_s = now_s + self.settings.post_s
-        if self._clip is not None:
-            over = now_s > self._until_s or now_s - self._clip.began_s > self.settings.longest_s
-            self._finish() if over else self._write(self._clip, deque([frame]))
+        self.finish_if_over(now_s)
         if self._clip is None:
             self._remember(frame)
+        else:
+            self._write(self._clip, deque([frame]))
+
+    def finish_if_over(self, now_s: float) -> None:
+        """Finish the clip that a frame taken at ``now_s`` would no longer be in, though none came."""
+        over_s = float("inf") if self._open else self._until_s
+        if self._clip is not None and now_s > min(over_s, self._clip.began_s + self.settings.longest_s):
+            self._finish()
 
     def begin(self, event_id: str, wall_s: float) -> str | None:
         """Note that an event began with the last frame; return its clip's name relative to the folder.
