@@ -110,7 +110,7 @@ class Follower:
             self._preview.show(self.config.name, lambda: _masked(frame.frame.to_rgb(), self._mask))
 
     def silent(self, now_s: float) -> None:
-        """Do what the next frame would have done first, of a camera of which none comes: end events, finish the clip."""
+        """Do what the next frame would have done first, of a camera that is gone: end events, finish the clip."""
         changes = [change for rule in self._rules for change in rule.overdue(now_s)]
         events = self._log.events(changes, time_s=now_s, wall_s=time.time())
         self._put(events)
