@@ -84,7 +84,7 @@ class Onlooker(Protocol):
         """Take in a frame that came while the model was away."""
 
     def silent(self, now_s: float) -> None:
-        """Take in that the camera is gone at ``now_s`` of `time.monotonic`, and nothing of it waits; again and again."""
+        """Take in that the camera is gone at ``now_s`` of `time.monotonic`, and nothing of it waits; repeatedly."""
 
 
 class Lane:
