@@ -16,7 +16,7 @@ from edgevision.pipeline.events.store import lock_of
 from edgevision.pipeline.model_slot import Stage
 from edgevision.pipeline.second import load_second
 from edgevision.pipeline.sinks import JsonLinesSink, MqttSink
-from edgevision.pipeline.stages import labels_of, load_models, stage_for
+from edgevision.pipeline.stages import in_vain, labels_of, load_models, stage_for
 from edgevision.pipeline.status.web import check_token
 
 
@@ -57,16 +57,18 @@ def check(path: str | Path, *, stages: Callable[[ModelConfig], Stage] = stage_fo
     for sink in config.sinks:
         if isinstance(sink, MqttSink) and sink.settings.tls is not None:
             sink.settings.tls.context()
+    if config.sinks and config.spool.is_dir():
+        raise ConfigError(f"spool {config.spool} is a folder", next_step="name a file")
     for place in _places(config):
         _try_to_write(place)
     if config.status is not None:
         check_token(config.status.host, None if config.status.token is None else config.status.token.reveal())
-    runs = bool(config.sinks) and _is_locked(config.spool)
-    if runs:
-        return Checked(config, (f"spool {config.spool} is in use: this configuration, or one like it, runs now",))
-    if config.status is not None:
+    notes = in_vain(config)
+    if config.sinks and _is_locked(config.spool):
+        notes.append(f"spool {config.spool} is in use: this configuration, or one like it, runs now")
+    elif config.status is not None:
         _try_port(config.status)
-    return Checked(config, ())
+    return Checked(config, tuple(notes))
 
 
 def _places(config: WatchConfig) -> Iterator[Path]:

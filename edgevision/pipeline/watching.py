@@ -22,7 +22,7 @@ from edgevision.pipeline.recording.clips import tidy
 from edgevision.pipeline.running import STUCK_S, Camera, Pipeline
 from edgevision.pipeline.second import CameraLooks, IdentifyModel, Looker, SecondModel, load_second
 from edgevision.pipeline.sinks import Delivery
-from edgevision.pipeline.stages import check_artifact, labels_of, load_models, stage_for
+from edgevision.pipeline.stages import check_artifact, in_vain, labels_of, load_models, stage_for
 from edgevision.pipeline.status.preview import Preview
 from edgevision.pipeline.status.service import Service
 from edgevision.pipeline.status.web import StatusServer
@@ -111,6 +111,8 @@ class Watch:
 
     def start(self) -> Watch:
         """Begin; returns at once."""
+        for note in in_vain(self.config):
+            logger.warning(note)
         self._system = SystemEvents(self._put, self._told)
         if self._spool is not None:
             self._spool.put(self._spool.interrupted())

@@ -47,9 +47,11 @@ class ClipSettings:
         for name in ("pre_s", "post_s"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"clips: {name}", got=getattr(self, name), allowed="0 or more")
-        if not 0 < self.longest_s < float("inf") or self.buffer_bytes < 1:
-            raise ConfigError("clips: longest_s, buffer_bytes", got=f"{self.longest_s}, {self.buffer_bytes}",
-                              allowed="more than 0")  # fmt: skip
+        if not self.pre_s < self.longest_s < float("inf"):
+            allowed = f"more than pre_s, {self.pre_s:g}: the event itself is to be in it"
+            raise ConfigError("clips: longest_s", got=self.longest_s, allowed=allowed)
+        if self.buffer_bytes < 1:
+            raise ConfigError("clips: buffer_bytes", got=self.buffer_bytes, allowed="1 or more")
 
 
 class ClipRecorder:

@@ -1,6 +1,7 @@
 """`edgevision watch --check`: what would fail once it runs, told before; also while it runs."""
 
 import os
+import re
 import shutil
 import socket
 
@@ -95,6 +96,12 @@ def test_places_that_cannot_be_written_to(write, tmp_path):
         check(write(recorded="/".join(["a" * 200] * 25)), stages=Model)
 
 
+def test_a_spool_that_is_a_folder(write, tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ConfigError, match=r"spool .*folder is a folder; name a file"):
+        check(write(spool="folder"), stages=Model)
+
+
 def test_a_disk_that_is_full(write, small_disk, fill):
     fill(small_disk / "filler")
     with pytest.raises(OutputError, match="No space left on device; free space"):
@@ -119,6 +126,15 @@ def test_a_port_that_is_taken_unless_it_runs_now(write, tmp_path):
         with Spool(tmp_path / "spool.sqlite", ["json-lines"]):
             (note,) = check(path, stages=Model).notes
         assert "runs now" in note
+
+
+def test_a_classifier_finds_nothing_of_which_it_is_as_unsure_as_capture_wants_it(write, tmp_path):
+    (note,) = check(write('[capture]\nfolder = "captured"\n'), stages=Model).notes
+    assert re.match(r"capture: no frame is low_confidence \(0.3 to 0.5\), .* under 0.5; lower its score_threshold", note)
+    assert check(write('[capture]\nfolder = "captured"\nlow_confidence = [0.5, 0.7]\n'), stages=Model).notes == ()
+    path = write('[capture]\nfolder = "captured"\n')
+    path.write_text(path.read_text().replace('artifact = "model"', 'artifact = "model"\nscore_threshold = 0.3'))
+    assert check(path, stages=Model).notes == ()
 
 
 @pytest.mark.parametrize("status", ['host = "0.0.0.0"', 'token = "env:SHORT"'])
