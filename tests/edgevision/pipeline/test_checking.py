@@ -130,7 +130,7 @@ def test_a_port_that_is_taken_unless_it_runs_now(write, tmp_path):
 
 def test_a_classifier_finds_nothing_of_which_it_is_as_unsure_as_capture_wants_it(write, tmp_path):
     (note,) = check(write('[capture]\nfolder = "captured"\n'), stages=Model).notes
-    assert re.match(r"capture: no frame is low_confidence \(0.3 to 0.5\), .* under 0.5; lower its score_threshold", note)
+    assert re.match(r"capture: no frame is low_confidence \(0.3 to 0.5\), .* under 0.5; lower its score_thr", note)
     assert check(write('[capture]\nfolder = "captured"\nlow_confidence = [0.5, 0.7]\n'), stages=Model).notes == ()
     path = write('[capture]\nfolder = "captured"\n')
     path.write_text(path.read_text().replace('artifact = "model"', 'artifact = "model"\nscore_threshold = 0.3'))
