@@ -183,10 +183,12 @@ class Follower:
         return name
 
     def _picture(self, result: Result, tracks: Tracks, attributes: Attributes) -> Array:
-        """The frame with masks painted and tracks drawn."""
+        """The frame with masks painted and tracks drawn, but for those that they hide."""
         from edgevision.pipeline.drawing import draw_tracks
 
         picture = _masked(result.frame.frame.to_rgb(), self._mask)
+        if self._mask is not None:
+            tracks = tracks.select(self._mask.spares(tracks.boxes, picture.shape[1], picture.shape[0]))
         return draw_tracks(picture, tracks, self._labels, attributes)
 
     def _not_kept(self, what: str, error: Exception) -> None:

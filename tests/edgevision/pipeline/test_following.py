@@ -1,9 +1,11 @@
 """Results of a camera become events, also when it changes its size."""
 
+import io
 import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgevision.frames import encode_frame
 from edgevision.pipeline.config import WatchConfig
@@ -13,6 +15,7 @@ from edgevision.pipeline.following import Follower
 from edgevision.pipeline.lane import Result
 from edgevision.pipeline.recording import ClipSettings, Retention
 from edgevision.pipeline.sources import CapturedFrame
+from edgevision.pipeline.status.preview import Preview
 from edgevision.tasks.detections import Detections
 
 CAMERA = """
@@ -93,3 +96,23 @@ def test_what_a_camera_showed_before_it_was_gone_is_over_and_kept(tmp_path):
             time.sleep(0.01)
         assert (tmp_path / "kept" / start.data["clip"]).is_file()
         follower.close()
+
+
+def test_the_page_draws_nobody_whom_a_mask_hides(tmp_path):
+    path = tmp_path / "watch.toml"
+    size = "size = [640, 480]\nmasks = [[[0, 0], [320, 0], [320, 480], [0, 480]]]"
+    path.write_text(CAMERA.format(size=size), encoding="utf-8")
+    (camera,) = WatchConfig.read(path, lambda model: ["person"]).cameras
+    preview = Preview()
+    follower = Follower(camera, ["person"], None, preview=preview)
+    frame = encode_frame(np.full((480, 640, 3), 90, np.uint8), "rgb888")
+    seen = Detections(np.array([[100, 200, 140, 300], [480, 200, 520, 300]]), np.array([0.9, 0.9]), np.array([0, 0]))
+    for number in range(4):
+        taken = CapturedFrame("gate", number, time.monotonic() + number / 10, frame)
+        follower(Result(taken, seen, taken.captured_s, False, "model"))
+    _, jpeg = preview.jpeg("gate")
+    with Image.open(io.BytesIO(jpeg)) as picture:
+        shown = np.asarray(picture.convert("RGB")).astype(int)
+    assert shown[:, :300].max() < 30  # but for what JPEG does
+    assert np.abs(shown[:, 340:] - 90).max() > 60
+    follower.close()
