@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgevision.errors import ConfigError, OutputError, reason_of
+from edgevision.errors import BackendUnavailableError, ConfigError, OutputError, reason_of
+from edgevision.optional import require
 from edgevision.pipeline.config import ModelConfig, StatusConfig, WatchConfig
 from edgevision.pipeline.events.store import lock_of
 from edgevision.pipeline.model_slot import Stage
 from edgevision.pipeline.second import load_second
 from edgevision.pipeline.sinks import JsonLinesSink, MqttSink
-from edgevision.pipeline.stages import labels_of, load_models, stage_for
+from edgevision.pipeline.sources.base import SoftwareUser
+from edgevision.pipeline.stages import in_vain, labels_of, load_models, stage_for
 from edgevision.pipeline.status.web import check_token
 
 
@@ -43,12 +45,12 @@ def check(path: str | Path, *, stages: Callable[[ModelConfig], Stage] = stage_fo
     Raises:
         ConfigError: It makes no sense, certificates cannot be read, or the page's port is taken.
         SourceError: A camera's file or folder is not there.
+        BackendUnavailableError: A package that a camera, a sink or clips need is not installed.
         OutputError: A place of events, recordings or captured frames cannot be written to.
         EdgeVisionError: The model or a variant does not load.
     """
     config = WatchConfig.read(path, labels_of)
-    for camera in config.cameras:
-        camera.source()
+    _check_software(config)
     stage, variants = load_models(config.model, stages)
     for made in (stage, *variants.values()):
         made.close()
@@ -57,16 +59,33 @@ def check(path: str | Path, *, stages: Callable[[ModelConfig], Stage] = stage_fo
     for sink in config.sinks:
         if isinstance(sink, MqttSink) and sink.settings.tls is not None:
             sink.settings.tls.context()
+    if config.sinks and config.spool.is_dir():
+        raise ConfigError(f"spool {config.spool} is a folder", next_step="name a file")
     for place in _places(config):
         _try_to_write(place)
     if config.status is not None:
         check_token(config.status.host, None if config.status.token is None else config.status.token.reveal())
-    runs = bool(config.sinks) and _is_locked(config.spool)
-    if runs:
-        return Checked(config, (f"spool {config.spool} is in use: this configuration, or one like it, runs now",))
-    if config.status is not None:
+    notes = in_vain(config)
+    if config.sinks and _is_locked(config.spool):
+        notes.append(f"spool {config.spool} is in use: this configuration, or one like it, runs now")
+    elif config.status is not None:
         _try_port(config.status)
-    return Checked(config, ())
+    return Checked(config, tuple(notes))
+
+
+def _check_software(config: WatchConfig) -> None:
+    for camera in config.cameras:
+        source = camera.source()
+        try:
+            if isinstance(source, SoftwareUser):
+                source.check_software()
+        except BackendUnavailableError as exc:
+            exc.what = f"cameras.{camera.name}: {exc.what}"
+            raise
+    if any(isinstance(sink, MqttSink) for sink in config.sinks):
+        require("paho.mqtt.client")
+    if config.recording is not None and config.recording.clips is not None:
+        require("av")
 
 
 def _places(config: WatchConfig) -> Iterator[Path]:

@@ -109,6 +109,16 @@ class Follower:
         if self._preview is not None:
             self._preview.show(self.config.name, lambda: _masked(frame.frame.to_rgb(), self._mask))
 
+    def silent(self, now_s: float) -> None:
+        """Do what the next frame would have done first, of a camera that is gone: end events, finish the clip."""
+        changes = [change for rule in self._rules for change in rule.overdue(now_s)]
+        events = self._log.events(changes, time_s=now_s, wall_s=time.time())
+        self._put(events)
+        if self._clips is not None:
+            for event in events:
+                self._clips.end(event.id)
+            self._clips.finish_if_over(now_s)
+
     def _scale(self, frame: Frame) -> tuple[float, float]:
         """How many times as wide and high the picture is that rules are for: a camera may come back in another size."""
         self._size = self._size or (frame.width, frame.height)
@@ -173,10 +183,12 @@ class Follower:
         return name
 
     def _picture(self, result: Result, tracks: Tracks, attributes: Attributes) -> Array:
-        """The frame with masks painted and tracks drawn."""
+        """The frame with masks painted and tracks drawn, but for those that they hide."""
         from edgevision.pipeline.drawing import draw_tracks
 
         picture = _masked(result.frame.frame.to_rgb(), self._mask)
+        if self._mask is not None:
+            tracks = tracks.select(self._mask.spares(tracks.boxes, picture.shape[1], picture.shape[0]))
         return draw_tracks(picture, tracks, self._labels, attributes)
 
     def _not_kept(self, what: str, error: Exception) -> None:

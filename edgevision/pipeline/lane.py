@@ -25,8 +25,14 @@ WAITING = 2
 """Frames that may wait for what follows the model; with so many waiting the camera gets no turn."""
 TRY_S = 1.0
 """So often a frame is begun though the model was too slow for it: nobody would see otherwise that it is fast again."""
+SILENT_S = 1.0
+"""So often it is seen to whether a live camera is gone, so that what follows ends what is over without its frames."""
 FOR_DEADLINE = ("prepare", "infer", "decode")
 """Stages that have to fit into what remains until a frame's deadline."""
+
+
+_Waiting = tuple[CapturedFrame, Stage, str, Any] | CapturedFrame | None
+"""What the model gave for a frame, a frame that it did not see, or the end."""
 
 
 class Reader(Protocol):
@@ -72,10 +78,13 @@ class Result:
 
 @runtime_checkable
 class Onlooker(Protocol):
-    """What takes results, and also frames that no model looked at, to record and to show them."""
+    """What takes results, and also frames that no model looked at, to record and to show them, and their absence."""
 
     def unseen(self, frame: CapturedFrame) -> None:
         """Take in a frame that came while the model was away."""
+
+    def silent(self, now_s: float) -> None:
+        """Take in that the camera is gone at ``now_s`` of `time.monotonic`, and nothing of it waits; repeatedly."""
 
 
 class Lane:
@@ -117,7 +126,7 @@ class Lane:
         self.done = self.late = 0
         self._handle, self._changed, self._failed, self._freed = handle, changed, failed, freed
         onlooker: object = handle
-        self._unseen = onlooker.unseen if reader.live and isinstance(onlooker, Onlooker) else None
+        self._onlooker = onlooker if reader.live and isinstance(onlooker, Onlooker) else None
         self._gate, self._spare_gate = gate, gate or MotionGate()
         self._passed = 0
         self._last_try_s = float("-inf")
@@ -126,7 +135,7 @@ class Lane:
         self._lock = threading.Lock()
         self._begun_s: float | None = None
         self._ahead = Ahead(f"prepare {reader.name}", self._take, self._prepare) if lossless else None
-        self._waiting: queue.Queue[tuple[CapturedFrame, Stage, str, Any] | CapturedFrame | None] = queue.Queue(WAITING)
+        self._waiting: queue.Queue[_Waiting] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
 
     @property
@@ -195,7 +204,7 @@ class Lane:
 
         A recording waits: each of its frames is looked at.
         """
-        if self._unseen is not None and self._thread is not None and (frame := self.reader.take(0)) is not None:
+        if self._onlooker is not None and self._thread is not None and (frame := self.reader.take(0)) is not None:
             self.dropped["worker"] += 1
             self._waiting.put(frame)
 
@@ -244,22 +253,42 @@ class Lane:
             self._changed(change)
 
     def _follow(self) -> None:
-        while (waiting := self._waiting.get()) is not None:
+        while (waiting := self._next_waiting()) is not None:
             self._begun_s = time.monotonic()
             if self._freed is not None:
                 self._freed()
             try:
                 if not isinstance(waiting, CapturedFrame):
                     self._take_in(*waiting)
-                elif self._unseen is not None:
-                    self._unseen(waiting)
+                elif self._onlooker is not None:
+                    self._onlooker.unseen(waiting)
             except Exception as exc:  # one frame's trouble must not end the camera
                 if not isinstance(waiting, CapturedFrame):  # which is counted already
                     self.dropped["failed"] += 1
-                if self._failed is not None:
-                    self._failed(exc)
+                self._tell(exc)
             finally:
                 self._begun_s = None
+
+    def _next_waiting(self) -> _Waiting:
+        """What the worker handed over, in its order; while a live camera is gone, its onlooker is told so meanwhile."""
+        while self._onlooker is not None:
+            try:
+                return self._waiting.get(timeout=SILENT_S)
+            except queue.Empty:
+                self._note_silence(self._onlooker)
+        return self._waiting.get()
+
+    def _note_silence(self, onlooker: Onlooker) -> None:
+        if self.reader.state().connected:
+            return
+        try:
+            onlooker.silent(time.monotonic())
+        except Exception as exc:  # such as a spool's: the camera is still waited for
+            self._tell(exc)
+
+    def _tell(self, error: Exception) -> None:
+        if self._failed is not None:
+            self._failed(error)
 
     def _take_in(self, frame: CapturedFrame, stage: Stage, model: str, inferred: Any) -> None:
         with self.times.timed("decode"):

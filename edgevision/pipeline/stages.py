@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from edgevision.artifact import Artifact
 from edgevision.errors import ConfigError, EdgeVisionError, InferenceError, check_choice
-from edgevision.pipeline.config.document import ModelConfig
-from edgevision.pipeline.image_stage import ClassifierStage, DetectorStage
+from edgevision.pipeline.config.document import ModelConfig, WatchConfig
+from edgevision.pipeline.image_stage import CLASS_THRESHOLD, ClassifierStage, DetectorStage
 from edgevision.pipeline.isolation import LOAD_S
 from edgevision.pipeline.model_slot import Stage
 from edgevision.processes import WITHOUT_FOLDER, death
@@ -40,6 +40,27 @@ def labels_of(model: ModelConfig) -> Sequence[str]:
         return Artifact.open(model.artifact).manifest.labels or ()
     except EdgeVisionError as exc:
         raise ConfigError(f"model: artifact: {exc}") from exc
+
+
+def least_score(model: ModelConfig) -> float | None:
+    """Return the least score of what a model finds; None where neither the configuration nor its artifact says it."""
+    if model.score_threshold is not None:
+        return model.score_threshold
+    manifest = Artifact.open(model.artifact).manifest
+    said = CLASS_THRESHOLD if manifest.task == "classification" else manifest.decoding.get("score_threshold")
+    return float(said) if isinstance(said, (int, float)) else None
+
+
+def in_vain(config: WatchConfig) -> list[str]:
+    """Return what a configuration asks for and its model never gives, in words."""
+    band = None if config.capture is None else config.capture.low_confidence
+    least = least_score(config.model)
+    if band is None or least is None or band[1] > least:
+        return []
+    return [
+        f"capture: no frame is low_confidence ({band[0]:g} to {band[1]:g}), since the model finds nothing with a score "
+        f"under {least:g}; lower its score_threshold, or name another band"
+    ]
 
 
 def load_models(

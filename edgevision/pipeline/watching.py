@@ -22,7 +22,7 @@ from edgevision.pipeline.recording.clips import tidy
 from edgevision.pipeline.running import STUCK_S, Camera, Pipeline
 from edgevision.pipeline.second import CameraLooks, IdentifyModel, Looker, SecondModel, load_second
 from edgevision.pipeline.sinks import Delivery
-from edgevision.pipeline.stages import check_artifact, labels_of, load_models, stage_for
+from edgevision.pipeline.stages import check_artifact, in_vain, labels_of, load_models, stage_for
 from edgevision.pipeline.status.preview import Preview
 from edgevision.pipeline.status.service import Service
 from edgevision.pipeline.status.web import StatusServer
@@ -111,6 +111,8 @@ class Watch:
 
     def start(self) -> Watch:
         """Begin; returns at once."""
+        for note in in_vain(self.config):
+            logger.warning(note)
         self._system = SystemEvents(self._put, self._told)
         if self._spool is not None:
             self._spool.put(self._spool.interrupted())
@@ -134,8 +136,9 @@ class Watch:
     def reload(self) -> None:
         """Read the file anew: cameras that did not change go on, others begin or end, another model is exchanged.
 
-        A new model, also one that was put where the old one was, is verified on its golden samples first, and is on
-        probation afterwards. Galleries of faces are read anew. Sinks, spool, recording, page, second stages, variants
+        A new model, also one that was put where the old one was, or for another runtime or device, is verified on its
+        golden samples first, and is on probation afterwards; with other settings of the one that runs, it is on
+        probation. Galleries of faces are read anew. Sinks, spool, recording, page, second stages, variants
         of the model and its classes are those from the start: a change of them takes a restart, and is an error.
 
         Raises:
@@ -147,9 +150,10 @@ class Watch:
             self._check_same(found)
             wanted, galleries = self._wanted(found.cameras), self._galleries()
             sha256 = Artifact.open(found.model.artifact).sha256
-            another = (found.model, sha256) != (self.config.model, self._sha256)
-            if another or self.pipeline.slot.rolled_back:
+            answers_anew = (sha256, *_answers_by(found.model)) != (self._sha256, *_answers_by(self.config.model))
+            if answers_anew or self.pipeline.slot.rolled_back:
                 check_artifact(found.model)
+            if answers_anew or self.pipeline.slot.rolled_back or found.model != self.config.model:
                 self.pipeline.slot.swap(found.model.artifact.name, lambda: self._stages(found.model))
                 self._sha256 = sha256
             for model, gallery in galleries:
@@ -346,3 +350,8 @@ class Watch:
         self._last_said[notice.camera] = said
         level = logging.WARNING if notice.is_trouble else logging.INFO
         logger.log(level, "%s: %s", notice.camera or notice.kind, notice.text)
+
+
+def _answers_by(model: ModelConfig) -> tuple[Any, ...]:
+    """What a model's answers depend on, beside the bytes of its file."""
+    return model.artifact, model.runtime, model.device

@@ -21,8 +21,6 @@ from edgevision.tensors import Array
 
 HOUR_S = 3600.0
 LOW_CONFIDENCE, DRIFT, RANDOM = "low_confidence", "drift", "random"
-COVERED = 0.5
-"""An object that privacy masks cover by more than this share is not spoken of."""
 MARGIN = 0.1
 """By so much of its width and height a cutting is larger than its box, on each side."""
 
@@ -191,20 +189,18 @@ def _uncovered(result: Result, mask: PrivacyMask | None) -> Detections:
     found = result.detections
     if mask is None or not len(found):
         return found
-    covered = mask.covered(result.frame.frame.width, result.frame.frame.height)
-    shares = [cut.mean() if (cut := _cut(covered, box, 0.0)).size else 1.0 for box in found.boxes]
-    return found.take(np.array(shares) <= COVERED)
+    return found.take(mask.spares(found.boxes, result.frame.frame.width, result.frame.frame.height))
 
 
-def _cut(picture: Array, box: Array, margin: float = MARGIN) -> Array:
+def _cut(picture: Array, box: Array) -> Array:
     """The part of a picture (H, W, …) within a box and some more, a view."""
-    left, top, right, bottom = corners(picture.shape[1], picture.shape[0], box, margin)
+    left, top, right, bottom = corners(picture.shape[1], picture.shape[0], box)
     return picture[top:bottom, left:right]
 
 
-def corners(width: int, height: int, box: Array, margin: float = MARGIN) -> tuple[int, int, int, int]:
+def corners(width: int, height: int, box: Array) -> tuple[int, int, int, int]:
     """Return left, top, right and bottom of a box and some more, in whole pixels within a picture."""
-    more_x, more_y = margin * (box[2] - box[0]), margin * (box[3] - box[1])
+    more_x, more_y = MARGIN * (box[2] - box[0]), MARGIN * (box[3] - box[1])
     left, right = np.clip([np.floor(box[0] - more_x), np.ceil(box[2] + more_x)], 0, width)
     top, bottom = np.clip([np.floor(box[1] - more_y), np.ceil(box[3] + more_y)], 0, height)
     return int(left), int(top), int(right), int(bottom)

@@ -18,7 +18,7 @@ from edgevision.pipeline.config.capture import capture_of
 from edgevision.pipeline.config.places import check_camera_names, check_places
 from edgevision.pipeline.config.second_stages import StageLabels, second_stages_of
 from edgevision.pipeline.config.sinks import sink_of
-from edgevision.pipeline.config.table import Table, check_names
+from edgevision.pipeline.config.table import Table, check_names, placed
 from edgevision.pipeline.events.spool import FEWEST_MESSAGES
 from edgevision.pipeline.recording import ClipSettings, Retention
 from edgevision.pipeline.second import SecondStage, labels_of
@@ -169,10 +169,10 @@ class WatchConfig:
         names = labels(model)
         variants = [name for name, _ in model.variants]
         second = second_stages_of(table.tables("second_stages"), names, stage_labels)
-        cameras = tuple(camera_of(entry, names, profile, variants, second) for entry in table.tables("cameras"))
+        cameras = tuple(_camera(entry, names, profile, variants, second) for entry in table.tables("cameras"))
         check_names("cameras", [camera.name for camera in cameras], least=1)
         sink_tables = table.tables("sinks")
-        sinks = tuple(sink_of(entry, [camera.name for camera in cameras]) for entry in sink_tables)
+        sinks = tuple(_sink(entry, [camera.name for camera in cameras]) for entry in sink_tables)
         check_names("sinks", [sink.name for sink in sinks])
         spool = table.table("spool") or Table("spool", {}, base)
         spool_path, spool_messages = spool.path("path", base / "events.sqlite"), spool.whole("max_messages", 100_000)
@@ -210,6 +210,16 @@ def _model(table: Table) -> ModelConfig:
     )  # fmt: skip
     table.finish()
     return made
+
+
+def _camera(table: Table, *asked: Any) -> CameraConfig:
+    with placed(table.what):
+        return camera_of(table, *asked)
+
+
+def _sink(table: Table, cameras: Sequence[str]) -> Sink:
+    with placed(table.what):
+        return sink_of(table, cameras)
 
 
 def _recording(table: Table) -> RecordingConfig:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -243,6 +244,17 @@ class Table:
             return self.base / user_path(text)
         except ConfigError as exc:
             raise ConfigError(f"{self.what}: {key}: {exc.what}", got=exc.got, allowed=exc.allowed) from exc
+
+
+@contextmanager
+def placed(what: str) -> Iterator[None]:
+    """Within the block, have each ConfigError say that it is about ``what``: it may be one of many cameras."""
+    try:
+        yield
+    except ConfigError as error:
+        if not error.what.startswith(what):
+            error.what = f"{what}: {error.what}"
+        raise
 
 
 def check_seen(what: str, points: Sequence[tuple[float, float]], size: tuple[int, int] | None) -> None:

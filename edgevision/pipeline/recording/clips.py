@@ -47,9 +47,11 @@ class ClipSettings:
         for name in ("pre_s", "post_s"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"clips: {name}", got=getattr(self, name), allowed="0 or more")
-        if not 0 < self.longest_s < float("inf") or self.buffer_bytes < 1:
-            raise ConfigError("clips: longest_s, buffer_bytes", got=f"{self.longest_s}, {self.buffer_bytes}",
-                              allowed="more than 0")  # fmt: skip
+        if not self.pre_s < self.longest_s < float("inf"):
+            allowed = f"more than pre_s, {self.pre_s:g}: the event itself is to be in it"
+            raise ConfigError("clips: longest_s", got=self.longest_s, allowed=allowed)
+        if self.buffer_bytes < 1:
+            raise ConfigError("clips: buffer_bytes", got=self.buffer_bytes, allowed="1 or more")
 
 
 class ClipRecorder:
@@ -101,11 +103,17 @@ class ClipRecorder:
         now_s = frame.captured_s
         if self._open:
             self._until_s = now_s + self.settings.post_s
-        if self._clip is not None:
-            over = now_s > self._until_s or now_s - self._clip.began_s > self.settings.longest_s
-            self._finish() if over else self._write(self._clip, deque([frame]))
+        self.finish_if_over(now_s)
         if self._clip is None:
             self._remember(frame)
+        else:
+            self._write(self._clip, deque([frame]))
+
+    def finish_if_over(self, now_s: float) -> None:
+        """Finish the clip that a frame taken at ``now_s`` would no longer be in, though none came."""
+        over_s = float("inf") if self._open else self._until_s
+        if self._clip is not None and now_s > min(over_s, self._clip.began_s + self.settings.longest_s):
+            self._finish()
 
     def begin(self, event_id: str, wall_s: float) -> str | None:
         """Note that an event began with the last frame; return its clip's name relative to the folder.

@@ -41,6 +41,10 @@ class Attributed:
         fits = np.array([self._fits(scene, track) for track in scene.tracks.ids.tolist()], bool)
         return self._rule.update(Scene(scene.tracks.select(fits), scene.wall_s, scene.attributes))
 
+    def overdue(self, time_s: float) -> list[Change]:
+        """End what the rule would end."""
+        return self._rule.overdue(time_s)
+
     def close(self, time_s: float) -> list[Change]:
         """End what is open."""
         return self._rule.close(time_s)

@@ -94,5 +94,8 @@ class Rule(Protocol):
     def update(self, scene: Scene) -> list[Change]:
         """Take in one frame, and say what changed."""
 
+    def overdue(self, time_s: float) -> list[Change]:
+        """End what is over though no frame came since the last one, at ``time_s``: what the next frame would end."""
+
     def close(self, time_s: float) -> list[Change]:
         """End what is open, at ``time_s``; the rule then begins anew."""

@@ -35,7 +35,7 @@ class Holding:
 
     def update(self, holding: Collection[int], time_s: float) -> tuple[dict[int, float], dict[int, float]]:
         """Return (key -> when its spell began) of what starts now, and (key -> when it held last) of what is over."""
-        ended = self.close() if time_s - self._time_s > max(LONGEST_GAP_S, self.inertia_s) else {}
+        ended = self.overdue(time_s)
         self._time_s = time_s
         for key in holding:
             self._spells.setdefault(key, _Spell(time_s, time_s)).held_s = time_s
@@ -50,6 +50,10 @@ class Holding:
             if not spell.open and time_s - spell.began_s >= self.dwell_s:
                 spell.open, started[key] = True, spell.began_s
         return started, ended
+
+    def overdue(self, time_s: float) -> dict[int, float]:
+        """End all if no frame came for too long before ``time_s``, as the next one would; what was open, as `close`."""
+        return self.close() if time_s - self._time_s > max(LONGEST_GAP_S, self.inertia_s) else {}
 
     def close(self) -> dict[int, float]:
         """End all: (key -> when it held last) of what was open."""

@@ -10,6 +10,8 @@ from edgevision.errors import ConfigError, InputError
 from edgevision.pipeline.rules.geometry import Point, polygon
 from edgevision.tensors import Array
 
+HIDDEN = 0.5
+"""Of what a mask hides by more than this share of its box, nothing is shown or kept."""
 _HALF_A_DIAGONAL = 0.7072  # of a pixel
 
 
@@ -47,6 +49,20 @@ class PrivacyMask:
             painted = self._paint(width, height)
             self._painted = {(width, height): painted}  # the last size alone; several threads may be here
         return painted
+
+    def spares(self, boxes: Array, width: int, height: int) -> Array:
+        """Return which boxes are not hidden by more than half, (N,) bool; those outside the frame are.
+
+        Args:
+            boxes: Left, top, right and bottom in pixels of a frame, (N, 4).
+            width: Of that frame.
+            height: Of it.
+        """
+        covered = self.covered(width, height)
+        low, high = np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])
+        ends = np.clip(np.concatenate([low, high], axis=1), 0, [width, height, width, height]).astype(int)
+        parts = [covered[top:bottom, left:right] for left, top, right, bottom in ends.tolist()]
+        return np.array([part.size > 0 and part.mean() <= HIDDEN for part in parts], bool)
 
     def _paint(self, width: int, height: int) -> Array:
         painted = np.zeros((height, width), bool)

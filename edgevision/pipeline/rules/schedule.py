@@ -68,6 +68,10 @@ class Scheduled:
             return self._rule.update(scene)
         return self._rule.close(scene.tracks.time_s) if was_on else []
 
+    def overdue(self, time_s: float) -> list[Change]:
+        """End what the rule would end; it does not go by the schedule, which the next frame does."""
+        return self._rule.overdue(time_s)
+
     def close(self, time_s: float) -> list[Change]:
         """End what is open."""
         self._on = False

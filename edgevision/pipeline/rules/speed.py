@@ -93,6 +93,10 @@ class SpeedRule:
             self._open[track] = number, began, max(highest, fast[track][1])
         return changes
 
+    def overdue(self, time_s: float) -> list[Change]:
+        """End all events where no frame came for so long that nothing is known."""
+        return self._ends(self._holding.overdue(time_s))
+
     def close(self, time_s: float) -> list[Change]:
         """End all events, and forget all places."""
         self._places.clear()

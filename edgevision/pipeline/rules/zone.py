@@ -106,6 +106,10 @@ class ZoneRule:
             changes.append(Change(self.name, self.kind, START, key, key, present[key], began, {"count": self.present}))
         return changes
 
+    def overdue(self, time_s: float) -> list[Change]:
+        """End all events where no frame came for so long that nothing is known."""
+        return self._ends(self._holding.overdue(time_s))
+
     def close(self, time_s: float) -> list[Change]:
         """End all events; nobody was seen after ``time_s``."""
         return self._ends(self._holding.close())
@@ -175,6 +179,10 @@ class CountRule:
         if within:
             self._count = count
         return changes
+
+    def overdue(self, time_s: float) -> list[Change]:
+        """End the event where no frame came for so long that nothing is known."""
+        return self._ends(self._holding.overdue(time_s))
 
     def close(self, time_s: float) -> list[Change]:
         """End the event, if it is open."""

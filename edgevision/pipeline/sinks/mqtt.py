@@ -91,8 +91,12 @@ class MqttSettings:
     sources: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if not self.host:
-            raise ConfigError("mqtt: host", got=repr(self.host), allowed="a name or an address")
+        if not self.host or "/" in self.host or self.host.count(":") == 1:  # an address of IPv6 has more
+            got = repr(self.host.rpartition("@")[2])  # a user and a password may be before it
+            raise ConfigError(
+                "mqtt: host", got=got, allowed="a name or an address alone",
+                next_step='set port beside it, and [sinks.tls] for TLS: host = "broker.local", port = 1883',
+            )  # fmt: skip
         check_port("mqtt", self.port)
         if not self.timeout_s > 0 or self.keepalive_s < 1:
             raise ConfigError("mqtt: timeout_s and keepalive_s", got=f"{self.timeout_s} and {self.keepalive_s}")

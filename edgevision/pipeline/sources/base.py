@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edgevision.errors import ConfigError
 from edgevision.frames import Frame
@@ -50,6 +50,14 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of it; any number of times."""
+
+
+@runtime_checkable
+class SoftwareUser(Protocol):
+    """A source that software reads which may not be installed."""
+
+    def check_software(self) -> None:
+        """Raise BackendUnavailableError where that is not here; nothing is opened."""
 
 
 def close(source: Source | None) -> None:

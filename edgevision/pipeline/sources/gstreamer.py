@@ -44,6 +44,10 @@ class GStreamerSource:
         self._pipeline: Any = None
         self._sink: Any = None
 
+    def check_software(self) -> None:
+        """Raise BackendUnavailableError without GStreamer's Python binding."""
+        _gstreamer()
+
     def open(self) -> None:
         """Start the pipeline; raises SourceError where it does not start, BackendUnavailableError without GStreamer."""
         self._gst = _gstreamer()

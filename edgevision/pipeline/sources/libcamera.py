@@ -29,17 +29,16 @@ class LibcameraSource:
         self._index, self._size = index, size
         self._camera: Any = None
 
+    def check_software(self) -> None:
+        """Raise BackendUnavailableError without picamera2."""
+        _picamera2()
+
     def open(self) -> None:
         """Configure and start the camera; raises SourceError, and BackendUnavailableError without picamera2."""
-        try:
-            from picamera2 import Picamera2
-        except ImportError as exc:
-            raise BackendUnavailableError(
-                f"picamera2 is not here: {exc}", next_step="sudo apt install python3-picamera2, and use that Python"
-            ) from exc
+        picamera2 = _picamera2()
         self.close()
         try:
-            self._camera = Picamera2(self._index)
+            self._camera = picamera2.Picamera2(self._index)
             # "BGR888" is what libcamera calls bytes in the order red, green, blue.
             main = {"size": self._size, "format": "BGR888"}
             self._camera.configure(self._camera.create_video_configuration(main=main, buffer_count=3))
@@ -64,3 +63,13 @@ class LibcameraSource:
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()
+
+
+def _picamera2() -> Any:
+    try:
+        import picamera2
+    except ImportError as exc:
+        raise BackendUnavailableError(
+            f"picamera2 is not here: {exc}", next_step="sudo apt install python3-picamera2, and use that Python"
+        ) from exc
+    return picamera2

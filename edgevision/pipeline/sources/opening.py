@@ -72,7 +72,7 @@ def source_for(
     if match := re.fullmatch(r"(?:v4l2:|camera:)?(/dev/video\d+|(?<=camera:)\d+)", address):
         node = match[1] if match[1].startswith("/") else f"/dev/video{match[1]}"
         return VideoSource(Location(node), live=True, timeouts=timeouts, form="video4linux2,v4l2", options=options)
-    if address.startswith("gst:"):
+    if address.startswith("gst:") and address[4:].strip():
         return GStreamerSource(address[4:].strip(), timeouts=timeouts, secret=secret)
     if match := re.fullmatch(r"libcamera:(\d+)", address):
         return LibcameraSource(int(match[1]))

@@ -21,6 +21,10 @@ class ReplaySource:
         self._film = film
         self._began_s: float | None = None
 
+    def check_software(self) -> None:
+        """Raise BackendUnavailableError without what reads the film."""
+        self._film.check_software()
+
     def open(self) -> None:
         """Open the film; raises SourceError."""
         self._film.open()

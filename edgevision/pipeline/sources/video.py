@@ -80,6 +80,10 @@ class VideoSource:
         self._container: Any = None
         self._frames: Iterator[tuple[Frame, float | None]] | None = None
 
+    def check_software(self) -> None:
+        """Raise BackendUnavailableError without PyAV."""
+        require("av")
+
     def open(self) -> None:
         """Connect; raises SourceError when there is no video, or not in time."""
         av = require("av")

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 
 import numpy as np
@@ -246,6 +247,43 @@ def test_frames_of_gstreamer_through_an_appsink(on_openvino, tiny):
     assert counts["received"] >= 1 and counts["refused"] == counts["failed"] == 0 and counts["results"] >= 1
     wrong = on_openvino.run("ev_appsink", tiny.path / "model", "nosuchsource", text=True)
     assert wrong.returncode == 2 and "nosuchsource" in wrong.stderr
+
+
+@pytest.fixture
+def appsink(on_openvino, tiny):
+    """appsink(pipeline, …): the program, started."""
+    program = on_openvino.folder / "ev_appsink"
+    if not program.exists():
+        pytest.skip("no ev_appsink: apt-get install libgstreamer-plugins-base1.0-dev")
+    started = []
+
+    def start(pipeline, **options):
+        command = [program, tiny.path / "model", pipeline]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(subprocess.Popen(command, **pipes, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_ctrl_c_ends_an_appsink_with_its_statistics(appsink):
+    process = appsink("videotestsrc is-live=true ! video/x-raw,format=I420,width=66,height=50")
+    assert b'"classes"' in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 0 and json.loads(said.splitlines()[-1])["results"] >= 1
+
+
+def test_a_stream_that_falls_silent_without_an_end_is_told(appsink):
+    """As an RTSP server that is frozen: the connection stands, and nothing comes."""
+    parse = "rawvideoparse width=66 height=50 format=i420 framerate=25/1"
+    process = appsink(f"fdsrc ! {parse} ! videoconvert", stdin=subprocess.PIPE)
+    process.stdin.write(bytes(3 * 50 * (68 + 36)))
+    process.stdin.flush()
+    assert process.wait(30) == 1 and b"ev_appsink: no frame for 5 s" in process.stderr.read()
 
 
 def test_cmake_says_what_is_missing(compiler, tiny, resnet8_int8, tmp_path):

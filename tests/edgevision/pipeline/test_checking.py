@@ -1,17 +1,29 @@
 """`edgevision watch --check`: what would fail once it runs, told before; also while it runs."""
 
 import os
+import re
 import shutil
 import socket
+import sys
 
 import pytest
 
-from edgevision.errors import ConfigError, EdgeVisionError, InferenceError, OutputError, SourceError
+from edgevision.errors import (
+    BackendUnavailableError,
+    ConfigError,
+    EdgeVisionError,
+    InferenceError,
+    OutputError,
+    SourceError,
+)
 from edgevision.pipeline.checking import check
 from edgevision.pipeline.config import ModelConfig
 from edgevision.pipeline.events import Spool
 from edgevision.pipeline.stages import check_artifact
 from edgevision.shipped import shipped_model
+
+pytest.importorskip("av", reason="PyAV, of the extra camera, is not installed")
+pytest.importorskip("paho.mqtt.client", reason="paho-mqtt, of the extra camera, is not installed")
 
 CONFIG = """
 schema = 1
@@ -95,6 +107,45 @@ def test_places_that_cannot_be_written_to(write, tmp_path):
         check(write(recorded="/".join(["a" * 200] * 25)), stages=Model)
 
 
+@pytest.mark.parametrize(
+    ("source", "package", "said"),
+    [
+        ("rtsp://10.0.0.7/1", "av", r"cameras\.walk: .*av.* is not installed"),
+        ("replay:walk.mkv", "av", r"cameras\.walk: .*av.* is not installed"),
+        ("gst:videotestsrc", "gi", r"cameras\.walk: GStreamer's Python binding is not here"),
+        ("libcamera:0", "picamera2", r"cameras\.walk: picamera2 is not here"),
+    ],
+)
+def test_software_that_a_camera_needs_and_is_not_here(write, monkeypatch, source, package, said):
+    monkeypatch.setitem(sys.modules, package, None)
+    path = write()
+    path.write_text(path.read_text().replace('source = "walk.mkv"', f'source = "{source}"'))
+    with pytest.raises(BackendUnavailableError, match=said):
+        check(path, stages=Model)
+
+
+@pytest.mark.parametrize(
+    ("more", "package"),
+    [
+        ('[[sinks]]\nkind = "mqtt"\nhost = "broker"\n', "paho.mqtt.client"),
+        ("[recording.clips]\n", "av"),
+    ],
+)
+def test_software_that_a_sink_or_clips_need_and_is_not_here(write, monkeypatch, tmp_path, more, package):
+    path = write(more)
+    (tmp_path / "images").mkdir()
+    path.write_text(path.read_text().replace('source = "walk.mkv"', 'source = "images"'))
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(BackendUnavailableError, match=r"pip install"):
+        check(path, stages=Model)
+
+
+def test_a_spool_that_is_a_folder(write, tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ConfigError, match=r"spool .*folder is a folder; name a file"):
+        check(write(spool="folder"), stages=Model)
+
+
 def test_a_disk_that_is_full(write, small_disk, fill):
     fill(small_disk / "filler")
     with pytest.raises(OutputError, match="No space left on device; free space"):
@@ -119,6 +170,15 @@ def test_a_port_that_is_taken_unless_it_runs_now(write, tmp_path):
         with Spool(tmp_path / "spool.sqlite", ["json-lines"]):
             (note,) = check(path, stages=Model).notes
         assert "runs now" in note
+
+
+def test_a_classifier_finds_nothing_of_which_it_is_as_unsure_as_capture_wants_it(write, tmp_path):
+    (note,) = check(write('[capture]\nfolder = "captured"\n'), stages=Model).notes
+    assert re.match(r"capture: no frame is low_confidence \(0.3 to 0.5\), .* under 0.5; lower its score_thr", note)
+    assert check(write('[capture]\nfolder = "captured"\nlow_confidence = [0.5, 0.7]\n'), stages=Model).notes == ()
+    path = write('[capture]\nfolder = "captured"\n')
+    path.write_text(path.read_text().replace('artifact = "model"', 'artifact = "model"\nscore_threshold = 0.3'))
+    assert check(path, stages=Model).notes == ()
 
 
 @pytest.mark.parametrize("status", ['host = "0.0.0.0"', 'token = "env:SHORT"'])

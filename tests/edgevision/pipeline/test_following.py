@@ -1,16 +1,21 @@
 """Results of a camera become events, also when it changes its size."""
 
+import io
 import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgevision.frames import encode_frame
 from edgevision.pipeline.config import WatchConfig
+from edgevision.pipeline.config.document import RecordingConfig
 from edgevision.pipeline.events import Spool
 from edgevision.pipeline.following import Follower
 from edgevision.pipeline.lane import Result
+from edgevision.pipeline.recording import ClipSettings, Retention
 from edgevision.pipeline.sources import CapturedFrame
+from edgevision.pipeline.status.preview import Preview
 from edgevision.tasks.detections import Detections
 
 CAMERA = """
@@ -64,3 +69,50 @@ def test_a_camera_that_comes_back_in_another_size_is_watched_at_the_same_places(
 def test_points_are_in_pixels_of_the_size_that_is_said(follow):
     assert [event.phase for event in follow([(320, 240)] * 10, "size = [640, 480]")] == ["start", "end"]
     assert follow([(320, 240)] * 10) == []  # the yard is beside the picture
+
+
+def test_what_a_camera_showed_before_it_was_gone_is_over_and_kept(tmp_path):
+    """Somebody cuts its cable: what led to that is a clip with its name, and an event that ended, at once."""
+    pytest.importorskip("av", reason="PyAV, of the extra camera, is not installed")
+    path = tmp_path / "watch.toml"
+    path.write_text(CAMERA.format(size=""), encoding="utf-8")
+    (camera,) = WatchConfig.read(path, lambda model: ["person"]).cameras
+    keeps = RecordingConfig(tmp_path / "kept", False, ClipSettings(pre_s=0.2, post_s=1), Retention())
+    with Spool(tmp_path / "spool.db", ["file"]) as spool:
+        follower = Follower(camera, ["person"], spool, recording=keeps)
+        began_s, frame = time.monotonic(), encode_frame(np.zeros((480, 640, 3), np.uint8), "rgb888")
+        seen = Detections(np.array([[380, 300, 420, 400]]), np.array([0.9]), np.array([0]))
+        for number in range(10):
+            taken = CapturedFrame("gate", number, began_s + number / 10, frame)
+            follower(Result(taken, seen, taken.captured_s, False, "model"))
+        follower.silent(began_s + 2)
+        assert [message.event.phase for message in spool.next("file", 100)] == ["start"]
+        follower.silent(began_s + 4)
+        start, end = (message.event for message in spool.next("file", 100))
+        assert end.phase == "end" and end.data["duration_s"] == pytest.approx(0.8)  # from when it was confirmed
+        end_s = time.monotonic() + 10
+        while not list(tmp_path.glob("kept/gate/*.mp4")):
+            assert time.monotonic() < end_s, list(tmp_path.glob("kept/gate/*"))
+            time.sleep(0.01)
+        assert (tmp_path / "kept" / start.data["clip"]).is_file()
+        follower.close()
+
+
+def test_the_page_draws_nobody_whom_a_mask_hides(tmp_path):
+    path = tmp_path / "watch.toml"
+    size = "size = [640, 480]\nmasks = [[[0, 0], [320, 0], [320, 480], [0, 480]]]"
+    path.write_text(CAMERA.format(size=size), encoding="utf-8")
+    (camera,) = WatchConfig.read(path, lambda model: ["person"]).cameras
+    preview = Preview()
+    follower = Follower(camera, ["person"], None, preview=preview)
+    frame = encode_frame(np.full((480, 640, 3), 90, np.uint8), "rgb888")
+    seen = Detections(np.array([[100, 200, 140, 300], [480, 200, 520, 300]]), np.array([0.9, 0.9]), np.array([0, 0]))
+    for number in range(4):
+        taken = CapturedFrame("gate", number, time.monotonic() + number / 10, frame)
+        follower(Result(taken, seen, taken.captured_s, False, "model"))
+    _, jpeg = preview.jpeg("gate")
+    with Image.open(io.BytesIO(jpeg)) as picture:
+        shown = np.asarray(picture.convert("RGB")).astype(int)
+    assert shown[:, :300].max() < 30  # but for what JPEG does
+    assert np.abs(shown[:, 340:] - 90).max() > 60
+    follower.close()

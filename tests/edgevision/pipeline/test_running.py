@@ -103,6 +103,42 @@ def test_a_camera_that_fails_comes_back_and_the_others_go_on(results):
     assert sequences == sorted(set(sequences)) and max(sequences) >= 10
 
 
+class Handler(list):
+    """Keeps results, and when it was told that the camera is gone; the first time is too much for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.gone = []
+
+    def __call__(self, result):
+        self.append(result)
+
+    def unseen(self, frame):
+        self.append(frame)
+
+    def silent(self, now_s):
+        self.gone.append(now_s)
+        if len(self.gone) == 1:
+            raise OSError("no disk")
+
+
+def test_what_follows_is_told_that_a_camera_is_gone(monkeypatch):
+    monkeypatch.setattr("edgevision.pipeline.lane.SILENT_S", 0.02)
+    handlers, notices = {name: Handler() for name in ("gone", "still", "film")}, []
+    waits = Timeouts(open_s=1, read_s=1, stalled_s=2, retry_s=30, retry_at_most_s=30)
+    cameras = [
+        Camera("gone", lambda: IteratorSource(pictures(3), live=True), timeouts=waits),
+        Camera("still", lambda: IteratorSource(pictures(fps=2), live=True), timeouts=QUICK),
+        camera("film", 3),
+    ]
+    with Pipeline("it", Nothing(), cameras, lambda one: handlers[one.name], told=notices.append):
+        wait_for(lambda: len(handlers["gone"]) == 3 and len(handlers["still"]) >= 2)
+        wait_for(lambda: len(handlers["gone"].gone) > 2 and handlers["gone"].gone[-1] > handlers["gone"][-1].done_s)
+    assert not handlers["film"].gone
+    assert {notice.text for notice in notices if notice.kind == "error"} == {"OSError: no disk"}
+    assert all(now_s < handlers["still"][0].frame.captured_s for now_s in handlers["still"].gone)
+
+
 def test_cameras_are_changed_while_it_runs(results):
     stays, goes, comes = camera("stays"), camera("goes"), camera("comes")
     with Pipeline("it", Nothing(), [stays, goes], handle(results)) as pipeline:

@@ -269,6 +269,20 @@ def test_a_model_that_was_never_sealed_here_proves_nothing(place):
             watch.reload()
 
 
+@pytest.mark.parametrize("setting", ["score_threshold = 0.4", "threads = 2", "answer_s = 9", "isolate = false"])
+def test_other_settings_of_the_model_that_runs_need_no_proof_of_it(place, setting):
+    path, asked = write(place), []
+
+    def stages(config):
+        asked.append(config)
+        return slow(config)
+
+    with Watch(path, stages=stages) as watch:
+        path.write_text(path.read_text().replace('"model"', f'"model"\n{setting}'))
+        watch.reload()
+        assert watch.state()["model"]["on_probation"] and asked[-1] == watch.config.model != asked[0]
+
+
 def test_a_model_that_was_put_where_the_old_one_was_is_another(place):
     path = write(place)
     with Watch(path, stages=slow) as watch:

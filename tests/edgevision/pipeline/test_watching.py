@@ -25,17 +25,49 @@ def test_the_example_in_the_documentation(repository, tmp_path):
     assert {(one["label"], one["track_id"]) for one in events} == {("person", 1)}
 
 
-def test_the_configuration_in_the_documentation(repository, tmp_path, monkeypatch):
+def blocks(repository):
+    """The TOML of the documentation."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted((repository / "docs").glob("*.md"))]
+    return [block for text in texts for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
+
+
+def read(tmp_path, text):
+    """Read a configuration; a part of one is made whole."""
+    head = "schema = 1\n" if "schema" not in text else ""
+    head += '[model]\nartifact = "m"\n' if "[model]" not in text else ""
+    camera = '[[cameras]]\nname = "gate"\nsource = "film.mp4"\n' if "[[cameras]]" not in text else ""
+    (tmp_path / "watch.toml").write_text(head + text + camera, encoding="utf-8")
+    return WatchConfig.read(tmp_path / "watch.toml", lambda model: ["person", "traffic sign"], lambda stage: ["Ada"])
+
+
+def test_the_configurations_in_the_documentation(repository, tmp_path, monkeypatch):
     monkeypatch.setenv("GATE_PASSWORD", "hunter2")
-    texts = re.findall(r"```toml\n(.*?)```", (repository / "docs/watch.md").read_text(encoding="utf-8"), re.DOTALL)
-    (tmp_path / "watch.toml").write_text(texts[0], encoding="utf-8")
-    config = WatchConfig.read(tmp_path / "watch.toml", lambda model: ["person"])
-    assert [camera.name for camera in config.cameras] == ["gate"] and config.recording.clips.pre_s == 3
-    (second,) = [text for text in texts if text.startswith("[[second_stages]]")]
-    (tmp_path / "watch.toml").write_text('schema = 1\n[model]\nartifact = "m"\n' + second, encoding="utf-8")
-    config = WatchConfig.read(tmp_path / "watch.toml", lambda model: ["person", "traffic sign"], lambda stage: ["Ada"])
-    assert [len(camera.rules()) for camera in config.cameras] == [2]
-    assert [stage.name for stage in config.cameras[0].second_stages] == ["who"]
+    first, capture, second = (read(tmp_path, block) for block in blocks(repository))
+    assert [camera.name for camera in first.cameras] == ["gate"] and first.recording.clips.pre_s == 3
+    assert capture.capture.folder == tmp_path / "captured"
+    assert [len(camera.rules()) for camera in second.cameras] == [2]
+    assert [stage.name for stage in second.cameras[0].second_stages] == ["who"]
+
+
+def test_the_defaults_of_second_stages_in_the_documentation(repository, tmp_path):
+    """The table of keys says what a stage has that says no more than it must."""
+    text = (repository / "docs/watch.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"\| key \| default \| \|\n\| --- .*\n((?:\|.*\n)+)", text)
+    needed = '[[second_stages]]\nname = "{0}"\nkind = "{0}"\nartifact = "m"\n'
+    stages = read(tmp_path, needed.format("classify") + needed.format("identify") + 'gallery = "g"\n').second_stages
+    made = {stage.name: {**vars(stage), "budget_ms": stage.budget_s * 1e3, "runtime": "first"} for stage in stages}
+    told = {"classify": {}, "identify": {}}
+    for row in table.splitlines():
+        keys, values, _ = (cell.strip() for cell in row.strip("|").split("|"))
+        names = re.findall(r"`(\w+)`", keys)
+        first, _, other = values.partition(", `identify` ")
+        told["classify"] |= zip(names, first.split(", "), strict=True)
+        told["identify"] |= zip(names, (other or first).split(", "), strict=True)
+    assert len(told["classify"]) >= 15
+    for kind, defaults in told.items():
+        for name, value in defaults.items():
+            known = made[kind][name]
+            assert value == (known if isinstance(known, str) else str(known).lower().removesuffix(".0")), (kind, name)
 
 
 def test_pedestrians_on_pets09(shared_data, tmp_path):

@@ -3,20 +3,34 @@
 #include <gst/app/gstappsink.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
+#include <signal.h>
 #include <string.h>
 
 #include "print.h"
+
+#define LOOK_MS 200 /* so often it looks for errors and Ctrl-C while no frame comes */
+#define START_S 15  /* a pipeline whose first frame takes so long does not work */
+#define SILENCE_S 5 /* one that gives none for so long is dead, whatever it says */
 
 static const char usage[] =
     "usage: ev_appsink MODEL PIPELINE\n"
     "  PIPELINE  as for gst-launch-1.0, without its sink, such as\n"
     "            'v4l2src device=/dev/video0 ! video/x-raw,width=640,height=480'\n"
-    "            'rtspsrc location=rtsp://camera/stream latency=0 ! decodebin ! videoconvert'\n";
+    "            'rtspsrc location=rtsp://camera/stream latency=0 ! decodebin ! videoconvert'\n"
+    "Results go to standard output, a line of JSON each; statistics to standard error. Ctrl-C ends it.\n";
 
 /* The newest frame alone; formats that the library takes. */
 static const char sink[] =
     " ! appsink name=frames sync=false drop=true max-buffers=1 "
     "caps=\"video/x-raw,format=(string){NV12,I420,YUY2,RGB,BGR,RGB16,GRAY8}\"";
+
+static volatile sig_atomic_t stopped = 0;
+
+static void stop(int number)
+{
+    (void)number;
+    stopped = 1;
+}
 
 static ev_format format_of(GstVideoFormat format)
 {
@@ -115,17 +129,41 @@ static int reason(GstElement *pipeline)
     return wrong;
 }
 
+/* The next frame; NULL at the end, and with *wrong for a pipeline that failed or is dead. */
+static GstSample *next(GstElement *pipeline, GstAppSink *frames, gint64 limit_s, int *wrong)
+{
+    const gint64 began = g_get_monotonic_time();
+    while (!stopped && !*wrong) {
+        GstSample *sample = gst_app_sink_try_pull_sample(frames, LOOK_MS * GST_MSECOND);
+        if (sample != NULL || gst_app_sink_is_eos(frames)) {
+            return sample;
+        }
+        *wrong = reason(pipeline);
+        if (!*wrong && g_get_monotonic_time() - began > limit_s * G_USEC_PER_SEC) {
+            fprintf(stderr, "ev_appsink: no frame for %d s\n", (int)limit_s);
+            *wrong = 1;
+        }
+    }
+    return NULL;
+}
+
 static int run(ev_context *context, GstElement *pipeline)
 {
     GstElement *frames = gst_bin_get_by_name(GST_BIN(pipeline), "frames");
-    const int live = gst_element_set_state(pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_NO_PREROLL;
+    const GstStateChangeReturn began = gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    const int live = began == GST_STATE_CHANGE_NO_PREROLL;
+    gint64 limit_s = START_S;
     GstSample *sample;
     ev_statistics statistics;
-    int wrong = 0;
-    while (!wrong && (sample = gst_app_sink_pull_sample(GST_APP_SINK(frames))) != NULL) {
+    int wrong = began == GST_STATE_CHANGE_FAILURE;
+    if (wrong) {
+        reason(pipeline);
+    }
+    while (!wrong && (sample = next(pipeline, GST_APP_SINK(frames), limit_s, &wrong)) != NULL) {
         wrong = submit(context, pipeline, sample, live);
         gst_sample_unref(sample);
         wrong = wrong || show(context, 0);
+        limit_s = SILENCE_S;
     }
     wrong = wrong || show(context, 500) || reason(pipeline);
     gst_element_set_state(pipeline, GST_STATE_NULL);
@@ -148,6 +186,8 @@ int main(int count, char **words)
         fputs(usage, count == 2 && strcmp(words[1], "--help") == 0 ? stdout : stderr);
         return count == 2 && strcmp(words[1], "--help") == 0 ? 0 : 2;
     }
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
     gst_init(NULL, NULL);
     text = g_strconcat(words[2], sink, NULL);
     pipeline = gst_parse_launch(text, &error);

@@ -171,7 +171,7 @@ def test_configurations_that_make_no_sense(place, more, said):
 
 def test_the_defaults_in_the_documentation(place, repository):
     text = (repository / "docs" / "watch.md").read_text(encoding="utf-8")
-    (table,) = re.findall(r"```\n(\[capture\]\n.*?)```", text, re.DOTALL)
+    (table,) = re.findall(r"```toml\n(\[capture\]\n.*?)```", text, re.DOTALL)
     path = write(place)
     before, _, _ = path.read_text().partition("[capture]")
     path.write_text(before + table, encoding="utf-8")

@@ -305,6 +305,11 @@ def test_a_clock_that_was_set_back_deletes_nothing(tmp_path):
     assert Retention(None, 1).sweep(tmp_path, now_s=1e9 - 60 * 86400) == []
 
 
+def test_a_clip_that_would_end_before_its_event():
+    with pytest.raises(ConfigError, match=r"clips: longest_s: got 3.0; allowed: more than pre_s, 3: the event"):
+        ClipSettings(longest_s=3.0)
+
+
 @pytest.mark.parametrize("make", [lambda: Retention(0), lambda: Retention(1, 0), lambda: ClipSettings(pre_s=-1)])
 def test_settings_that_make_no_sense(make):
     with pytest.raises(ConfigError):

@@ -27,6 +27,14 @@ def test_the_frame_itself_is_not_touched_and_grey_ones_work():
     assert (frame == 200).all() and masked[50, 60] == masked[1, 3] == 0 and masked[100, 150] == 200
 
 
+def test_boxes_that_are_hidden_by_more_than_half():
+    mask = PrivacyMask([[(0, 0), (50, 0), (50, 120), (0, 120)]], 160, 120)
+    boxes = np.array([[10, 10, 30, 30], [40, 10, 80, 30], [45, 10, 100, 30], [200, 0, 210, 9], [90, 10, 90, 30]])
+    assert mask.spares(boxes, 160, 120).tolist() == [False, True, True, False, False]
+    assert mask.spares(boxes * 2, 320, 240).tolist() == [False, True, True, False, False]
+    assert mask.spares(np.empty((0, 4)), 160, 120).tolist() == []
+
+
 def test_a_polygon_that_leaves_the_picture():
     masked = PrivacyMask([[(-50, -50), (20, -50), (20, 500), (-50, 500)]], 160, 120).apply(
         np.full((120, 160), 9, np.uint8)

@@ -23,6 +23,23 @@ def test_who_stays_for_the_dwell_is_an_event_from_when_they_came(scene):
     assert gone[0].data == {"duration_s": pytest.approx(1.4), "count": 0} and rule.present == 0
 
 
+@pytest.mark.parametrize(("inertia_s", "last_s", "first_s"), [(0.5, 2.9, 3.2), (5.0, 5.9, 6.2)])
+def test_where_no_frame_comes_an_event_ends_when_the_next_frame_would_end_it(scene, inertia_s, last_s, first_s):
+    rule = ZoneRule("yard", SQUARE, dwell_s=0.5, inertia_s=inertia_s)
+    for step in range(11):
+        rule.update(scene(0.1 * step, {7: IN}))
+    assert rule.overdue(last_s) == [] and rule.present == 1
+    assert phases(rule.overdue(first_s)) == [("end", 7, pytest.approx(1.0))]
+    assert rule.overdue(first_s + 1) == [] == rule.update(scene(first_s + 2, {7: IN}))
+    assert phases(rule.update(scene(first_s + 2.6, {7: IN}))) == [("start", 7, first_s + 2)]
+
+
+def test_a_count_of_nobody_is_not_told_of_a_camera_without_frames(scene):
+    rule = CountRule("empty", SQUARE, at_most=0, dwell_s=0.5)
+    rule.update(scene(0.0, {7: IN}))
+    assert rule.overdue(100.0) == []
+
+
 def test_who_only_passes_is_none(scene):
     rule = ZoneRule("yard", SQUARE, dwell_s=1.0, inertia_s=0.5)
     for step in range(40):

@@ -56,7 +56,7 @@ def test_a_film_at_its_own_speed_is_a_camera(lossless):
         source_for(f"replay:{path.parent}")
 
 
-@pytest.mark.parametrize("address", ["ftp://u:hunter2@h/x", "usb:0", "v4l2:video0", "libcamera:x"])
+@pytest.mark.parametrize("address", ["ftp://u:hunter2@h/x", "usb:0", "v4l2:video0", "libcamera:x", "gst: "])
 def test_unknown_kinds(address):
     with pytest.raises(ConfigError, match=r"unknown kind of address.*allowed: FILE, DIR, rtsp") as caught:
         source_for(address)
