@@ -190,7 +190,10 @@ class Gallery:
     def open(cls, path: str | Path) -> Gallery:
         """Read what `save` wrote; raises ArtifactError when it is damaged, or of a newer edgevision."""
         try:
-            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
+            content = io.BytesIO(Path(path).read_bytes())
+            if not zipfile.is_zipfile(content):  # what numpy says of it is about pickles
+                raise ArtifactError(f"{path}: not a gallery, or damaged (no archive)")
+            with np.load(content, allow_pickle=False) as file:
                 schema = int(file["schema"])
                 if schema > SCHEMA:
                     raise ArtifactError(

@@ -102,6 +102,9 @@ def test_what_is_not_a_gallery_is_named(tmp_path):
     np.savez(tmp_path / "other.npz", **one)
     with pytest.raises(ArtifactError, match=r"other.npz: not a gallery, or damaged"):
         Gallery.open(tmp_path / "other.npz")
+    (tmp_path / "ada.jpg").write_bytes(b"\xff\xd8\xff" * 100)
+    with pytest.raises(ArtifactError, match=r"ada.jpg: not a gallery, or damaged \(no archive\)$"):
+        Gallery.open(tmp_path / "ada.jpg")
     with pytest.raises(ArtifactError, match=r"none.npz: cannot be read: .*gallery enrol"):
         Gallery.open(tmp_path / "none.npz")
     with pytest.raises(ArtifactError, match=r"cannot be read: Is a directory$"):
