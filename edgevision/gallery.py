@@ -17,7 +17,7 @@ from edgevision.detector import Detector
 from edgevision.embedder import Embedder
 from edgevision.errors import ConfigError, InputError
 from edgevision.face_reader import FaceCrop, FaceReader
-from edgevision.files import check_file_place, turn_at
+from edgevision.files import check_file_place, turn_at, user_path
 from edgevision.image_model import Progress
 from edgevision.tasks.embedding import UNKNOWN_BELOW, Gallery, Identity, check_name
 
@@ -97,7 +97,7 @@ def enrol(
         ConfigError: A name that is none, or is an image file.
         OutputError: The gallery cannot be written.
     """
-    path, files = Path(path), _files(images)
+    path, files = user_path(str(path)), _files(images)
     _check_person(name)
     _open(path, reader)
     check_file_place(path, overwrite=True)

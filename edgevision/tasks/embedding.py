@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgevision.errors import ArtifactError, ConfigError, InferenceError, InputError, reason_of
-from edgevision.files import atomic_file
+from edgevision.files import atomic_file, user_path
 from edgevision.tasks.outputs import Output
 from edgevision.tensors import Array, TensorSpec
 
@@ -190,7 +190,7 @@ class Gallery:
     def open(cls, path: str | Path) -> Gallery:
         """Read what `save` wrote; raises ArtifactError when it is damaged, or of a newer edgevision."""
         try:
-            content = io.BytesIO(Path(path).read_bytes())
+            content = io.BytesIO(user_path(str(path)).read_bytes())
             if not zipfile.is_zipfile(content):  # what numpy says of it is about pickles
                 raise ArtifactError(f"{path}: not a gallery, or damaged (no archive)")
             with np.load(content, allow_pickle=False) as file:

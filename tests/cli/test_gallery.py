@@ -92,6 +92,13 @@ def test_a_gallery_that_was_closed_to_others_stays_closed(run, models, photograp
     assert people.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_gallery_in_the_home_folder_keeps_who_was_there(run, models, photographs, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("Ada", "Ben"):
+        assert run("gallery", "enrol", "~/people.npz", name, photographs / "ada/1.png", *models).exit_code == 0
+    assert json.loads(run("gallery", "list", "~/people.npz", "--json").stdout)["people"] == {"Ada": 1, "Ben": 1}
+
+
 def test_an_image_is_nobodys_name(run, models, photographs, tmp_path):
     first, second = photographs / "ada/1.png", photographs / "ada/2.png"
     done = run("gallery", "enrol", tmp_path / "people.npz", first, second, *models)
