@@ -210,9 +210,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.BAD_REQUEST, "text/plain", b"not an address\n")
             return
         path, asked = unquote(address.path), parse_qs(address.query)
-        bearer = (self.headers.get("Authorization") or "").removeprefix("Bearer ").strip()
+        scheme, _, bearer = (self.headers.get("Authorization") or "").partition(" ")
+        given = bearer.strip() if scheme.lower() == "bearer" else next(iter(asked.get("token", [])), None)
         host = _name(self.headers.get("Host") or "")
-        if not self.server_of.admits(bearer or next(iter(asked.get("token", [])), None), host):
+        if not self.server_of.admits(given, host):
             self._send(HTTPStatus.UNAUTHORIZED, "text/plain", f"{self.server_of.refusal}\n".encode())
         elif path.startswith("/live/") and path.endswith(".mjpg"):
             self._stream(path[len("/live/") : -len(".mjpg")])

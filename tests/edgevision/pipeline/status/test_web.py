@@ -166,7 +166,9 @@ def test_strangers_do_not_look(serve):
         assert get(server, path + "?token=wrong")[0] == 401
     assert b"?token=TOKEN at the end of the address" in get(server, "/")[2]
     assert get(server, "/state.json?token=" + TOKEN)[0] == 200
-    assert get(server, "/state.json", {"Authorization": f"Bearer {TOKEN}"})[0] == 200
+    for scheme, status in (("Bearer", 200), ("bearer", 200), ("Basic", 401)):
+        assert get(server, "/state.json", {"Authorization": f"{scheme} {TOKEN}"})[0] == status
+    assert get(server, "/state.json?token=" + TOKEN, {"Authorization": "Basic eDp5"})[0] == 200  # of a proxy before it
     assert TOKEN not in str(get(server, "/?token=" + TOKEN)[2])
 
 
