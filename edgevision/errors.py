@@ -163,4 +163,5 @@ def check_choice(what: str, got: object, allowed: Iterable[object]) -> None:
     """
     choices = tuple(allowed)
     if got not in choices:
-        raise ConfigError(what, got=repr(got) if got is None or got == "" else got, allowed=choices)
+        shown = repr(got) if got is None or got == "" else got
+        raise ConfigError(what, got=shown, allowed=choices or "nothing, for there is none")

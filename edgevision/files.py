@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import glob
 import hashlib
 import os
@@ -90,6 +91,8 @@ def atomic_directory(path: str | Path, overwrite: bool = False) -> Iterator[Path
 def atomic_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """Give the path of a file to write (same suffix), and move it to ``path`` when the block ends well.
 
+    A file that was there hands on who may read it, and whose it is as far as this process may give files away.
+
     Raises:
         ConfigError: ``path`` exists and ``overwrite`` is False.
         OutputError: No space, no permission, or something in the way.
@@ -101,14 +104,36 @@ def atomic_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         temporary = _sibling(target)
     try:
         with _mapped(target, within=temporary):
-            temporary.touch(exist_ok=False)
+            temporary.touch(mode=0o600 if target.exists() else 0o666, exist_ok=False)
             yield temporary
         with _mapped(target):
+            _hand_on(target, temporary)
             _sync(temporary)
             os.replace(temporary, target)
             _sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def turn_at(path: str | Path) -> Iterator[None]:
+    """Wait until no other process has its turn at a file, then have it: for reading, changing and writing it anew.
+
+    What is locked is the folder, for after each `atomic_file` the file is another one.
+
+    Raises:
+        OutputError: The folder is not there, and cannot be made.
+    """
+    target = Path(path).expanduser().resolve()
+    with _mapped(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(target.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system that has no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sha256_file(path: str | Path) -> str:
@@ -229,6 +254,15 @@ def _mapped(target: Path, within: Path | None = None) -> Iterator[None]:
 def unfinished(path: Path) -> list[Path]:
     """Return what writing ``path`` left behind where the process was killed."""
     return sorted(path.parent.glob(f".????????.tmp.{glob.escape(path.name)}"))
+
+
+def _hand_on(old: Path, new: Path) -> None:
+    if not old.exists():
+        return
+    was = old.stat()
+    with suppress(OSError):  # only the superuser may give a file to somebody else
+        os.chown(new, was.st_uid, was.st_gid)
+    os.chmod(new, was.st_mode & 0o7777)
 
 
 def _sibling(target: Path) -> Path:

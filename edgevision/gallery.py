@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgevision.artifact import Artifact
 from edgevision.data.folders import SUFFIXES, image_files
 from edgevision.data.images import load_image
@@ -15,8 +17,9 @@ from edgevision.detector import Detector
 from edgevision.embedder import Embedder
 from edgevision.errors import ConfigError, InputError
 from edgevision.face_reader import FaceCrop, FaceReader
+from edgevision.files import check_file_place, turn_at, user_path
 from edgevision.image_model import Progress
-from edgevision.tasks.embedding import UNKNOWN_BELOW, Gallery, Identity
+from edgevision.tasks.embedding import UNKNOWN_BELOW, Gallery, Identity, check_name
 
 
 @dataclass(frozen=True)
@@ -91,22 +94,41 @@ def enrol(
     Raises:
         InputError: An image without a face, or with several; a gallery of another model.
         ArtifactError: The gallery is damaged.
-        ConfigError: An empty name.
+        ConfigError: A name that is none, or is an image file.
+        OutputError: The gallery cannot be written.
     """
-    path, files = Path(path), _files(images)
-    gallery = Gallery.open(path) if path.exists() else Gallery(source=reader.source)
-    reader.source.check(gallery.source, str(path))
-    others = gallery.remove(name) if name in gallery.names else gallery
-    made = []
+    path, files = user_path(str(path)), _files(images)
+    _check_person(name)
+    _open(path, reader)
+    check_file_place(path, overwrite=True)
+    faces, vectors = [], []
     for done, file in enumerate(files, 1):
-        face = _one_face(reader.find(load_image(file)), file, largest)
-        vector = reader.vectors([face.pixels])
-        made.append(_recognized(file, face, others.identify(vector, -1.0)[0]))
-        gallery = gallery.enrol(name, vector)
+        faces.append(_one_face(reader.find(load_image(file)), file, largest))
+        vectors.append(reader.vectors([faces[-1].pixels])[0])
         if progress:
             progress(done, len(files))
-    gallery.save(path, overwrite=True)
-    return made
+    with turn_at(path):  # others may have enrolled somebody meanwhile
+        gallery = _open(path, reader)
+        gallery.enrol(name, np.stack(vectors)).save(path, overwrite=True)
+    others = gallery.remove(name) if name in gallery.names else gallery
+    closest = others.identify(np.stack(vectors), -1.0)
+    return [_recognized(*one) for one in zip(files, faces, closest, strict=True)]
+
+
+def remove(path: str | Path, name: str) -> int:
+    """Take every vector of a name out of a gallery file; returns how many there were.
+
+    Raises:
+        ArtifactError: The gallery cannot be read.
+        ConfigError: Nobody of that name is in it.
+        OutputError: It cannot be written.
+    """
+    Gallery.open(path).remove(name)  # before a folder is made for it
+    with turn_at(path):
+        gallery = Gallery.open(path)
+        left = gallery.remove(name)
+        left.save(path, overwrite=True)
+    return len(gallery) - len(left)
 
 
 def identify(
@@ -142,6 +164,21 @@ def identify(
         if progress:
             progress(done, len(files))
     return made
+
+
+def _open(path: Path, reader: FaceReader) -> Gallery:
+    gallery = Gallery.open(path) if path.exists() else Gallery(source=reader.source)
+    reader.source.check(gallery.source, str(path))
+    return gallery
+
+
+def _check_person(name: str) -> None:
+    check_name(name)
+    if Path(name).suffix.lower() in SUFFIXES and Path(name).is_file():
+        raise ConfigError(
+            "gallery: a name", got=f"the image file {name}", allowed="somebody's name, before the images",
+            next_step="edgevision gallery enrol GALLERY NAME IMAGES...",
+        )  # fmt: skip
 
 
 def _one_face(faces: Sequence[FaceCrop], file: Path, largest: bool) -> FaceCrop:

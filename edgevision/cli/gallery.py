@@ -62,8 +62,9 @@ def gallery() -> None:
 def enrol(gallery: Path, name: str, images: tuple[Path, ...], largest: bool, **reader: Any) -> None:
     """Add the face in each of IMAGES, files or folders, to GALLERY under NAME.
 
-    GALLERY is made where there is none. The other name that is closest to each face is shown: where the score is above
-    the threshold that faces are identified with, the two are taken for each other.
+    GALLERY is made where there is none. A photograph that NAME has already adds nothing. The other name that is closest
+    to each face is shown: where the score is above the threshold that faces are identified with, the two are taken for
+    each other.
     """
     from edgevision.gallery import enrol as enrol_faces
 
@@ -123,15 +124,10 @@ def list_(gallery: Path) -> None:
 @click.argument("name")
 def remove(gallery: Path, name: str) -> None:
     """Take every vector of NAME out of GALLERY."""
-    from edgevision.tasks.embedding import Gallery
+    from edgevision.gallery import remove as remove_name
 
-    found = Gallery.open(gallery)
-    left = found.remove(name)
-    left.save(gallery, overwrite=True)
-    show(
-        {"gallery": str(gallery), "removed": len(found) - len(left)},
-        f"{name}: {len(found) - len(left)} vectors removed",
-    )
+    removed = remove_name(gallery, name)
+    show({"gallery": str(gallery), "removed": removed}, f"{name}: {removed} vector{'s' * (removed != 1)} removed")
 
 
 for one in (enrol, identify, list_, remove):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgevision.errors import ArtifactError, ConfigError, InferenceError, InputError, reason_of
-from edgevision.files import atomic_file
+from edgevision.files import atomic_file, user_path
 from edgevision.tasks.outputs import Output
 from edgevision.tensors import Array, TensorSpec
 
@@ -21,7 +21,10 @@ SCHEMA = 2
 UNKNOWN_BELOW = 0.35
 """Cosine under which nobody is recognised, unless told; measure it for a model: `edgevision.metrics.faces`."""
 
-_DAMAGES = (ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile)
+SAME = 1 - 1e-6
+"""Cosine from which on two vectors are of one photograph."""
+
+_DAMAGES = (ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile)
 """What reading a damaged archive raises; RuntimeError where it looks encrypted, or of a method that nobody has."""
 
 
@@ -43,6 +46,14 @@ def unit(vectors: Array) -> Array:
         raise InferenceError("embedding: a vector without a direction", got="zeros, NaN or infinity")
     shortened: Array = (wide / lengths).astype(np.float32)
     return shortened
+
+
+def check_name(name: str) -> None:
+    """Raise ConfigError unless a text can be somebody's name: logs, tables and topics have it as it is."""
+    if not name or name != name.strip() or not name.isprintable():
+        raise ConfigError(
+            "gallery: a name", got=repr(name), allowed="characters that can be printed, without spaces around them"
+        )
 
 
 @dataclass(frozen=True)
@@ -121,21 +132,23 @@ class Gallery:
     def enrol(self, name: str, vectors: Array) -> Gallery:
         """Return a gallery with more vectors, (D,) or (K, D), for a name, which may be there already.
 
+        A vector that the name has already, as the same photograph gives it, is not added again.
+
         Raises:
             InputError: The vectors have another length than those that are enrolled.
-            ConfigError: An empty name.
+            ConfigError: No name, see `check_name`.
         """
-        if not name.strip():
-            raise ConfigError("gallery: a name", got=repr(name), allowed="a text")
+        check_name(name)
         new = unit(np.atleast_2d(np.asarray(vectors, np.float32)))
         self._check(new)
+        new = _distinct(new, [vector for other, vector in zip(self.names, self.vectors, strict=True) if other == name])
         both = np.concatenate([self.vectors, new]) if len(self) else new
         return Gallery([*self.names, *[name] * len(new)], both, self.source)
 
     def remove(self, name: str) -> Gallery:
         """Return a gallery without a name; raises ConfigError when it is not there."""
         if name not in self.names:
-            raise ConfigError("gallery: name", got=name, allowed=sorted(set(self.names)))
+            raise ConfigError("gallery: name", got=name, allowed=sorted(set(self.names)) or "nobody is enrolled")
         kept = [place for place, other in enumerate(self.names) if other != name]
         return Gallery([self.names[place] for place in kept], self.vectors[kept], self.source)
 
@@ -177,7 +190,10 @@ class Gallery:
     def open(cls, path: str | Path) -> Gallery:
         """Read what `save` wrote; raises ArtifactError when it is damaged, or of a newer edgevision."""
         try:
-            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
+            content = io.BytesIO(user_path(str(path)).read_bytes())
+            if not zipfile.is_zipfile(content):  # what numpy says of it is about pickles
+                raise ArtifactError(f"{path}: not a gallery, or damaged (no archive)")
+            with np.load(content, allow_pickle=False) as file:
                 schema = int(file["schema"])
                 if schema > SCHEMA:
                     raise ArtifactError(
@@ -191,7 +207,7 @@ class Gallery:
         except OSError as exc:
             raise ArtifactError(
                 f"{path}: cannot be read: {exc.strerror or reason_of(exc)}",
-                next_step="make a gallery: edgevision gallery enrol",
+                next_step="make a gallery: edgevision gallery enrol" if isinstance(exc, FileNotFoundError) else "",
             ) from exc
         except (*_DAMAGES, InputError, InferenceError) as exc:
             raise ArtifactError(f"{path}: not a gallery, or damaged ({reason_of(exc)})") from exc
@@ -202,3 +218,12 @@ class Gallery:
                 "gallery: vectors of another model", got=f"{vectors.shape[1]} values",
                 allowed=f"{self.vectors.shape[1]}, as enrolled",
             )  # fmt: skip
+
+
+def _distinct(new: Array, known: list[Array]) -> Array:
+    """Return those of unit vectors (K, D) that are neither among the known ones nor twice among themselves."""
+    kept: list[Array] = []
+    for vector in new:
+        if all(float(vector @ other) < SAME for other in (*known, *kept)):
+            kept.append(vector)
+    return np.array(kept, np.float32).reshape(-1, new.shape[1])

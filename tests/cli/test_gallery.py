@@ -2,13 +2,17 @@
 
 import json
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from edgevision.adopt import adopt
+from edgevision.artifact import Artifact
 from edgevision.data.images import load_image
+from edgevision.gallery import enrol, open_reader
 from edgevision.tasks.embedding import Gallery
 
 
@@ -64,6 +68,45 @@ def test_a_photograph_has_to_show_one_face(run, models, photographs, shared_data
     (tmp_path / "no.jpg").write_text("no picture")
     bad = run("gallery", "enrol", people, "Ada", photographs / "ada", tmp_path / "no.jpg", *models)
     assert bad.exit_code == 1 and people.read_bytes() == before
+
+
+def test_who_enrols_at_the_same_time_loses_nobody(models, photographs, tmp_path):
+    people, readers = tmp_path / "people.npz", [open_reader(*map(Artifact.open, models[1::2])) for _ in range(2)]
+    both = threading.Barrier(2)  # each has its vector, and neither has written it
+
+    def add(name, reader):
+        enrol(people, name, [photographs / "ada/1.png"], reader, progress=lambda *_: both.wait(30))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(add, ("Ada", "Ben"), readers))
+    assert sorted(Gallery.open(people).names) == ["Ada", "Ben"]
+
+
+def test_a_gallery_that_was_closed_to_others_stays_closed(run, models, photographs, tmp_path):
+    people = tmp_path / "people.npz"
+    for name in ("Ada", "Ada", "Ben"):
+        assert run("gallery", "enrol", people, name, photographs / "ada/1.png", *models).exit_code == 0
+        people.chmod(0o600)
+    assert json.loads(run("gallery", "list", people, "--json").stdout)["people"] == {"Ada": 1, "Ben": 1}
+    assert run("gallery", "remove", people, "Ben").stdout == "Ben: 1 vector removed\n"
+    assert people.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_gallery_in_the_home_folder_keeps_who_was_there(run, models, photographs, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("Ada", "Ben"):
+        assert run("gallery", "enrol", "~/people.npz", name, photographs / "ada/1.png", *models).exit_code == 0
+    assert json.loads(run("gallery", "list", "~/people.npz", "--json").stdout)["people"] == {"Ada": 1, "Ben": 1}
+
+
+def test_an_image_is_nobodys_name(run, models, photographs, tmp_path):
+    first, second = photographs / "ada/1.png", photographs / "ada/2.png"
+    done = run("gallery", "enrol", tmp_path / "people.npz", first, second, *models)
+    assert done.exit_code == 2 and "got the image file" in done.stderr and "GALLERY NAME IMAGES" in done.stderr
+    done = run("gallery", "enrol", tmp_path / "people.npz", "\udcff", first, *models)
+    assert done.exit_code == 2 and "gallery: a name: got '\\udcff'" in done.stderr
+    assert run("gallery", "remove", tmp_path / "none/people.npz", "Ada").exit_code == 1
+    assert not (tmp_path / "none").exists() and not (tmp_path / "people.npz").exists()
 
 
 def test_the_gallery_of_another_model_is_refused(run, models, face_models, photographs, tmp_path):

@@ -18,6 +18,8 @@ def test_a_near_miss_is_suggested_and_a_far_one_is_not():
     with pytest.raises(ConfigError, match=r"allowed: stretch, letterbox$"):
         check_choice("resize", "q", ("stretch", "letterbox"))
     check_choice("resize", "stretch", ("stretch",))
+    with pytest.raises(ConfigError, match=r"names: got Ada; allowed: nothing, for there is none$"):
+        check_choice("names", "Ada", ())
 
 
 def test_an_empty_value_is_visible():

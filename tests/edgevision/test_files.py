@@ -4,13 +4,23 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from edgevision.errors import ConfigError, OutputError
-from edgevision.files import atomic_directory, atomic_file, check_file_place, check_place, deflated_bytes, sha256_file
+from edgevision.files import (
+    atomic_directory,
+    atomic_file,
+    check_file_place,
+    check_place,
+    deflated_bytes,
+    sha256_file,
+    turn_at,
+)
 
 
 def fill(path, text):
@@ -107,6 +117,44 @@ def test_a_file_keeps_its_suffix_while_written(tmp_path):
         pytest.fail("the block does not run")
     with pytest.raises(ConfigError, match="is a directory"), atomic_file(tmp_path / "sub", overwrite=True):
         pytest.fail("the block does not run")
+
+
+def test_a_file_that_is_replaced_keeps_who_may_read_it(tmp_path):
+    target = tmp_path / "people.npz"
+    target.write_text("old")
+    target.chmod(0o440)
+    with atomic_file(target, overwrite=True) as path:
+        assert path.stat().st_mode & 0o077 == 0  # nor may anybody else while it is written
+        path.write_text("new")
+    assert target.read_text() == "new" and target.stat().st_mode & 0o777 == 0o440
+
+
+def test_a_file_that_is_replaced_stays_whose_it_is(tmp_path):
+    target = tmp_path / "people.npz"
+    target.write_text("old")
+    owner, group = (1234, 2345) if os.geteuid() == 0 else (os.geteuid(), os.getegid())  # only root gives files away
+    os.chown(target, owner, group)
+    with atomic_file(target, overwrite=True) as path:
+        path.write_text("new")
+    assert (target.stat().st_uid, target.stat().st_gid) == (owner, group)
+
+
+def test_turns_at_a_file_come_one_after_the_other(tmp_path):
+    target = tmp_path / "new" / "count"
+    with turn_at(target):
+        target.write_text("0")
+
+    def add(_):
+        for _ in range(5):
+            with turn_at(target):
+                number = int(target.read_text())
+                time.sleep(0.002)
+                with atomic_file(target, overwrite=True) as path:
+                    path.write_text(str(number + 1))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(4)))
+    assert target.read_text() == "20" and os.listdir(target.parent) == ["count"]
 
 
 def test_a_full_disk_is_one_clear_line(tmp_path):

@@ -122,7 +122,7 @@ class VideoSource:
             container.close()
 
     def _decoded(self, container: Any, stream: Any, error: type[Exception]) -> Iterator[tuple[Frame, float | None]]:
-        packets = container.demux(stream)
+        packets, seen = container.demux(stream), False
         while True:
             asked = time.monotonic()
             try:
@@ -132,6 +132,7 @@ class VideoSource:
                 raise self._failed("failed", exc) from None
             if packet is None:
                 self._check_silence(asked)
+                self._check_seen(seen)
                 return
             try:
                 pictures = packet.decode()
@@ -140,6 +141,7 @@ class VideoSource:
                 self.corrupt += 1
                 continue
             for picture in pictures:
+                seen = True
                 self.corrupt += picture.is_corrupt
                 position = None if self.live or picture.time is None else float(picture.time)
                 yield frame_of(picture), position
@@ -148,6 +150,14 @@ class VideoSource:
         """Raise SourceError if what ended the wait was the time limit: FFmpeg reports that as an end, or as damage."""
         if self.live and time.monotonic() - asked >= 0.95 * self._timeouts.read_s:
             raise SourceError(f"{self._location} gave nothing for {self._timeouts.read_s:g} s")
+
+    def _check_seen(self, seen: bool) -> None:
+        """Raise SourceError if a recording had no picture: its end looks like that of any other."""
+        if not (seen or self.live):
+            raise SourceError(
+                f"{self._location}: no picture in it can be decoded", got=f"{self.corrupt} damaged packets",
+                next_step="check that it is a film or an image, and whole",
+            )  # fmt: skip
 
     def _failed(self, how: str, exc: Exception) -> SourceError:
         """The chained exception would show the address with its password, so its words alone are kept."""

@@ -68,14 +68,12 @@ class _State:
                 captured.add_metric((name, reason), float(count))
         yield captured
         dropped = counter("frames_dropped", "Frames that were not looked at, by reason", ("camera", "reason"))
-        stages = gauge("stage_milliseconds", "Time of a stage, over the last frames", ("camera", "stage", "quantile"))
+        stages = core.Metric("edgevision_stage_seconds", "Time of a stage, over the last frames", "summary")
         for name, camera in cameras.items():
             for reason, count in camera["dropped"].items():
                 dropped.add_metric((name, reason), float(count))
             for stage, time in camera["stages"].items():
-                for quantile, key in (("0.5", "p50_ms"), ("0.95", "p95_ms")):
-                    if time[key] is not None:
-                        stages.add_metric((name, stage, quantile), time[key])
+                _add_times(stages, {"camera": name, "stage": stage}, time)
         yield from (dropped, stages)
         yield from self._second()
 
@@ -87,9 +85,7 @@ class _State:
         skipped = core.CounterMetricFamily(
             f"{prefix}_skipped", "Looks that were due and left, by reason", labels=[*labels, "reason"]
         )
-        times = core.GaugeMetricFamily(
-            f"{prefix}_milliseconds", "Time of a part of a look", labels=["second_stage", "part", "quantile"]
-        )
+        times = core.Metric(f"{prefix}_seconds", "Time of a part of a look, over the last looks", "summary")
         for camera, found in self._state["cameras"].items():
             for stage, one in found.get("second_stages", {}).items():
                 looks.add_metric((camera, stage), float(one["looks"]))
@@ -97,9 +93,7 @@ class _State:
                     skipped.add_metric((camera, stage, reason), float(count))
         for stage, one in self._state.get("second_stages", {}).items():
             for part, time in one["stages"].items():
-                for quantile, key in (("0.5", "p50_ms"), ("0.95", "p95_ms")):
-                    if time[key] is not None:
-                        times.add_metric((stage, part, quantile), time[key])
+                _add_times(times, {"second_stage": stage, "part": part}, time)
         yield from (looks, skipped, times)
 
     def _rest(self, gauge: Any, counter: Any) -> Iterator[Any]:
@@ -134,3 +128,11 @@ class _State:
         for sink, stats in self._state.get("sinks", {}).items():
             failing.add_metric((sink,), float(stats["error"] is not None))
         yield failing
+
+
+def _add_times(summary: Any, labels: Mapping[str, str], time: Mapping[str, Any]) -> None:
+    """Add what `edgevision.pipeline.timing.StageTime` says to a summary, in seconds as Prometheus has it."""
+    for quantile, key in (("0.5", "p50_ms"), ("0.95", "p95_ms")):
+        if time[key] is not None:
+            summary.add_sample(summary.name, {**labels, "quantile": quantile}, time[key] / 1e3)
+    summary.add_sample(f"{summary.name}_count", labels, time["count"])

@@ -19,18 +19,20 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from edgevision.errors import ConfigError, EdgeVisionError
 from edgevision.pipeline.status.metrics import CONTENT_TYPE, exposition
 from edgevision.pipeline.status.preview import Preview
+from edgevision.pipeline.status.troubles import has_ended, troubles
 
 logger = logging.getLogger("edgevision.pipeline")
 LOOK_S = 5.0
-"""So long a stream of pictures waits for the next one before it ends."""
+"""So long a stream waits for the next picture before it sends the last one again, and so sees who has gone away."""
+BOUNDARY = b"--picture\r\n"
 MOST_STREAMS = 8
 FEWEST_CHARACTERS = 16
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; connect-src 'self'; "
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'none'",
 }
 
 
@@ -118,6 +120,13 @@ class StatusServer:
             self._server.shutdown()
         self._server.server_close()
 
+    @property
+    def refusal(self) -> str:
+        """What is told who may not look."""
+        if self._token is not None:
+            return "a token is needed: ?token=TOKEN at the end of the address, or a header Authorization: Bearer TOKEN"
+        return "only for this machine, by the name localhost or 127.0.0.1; for others set a token: [status] token"
+
     def admits(self, given: str | None, host: str) -> bool:
         """Whether a request may be answered: the right token, or on the loopback interface its own name.
 
@@ -133,7 +142,7 @@ class StatusServer:
             page = files("edgevision.pipeline.status").joinpath("page.html").read_bytes()
             return HTTPStatus.OK, "text/html; charset=utf-8", page
         if path == "/state.json":
-            return HTTPStatus.OK, "application/json", json.dumps(self._state()).encode()
+            return HTTPStatus.OK, "application/json", json.dumps(_told(self._state())).encode()
         if path == "/healthz":
             good = self._healthy()
             status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
@@ -150,12 +159,16 @@ class StatusServer:
         return HTTPStatus.NOT_FOUND, "text/plain", b"not here\n"
 
     def stream(self, camera: str, write: Callable[[bytes], object]) -> None:
-        """Write a camera's pictures, each as it comes, until there are none for a while or nobody reads."""
+        """Write a camera's pictures, each as it comes, until there is none of it or nobody reads.
+
+        A browser shows a picture when the boundary after it is there, so that comes with the picture.
+        """
         number = 0
-        while (found := self._preview.jpeg(camera, number, LOOK_S)) is not None:
+        write(BOUNDARY)
+        while found := self._preview.jpeg(camera, number, LOOK_S) or self._preview.jpeg(camera):
             number, picture = found
-            head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
-            write(head.encode() + picture + b"\r\n")
+            head = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+            write(head.encode() + picture + b"\r\n" + BOUNDARY)
 
     @property
     def streams(self) -> threading.Semaphore:
@@ -197,10 +210,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.BAD_REQUEST, "text/plain", b"not an address\n")
             return
         path, asked = unquote(address.path), parse_qs(address.query)
-        bearer = (self.headers.get("Authorization") or "").removeprefix("Bearer ").strip()
+        scheme, _, bearer = (self.headers.get("Authorization") or "").partition(" ")
+        given = bearer.strip() if scheme.lower() == "bearer" else next(iter(asked.get("token", [])), None)
         host = _name(self.headers.get("Host") or "")
-        if not self.server_of.admits(bearer or next(iter(asked.get("token", [])), None), host):
-            self._send(HTTPStatus.UNAUTHORIZED, "text/plain", b"a token is needed\n")
+        if not self.server_of.admits(given, host):
+            self._send(HTTPStatus.UNAUTHORIZED, "text/plain", f"{self.server_of.refusal}\n".encode())
         elif path.startswith("/live/") and path.endswith(".mjpg"):
             self._stream(path[len("/live/") : -len(".mjpg")])
         else:
@@ -234,6 +248,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Say nothing: addresses have tokens in them."""
+
+
+def _told(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state with what is wrong in words, and of each camera whether it has ended."""
+    cameras = {name: {**camera, "ended": has_ended(camera)} for name, camera in state["cameras"].items()}
+    return {**state, "cameras": cameras, "troubles": troubles(state)}
 
 
 def _name(host: str) -> str:

@@ -48,6 +48,8 @@ def test_a_person_can_be_enrolled_again_and_removed(gallery):
     assert less.identify(PEOPLE["Ada"][:1], 0.5)[0].name is None
     with pytest.raises(ConfigError, match="Dora; allowed: Ada, Björn, Chen"):
         gallery.remove("Dora")
+    with pytest.raises(ConfigError, match="Dora; allowed: nobody is enrolled"):
+        Gallery().remove("Dora")
     for wrong in (lambda: gallery.enrol(" ", np.ones(64)), lambda: gallery.identify(np.ones(64), 2)):
         with pytest.raises(ConfigError):
             wrong()
@@ -55,6 +57,20 @@ def test_a_person_can_be_enrolled_again_and_removed(gallery):
         gallery.enrol("Eve", np.ones(5))
     with pytest.raises(InputError, match="another model"):
         gallery.identify(np.ones((2, 5)))
+
+
+def test_one_photograph_is_one_vector_however_often_it_is_enrolled(gallery):
+    one, other = RNG.normal(size=(2, 64))
+    more = gallery.enrol("Eve", np.stack([one, other, one * 3]))
+    assert more.names.count("Eve") == 2
+    assert more.enrol("Eve", other).names.count("Eve") == 2
+    assert more.enrol("Fay", other).names.count("Fay") == 1  # of another person it is one more
+
+
+@pytest.mark.parametrize("name", ["", " ", " Ada", "Ada\n", "\x1b[31mAda", "\udcff"])
+def test_a_name_can_be_shown_and_written(gallery, name):
+    with pytest.raises(ConfigError, match=r"gallery: a name: got .*; allowed: characters that can be printed"):
+        gallery.enrol(name, np.ones(64))
 
 
 def test_a_gallery_survives_the_disk(gallery, tmp_path):
@@ -79,6 +95,20 @@ def test_an_archive_that_nobody_can_unpack_is_damaged(gallery, tmp_path, place, 
     (tmp_path / "people.npz").write_bytes(content)
     with pytest.raises(ArtifactError, match=r"people.npz: not a gallery, or damaged"):
         Gallery.open(tmp_path / "people.npz")
+
+
+def test_what_is_not_a_gallery_is_named(tmp_path):
+    one = {"schema": np.array(1), "names": np.array([1]), "vectors": np.ones((1, 4))}
+    np.savez(tmp_path / "other.npz", **one)
+    with pytest.raises(ArtifactError, match=r"other.npz: not a gallery, or damaged"):
+        Gallery.open(tmp_path / "other.npz")
+    (tmp_path / "ada.jpg").write_bytes(b"\xff\xd8\xff" * 100)
+    with pytest.raises(ArtifactError, match=r"ada.jpg: not a gallery, or damaged \(no archive\)$"):
+        Gallery.open(tmp_path / "ada.jpg")
+    with pytest.raises(ArtifactError, match=r"none.npz: cannot be read: .*gallery enrol"):
+        Gallery.open(tmp_path / "none.npz")
+    with pytest.raises(ArtifactError, match=r"cannot be read: Is a directory$"):
+        Gallery.open(tmp_path)
 
 
 def test_vectors_that_are_no_numbers_are_named_with_their_file(gallery, tmp_path):

@@ -21,6 +21,9 @@ SECRET = "hunter2"
         "http://10.0.0.7/video?Token=hunter2",
         "rtsp://10.0.0.7/user=admin_password=hunter2_channel=1_stream=0.sdp",
         "http://10.0.0.7/videostream.cgi?loginuse=admin&loginpas=hunter2",
+        "http://10.0.0.7/snapshot.jpg?usr=admin&pw=hunter2",
+        "http://10.0.0.7/?u=admin&p=hunter2",
+        "http://10.0.0.7/cgi?psw=hunter2&pin=hunter2",
         "srt://10.0.0.7:9000?passphrase=hunter2",
         "rtspsrc location=rtsp://10.0.0.7/1 user-id=admin user-pw=hunter2 ! rtph264depay",
         "rtspsrc location=rtsp://10.0.0.7/1 user-pw=(string)hunter2 ! rtph264depay",
@@ -57,6 +60,7 @@ def test_secrets_in_other_words_are_found():
         "/dev/video0",
         "C:/videos/a@b.mp4",
         "http://10.0.0.7/video?size=1",
+        "rtsp://10.0.0.7/cam/realmonitor?channel=1&subtype=main",
         "rtsp://[::1]:8554/a",
     ],
 )

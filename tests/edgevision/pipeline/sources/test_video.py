@@ -104,6 +104,21 @@ def test_a_file_that_is_no_video(tmp_path, content):
         source_for(str(path)).open()
 
 
+def test_a_recording_without_one_picture_is_not_one_that_was_read(lossless, tmp_path):
+    import av
+
+    (tmp_path / "text.jpg").write_text("no picture")  # FFmpeg opens it by its name
+    path, _ = lossless
+    content = path.read_bytes()
+    with av.open(str(path)) as container:
+        for packet in filter(len, map(bytes, container.demux(video=0))):
+            content = content.replace(packet, bytes(len(packet)))
+    (tmp_path / "damaged.mkv").write_bytes(content)
+    for name in ("text.jpg", "damaged.mkv"):
+        with pytest.raises(SourceError, match=rf"{name}: no picture in it can be decoded: got \d+ damaged"):
+            list(everything(source_for(str(tmp_path / name))))
+
+
 def test_a_server_that_is_not_there_and_no_password_in_the_error():
     source = source_for(f"rtsp://admin:{PASSWORD}@127.0.0.1:9/cam", timeouts=SOON)
     with pytest.raises(SourceError, match=r"rtsp://\*\*\*@127.0.0.1:9/cam cannot be opened: .*refused") as caught:

@@ -14,13 +14,14 @@ import pytest
 from PIL import Image
 
 from edgevision.errors import ConfigError
+from edgevision.pipeline.status import web
 from edgevision.pipeline.status.preview import Preview
 from edgevision.pipeline.status.web import StatusServer
 
 TOKEN = "0123456789abcdef"
 STAGE = {"count": 9, "p50_ms": 10.5, "p95_ms": None}
 CAMERA = {
-    "connected": True, "reason": "", "age_s": 0.1, "openings": 1, "failures": 0, "received": 12,
+    "live": True, "connected": True, "reason": "", "age_s": 0.1, "openings": 1, "failures": 0, "received": 12,
     "corrupt": 0,
     "dropped": {"replaced": 2, "too old": 1}, "drop_ratio": 0.25, "results": 9, "late": 1, "level": "full",
     "stages": {"infer": STAGE},
@@ -63,9 +64,21 @@ def test_what_there_is(serve):
     assert (
         status == 200 and b"edgevision watch" in content and "default-src 'none'" in headers["Content-Security-Policy"]
     )
-    assert json.loads(get(server, "/state.json")[2]) == STATE
+    told = {"cameras": {"gate <1>": CAMERA | {"ended": False}}, "troubles": []}
+    assert json.loads(get(server, "/state.json")[2]) == STATE | told
     assert get(server, "/healthz")[::2] == (200, b"ok\n")
     assert get(server, "/nothing")[0] == get(server, "/live/gate.jpg")[0] == get(server, "/../etc/passwd")[0] == 404
+
+
+def test_the_page_says_what_is_old_and_fits_a_telephone(serve):
+    """It was looked at in Chromium: this keeps what made the difference."""
+    page = get(serve(), "/")[2].decode()
+    for needed in (
+        "nothing came for 5 s", "all below is as it was at", "found.up_s < up",  # frozen, ended, started anew
+        "min(22rem, 100%)", "prefers-color-scheme: dark", "<noscript>", 'href="data:,"',
+    ):  # fmt: skip
+        assert needed in page
+    assert "img-src 'self' data:;" in get(serve(), "/")[1]["Content-Security-Policy"]
 
 
 def test_a_stage_that_does_not_go_on_is_no_health(serve):
@@ -85,8 +98,10 @@ def test_metrics_are_what_prometheus_reads(serve):
     assert found["edgevision_connected", camera] == 1
     assert found["edgevision_frames_received_total", camera] == 12
     assert found["edgevision_frames_dropped_total", camera, ("reason", "too old")] == 1
-    assert found["edgevision_stage_milliseconds", camera, ("quantile", "0.5"), ("stage", "infer")] == 10.5
-    assert ("edgevision_stage_milliseconds", camera, ("quantile", "0.95"), ("stage", "infer")) not in found
+    assert found["edgevision_stage_seconds", camera, ("quantile", "0.5"), ("stage", "infer")] == 0.0105
+    assert ("edgevision_stage_seconds", camera, ("quantile", "0.95"), ("stage", "infer")) not in found
+    assert found["edgevision_stage_seconds_count", camera, ("stage", "infer")] == 9
+    assert "# TYPE edgevision_stage_seconds summary" in text  # elsewhere a label may not be called quantile
 
 
 def test_a_picture_is_drawn_when_somebody_looks(serve):
@@ -120,19 +135,47 @@ def test_a_stream_has_each_new_picture(serve):
             preview.show("gate", lambda value=value: np.full((4, 4, 3), value, np.uint8))
 
 
+def test_a_stream_outlasts_a_camera_that_is_lost_for_a_while(serve, monkeypatch):
+    monkeypatch.setattr(web, "LOOK_S", 0.1)
+    preview = Preview()
+    server = serve(preview=preview)
+    preview.show("gate", lambda: np.zeros((4, 4, 3), np.uint8))
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/live/gate.mjpg", timeout=5) as answer:
+        for _ in range(3):  # the same picture again and again
+            assert answer.readline() == b"--picture\r\n"
+            length = int(b"".join(answer.readline() for _ in range(3)).split(b"Content-Length: ")[1].split()[0])
+            assert Image.open(io.BytesIO(answer.read(length))).size == (4, 4) and answer.readline() == b"\r\n"
+        preview.forget("gate")
+        assert answer.read().endswith(b"--picture\r\n")  # and it ends with the camera
+
+
+def test_a_browser_need_not_wait_for_the_next_picture_to_show_one(serve):
+    preview = Preview()
+    server = serve(preview=preview)
+    preview.show("gate", lambda: np.zeros((4, 4, 3), np.uint8))
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/live/gate.mjpg", timeout=web.LOOK_S / 2) as answer:
+        head = b"".join(answer.readline() for _ in range(4))
+        answer.read(int(head.split(b"Content-Length: ")[1].split()[0]) + 2)
+        assert answer.readline() == b"--picture\r\n"
+
+
 def test_strangers_do_not_look(serve):
     server = serve(token=TOKEN)
     for path in ("/", "/state.json", "/metrics", "/live/gate.mjpg", "/healthz"):
         assert get(server, path)[0] == 401
         assert get(server, path + "?token=wrong")[0] == 401
+    assert b"?token=TOKEN at the end of the address" in get(server, "/")[2]
     assert get(server, "/state.json?token=" + TOKEN)[0] == 200
-    assert get(server, "/state.json", {"Authorization": f"Bearer {TOKEN}"})[0] == 200
+    for scheme, status in (("Bearer", 200), ("bearer", 200), ("Basic", 401)):
+        assert get(server, "/state.json", {"Authorization": f"{scheme} {TOKEN}"})[0] == status
+    assert get(server, "/state.json?token=" + TOKEN, {"Authorization": "Basic eDp5"})[0] == 200  # of a proxy before it
     assert TOKEN not in str(get(server, "/?token=" + TOKEN)[2])
 
 
 def test_a_page_of_someone_else_cannot_have_the_browser_ask(serve):
     """DNS rebinding: the connection is local, the name is not."""
-    assert get(serve(), "/state.json", {"Host": "evil.example:80"})[0] == 401
+    status, _, content = get(serve(), "/state.json", {"Host": "evil.example:80"})
+    assert status == 401 and b"by the name localhost" in content and b"token is needed" not in content
 
 
 @pytest.mark.parametrize(("host", "token"), [("0.0.0.0", None), ("", None), ("127.0.0.1", "short")])
