@@ -107,8 +107,7 @@ def atomic_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
             temporary.touch(mode=0o600 if target.exists() else 0o666, exist_ok=False)
             yield temporary
         with _mapped(target):
-            _hand_on(target, temporary)
-            _sync(temporary)
+            _settle(temporary, target)
             os.replace(temporary, target)
             _sync(target.parent)
     finally:
@@ -119,17 +118,18 @@ def atomic_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
 def turn_at(path: str | Path) -> Iterator[None]:
     """Wait until no other process has its turn at a file, then have it: for reading, changing and writing it anew.
 
-    What is locked is the folder, for after each `atomic_file` the file is another one.
+    What is locked is the folder, for after each `atomic_file` the file is another one. Within a turn there can be none
+    at a file of the same folder. Where the file system has no locks of folders, such as NFS, nobody waits.
 
     Raises:
-        OutputError: The folder is not there, and cannot be made.
+        OutputError: The folder is not there and cannot be made, or may not be read.
     """
     target = Path(path).expanduser().resolve()
     with _mapped(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(target.parent, os.O_RDONLY)
     try:
-        with suppress(OSError):  # a file system that has no locks
+        with suppress(OSError):  # a file system that has none
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -256,13 +256,29 @@ def unfinished(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f".????????.tmp.{glob.escape(path.name)}"))
 
 
-def _hand_on(old: Path, new: Path) -> None:
-    if not old.exists():
-        return
-    was = old.stat()
-    with suppress(OSError):  # only the superuser may give a file to somebody else
-        os.chown(new, was.st_uid, was.st_gid)
-    os.chmod(new, was.st_mode & 0o7777)
+def _settle(new: Path, old: Path) -> None:
+    """Hand on what an old file has to say about who may read it, and flush the new one to the disk.
+
+    By its descriptor: whoever may write to the folder could put a link to another file in the new one's place.
+    """
+    descriptor = os.open(new, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        with suppress(FileNotFoundError):
+            _hand_on(old.stat(), descriptor)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _hand_on(was: os.stat_result, descriptor: int) -> None:
+    for owner in (was.st_uid, -1):  # a user may give a file to a group of theirs, and to nobody else
+        with suppress(OSError):
+            os.fchown(descriptor, owner, was.st_gid)
+            break
+    mode = was.st_mode & 0o777
+    if os.fstat(descriptor).st_gid != was.st_gid:  # another group is not let in where that one was
+        mode &= ~0o070 | (mode & 0o007) << 3
+    os.fchmod(descriptor, mode)
 
 
 def _sibling(target: Path) -> Path:

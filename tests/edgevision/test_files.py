@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 import signal
@@ -137,6 +138,49 @@ def test_a_file_that_is_replaced_stays_whose_it_is(tmp_path):
     with atomic_file(target, overwrite=True) as path:
         path.write_text("new")
     assert (target.stat().st_uid, target.stat().st_gid) == (owner, group)
+
+
+@pytest.mark.parametrize(("mode", "left"), [(0o664, 0o644), (0o640, 0o600)])
+def test_a_group_that_a_file_cannot_be_given_to_lets_no_other_one_in(tmp_path, monkeypatch, mode, left):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "not yours")
+
+    target = tmp_path / "people.npz"
+    target.write_text("old")
+    os.chown(target, -1, 2345 if os.geteuid() == 0 else os.getegid())
+    target.chmod(mode)
+    monkeypatch.setattr(os, "fchown", refuse)
+    with atomic_file(target, overwrite=True) as path:
+        path.write_text("new")
+    assert target.stat().st_mode & 0o777 == (left if os.geteuid() == 0 else mode)
+
+
+def test_a_file_goes_to_its_group_where_its_owner_is_somebody_else(tmp_path, monkeypatch):
+    given, give = [], os.fchown
+
+    def no_owner(descriptor, owner, group):
+        if owner != -1:
+            raise PermissionError(errno.EPERM, "not the superuser")
+        given.append(group)
+        give(descriptor, owner, group)
+
+    monkeypatch.setattr(os, "fchown", no_owner)
+    target = tmp_path / "people.npz"
+    target.write_text("old")
+    with atomic_file(target, overwrite=True) as path:
+        path.write_text("new")
+    assert given == [target.stat().st_gid]
+
+
+def test_a_link_in_the_place_of_what_was_written_gives_nothing_else_away(tmp_path):
+    target, other = tmp_path / "people.npz", tmp_path / "shadow"
+    for file, mode in ((target, 0o666), (other, 0o600)):
+        file.write_text("old")
+        file.chmod(mode)
+    with pytest.raises(OutputError), atomic_file(target, overwrite=True) as path:
+        path.unlink()
+        path.symlink_to(other)
+    assert other.stat().st_mode & 0o777 == 0o600 and target.read_text() == "old"
 
 
 def test_turns_at_a_file_come_one_after_the_other(tmp_path):
