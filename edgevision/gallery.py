@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -174,7 +175,7 @@ def _open(path: Path, reader: FaceReader) -> Gallery:
 
 def _check_person(name: str) -> None:
     check_name(name)
-    if Path(name).suffix.lower() in SUFFIXES and Path(name).is_file():
+    if Path(name).suffix.lower() in SUFFIXES and os.path.isfile(name):  # False for one that is too long, too
         raise ConfigError(
             "gallery: a name", got=f"the image file {name}", allowed="somebody's name, before the images",
             next_step="edgevision gallery enrol GALLERY NAME IMAGES...",

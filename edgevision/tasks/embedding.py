@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import unicodedata
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +24,9 @@ UNKNOWN_BELOW = 0.35
 
 SAME = 1 - 1e-6
 """Cosine from which on two vectors are of one photograph."""
+
+JOINERS = "\u200c\u200d"
+"""They say whether the letters beside them are joined, and have no shape of their own."""
 
 _DAMAGES = (ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile)
 """What reading a damaged archive raises; RuntimeError where it looks encrypted, or of a method that nobody has."""
@@ -50,10 +54,15 @@ def unit(vectors: Array) -> Array:
 
 def check_name(name: str) -> None:
     """Raise ConfigError unless a text can be somebody's name: logs, tables and topics have it as it is."""
-    if not name or name != name.strip() or not name.isprintable():
+    if not name.strip(JOINERS) or name != name.strip() or not all(_can_be_printed(character) for character in name):
         raise ConfigError(
             "gallery: a name", got=repr(name), allowed="characters that can be printed, without spaces around them"
         )
+
+
+def _can_be_printed(character: str) -> bool:
+    """Whether a terminal shows it; names are written with wide spaces (Japanese) and joiners (Persian), too."""
+    return character.isprintable() or unicodedata.category(character) == "Zs" or character in JOINERS
 
 
 @dataclass(frozen=True)
@@ -193,6 +202,7 @@ class Gallery:
             content = io.BytesIO(user_path(str(path)).read_bytes())
             if not zipfile.is_zipfile(content):  # what numpy says of it is about pickles
                 raise ArtifactError(f"{path}: not a gallery, or damaged (no archive)")
+            content.seek(0)
             with np.load(content, allow_pickle=False) as file:
                 schema = int(file["schema"])
                 if schema > SCHEMA:

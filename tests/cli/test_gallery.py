@@ -105,6 +105,7 @@ def test_an_image_is_nobodys_name(run, models, photographs, tmp_path):
     assert done.exit_code == 2 and "got the image file" in done.stderr and "GALLERY NAME IMAGES" in done.stderr
     done = run("gallery", "enrol", tmp_path / "people.npz", "\udcff", first, *models)
     assert done.exit_code == 2 and "gallery: a name: got '\\udcff'" in done.stderr
+    assert run("gallery", "enrol", tmp_path / "others.npz", "a" * 300 + ".png", first, *models).exit_code == 0
     assert run("gallery", "remove", tmp_path / "none/people.npz", "Ada").exit_code == 1
     assert not (tmp_path / "none").exists() and not (tmp_path / "people.npz").exists()
 

@@ -67,10 +67,15 @@ def test_one_photograph_is_one_vector_however_often_it_is_enrolled(gallery):
     assert more.enrol("Fay", other).names.count("Fay") == 1  # of another person it is one more
 
 
-@pytest.mark.parametrize("name", ["", " ", " Ada", "Ada\n", "\x1b[31mAda", "\udcff"])
+@pytest.mark.parametrize("name", ["", " ", " Ada", "Ada\n", "\x1b[31mAda", "\udcff", "\u202eadA", "\u200d"])
 def test_a_name_can_be_shown_and_written(gallery, name):
     with pytest.raises(ConfigError, match=r"gallery: a name: got .*; allowed: characters that can be printed"):
         gallery.enrol(name, np.ones(64))
+
+
+@pytest.mark.parametrize("name", ["Ada Lovelace", "山田\u3000太郎", "علی\u200cرضا", "ශ්\u200dරී"])
+def test_names_are_written_as_people_write_them(gallery, name):
+    assert gallery.enrol(name, np.ones(64)).names[-1] == name
 
 
 def test_a_gallery_survives_the_disk(gallery, tmp_path):
