@@ -84,7 +84,7 @@ class Onlooker(Protocol):
         """Take in a frame that came while the model was away."""
 
     def silent(self, now_s: float) -> None:
-        """Take in that the camera is gone at ``now_s`` of `time.monotonic`, and nothing of it waits; repeatedly."""
+        """Take in that the camera is gone at ``now_s`` of `time.monotonic`, repeatedly; a last result may follow."""
 
 
 class Lane:
@@ -140,7 +140,7 @@ class Lane:
 
     @property
     def busy_s(self) -> float:
-        """Seconds since what follows the model began with the frame that it has; 0 where it has none."""
+        """Seconds since what follows the model began with the frame or silence that it has; 0 where it has none."""
         begun_s = self._begun_s
         return 0.0 if begun_s is None else time.monotonic() - begun_s
 
@@ -281,10 +281,13 @@ class Lane:
     def _note_silence(self, onlooker: Onlooker) -> None:
         if self.reader.state().connected:
             return
+        self._begun_s = time.monotonic()
         try:
-            onlooker.silent(time.monotonic())
+            onlooker.silent(self._begun_s)
         except Exception as exc:  # such as a spool's: the camera is still waited for
             self._tell(exc)
+        finally:
+            self._begun_s = None
 
     def _tell(self, error: Exception) -> None:
         if self._failed is not None:

@@ -54,7 +54,7 @@ def least_score(model: ModelConfig) -> float | None:
 def in_vain(config: WatchConfig) -> list[str]:
     """Return what a configuration asks for and its model never gives, in words."""
     band = None if config.capture is None else config.capture.low_confidence
-    least = least_score(config.model)
+    least = None if band is None else least_score(config.model)
     if band is None or least is None or band[1] > least:
         return []
     return [
