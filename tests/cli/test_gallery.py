@@ -75,7 +75,7 @@ def test_who_enrols_at_the_same_time_loses_nobody(models, photographs, tmp_path)
     both = threading.Barrier(2)  # each has its vector, and neither has written it
 
     def add(name, reader):
-        enrol(people, name, [photographs / "ada/1.png"], reader, progress=lambda *_: both.wait(30))
+        enrol(people, name, [photographs / "ada/1.png"], reader, progress=lambda *_: both.wait(120))
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(add, ("Ada", "Ben"), readers))

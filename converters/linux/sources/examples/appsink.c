@@ -17,7 +17,8 @@ static const char usage[] =
     "  PIPELINE  as for gst-launch-1.0, without its sink, such as\n"
     "            'v4l2src device=/dev/video0 ! video/x-raw,width=640,height=480'\n"
     "            'rtspsrc location=rtsp://camera/stream latency=0 ! decodebin ! videoconvert'\n"
-    "Results go to standard output, a line of JSON each; statistics to standard error. Ctrl-C ends it.\n";
+    "Results go to standard output, a line of JSON each; statistics to standard error. Ctrl-C ends it, and so does a\n"
+    "pipeline that fails, or gives no frame for 5 s (15 s before the first one), with status 1.\n";
 
 /* The newest frame alone; formats that the library takes. */
 static const char sink[] =
