@@ -22,7 +22,7 @@ _USER = re.compile(r"(?<=://)(?:[^/?#\s]*|[^/?#\s:@]*:(?!\d{1,5}[/?#])\S*)@")
 connects, and is one nevertheless: what stands behind the colon is no port."""
 _QUERY = re.compile(
     r"(?i)([?&;/_](?:[\w.-]*(?:passw|passphrase|loginpas|pwd|secret|token|key|auth|sig|credential)[\w.-]*"
-    r"|user|username|usr|u|loginuse|login|pass|psw|pw|pin|p)=)[^&;#\s]*"
+    r"|[\w.-]*ps?wd?|user|username|usr|u|loginuse|login|pass|pin|p)=)[^&;#\s]*"
 )
 """Parameters, after a question mark or, as some cameras have them, in the path."""
 

@@ -17,7 +17,7 @@ from edgevision.pipeline.address import check_port
 from edgevision.pipeline.events.event import Event
 from edgevision.pipeline.rules.change import PHASES
 from edgevision.pipeline.sinks.sink import UnreachableError, next_step_for
-from edgevision.secret import Secret, scrub
+from edgevision.secret import Secret, scrub, without_credentials
 
 ONLINE, OFFLINE = "online", "offline"
 AT_LEAST_ONCE = 1
@@ -91,8 +91,8 @@ class MqttSettings:
     sources: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if not self.host or "/" in self.host or self.host.count(":") == 1:  # an address of IPv6 has more
-            got = repr(self.host.rpartition("@")[2])  # a user and a password may be before it
+        if not self.host or set(self.host) & set("/@[] ") or self.host.count(":") == 1:  # an address of IPv6 has more
+            got = repr(without_credentials(self.host.rpartition("@")[2]))  # a user and a password may be before it
             raise ConfigError(
                 "mqtt: host", got=got, allowed="a name or an address alone",
                 next_step='set port beside it, and [sinks.tls] for TLS: host = "broker.local", port = 1883',

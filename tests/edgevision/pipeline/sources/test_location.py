@@ -24,6 +24,7 @@ SECRET = "hunter2"
         "http://10.0.0.7/snapshot.jpg?usr=admin&pw=hunter2",
         "http://10.0.0.7/?u=admin&p=hunter2",
         "http://10.0.0.7/cgi?psw=hunter2&pin=hunter2",
+        "http://10.0.0.7/cgi?userpw=hunter2&login_pw=hunter2&pswd=hunter2&loginpwd=hunter2",
         "srt://10.0.0.7:9000?passphrase=hunter2",
         "rtspsrc location=rtsp://10.0.0.7/1 user-id=admin user-pw=hunter2 ! rtph264depay",
         "rtspsrc location=rtsp://10.0.0.7/1 user-pw=(string)hunter2 ! rtph264depay",
@@ -61,6 +62,7 @@ def test_secrets_in_other_words_are_found():
         "C:/videos/a@b.mp4",
         "http://10.0.0.7/video?size=1",
         "rtsp://10.0.0.7/cam/realmonitor?channel=1&subtype=main",
+        "http://10.0.0.7/video?fps=5&ps=1&mode=up",
         "rtsp://[::1]:8554/a",
     ],
 )
