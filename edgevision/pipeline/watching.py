@@ -111,8 +111,7 @@ class Watch:
 
     def start(self) -> Watch:
         """Begin; returns at once."""
-        for note in in_vain(self.config):
-            logger.warning(note)
+        self._warn()
         self._system = SystemEvents(self._put, self._told)
         if self._spool is not None:
             self._spool.put(self._spool.interrupted())
@@ -163,6 +162,7 @@ class Watch:
             for name in gone:
                 self._followers.pop(name).close()
             self.config = found
+            self._warn()
         finally:
             self._service.ready()
 
@@ -260,6 +260,10 @@ class Watch:
         )  # fmt: skip
         self._followers[camera.name] = follower
         return follower
+
+    def _warn(self) -> None:
+        for note in in_vain(self.config):
+            logger.warning(note)
 
     def _check_same(self, found: WatchConfig) -> None:
         for name in ("spool", "spool_messages", "recording", "capture", "status"):

@@ -283,6 +283,16 @@ def test_other_settings_of_the_model_that_runs_need_no_proof_of_it(place, settin
         assert watch.state()["model"]["on_probation"] and asked[-1] == watch.config.model != asked[0]
 
 
+def test_what_a_new_threshold_makes_vain_is_told(place, caplog):
+    path = write(place, more='[capture]\nfolder = "captured"')
+    path.write_text(path.read_text().replace('"model"', '"model"\nscore_threshold = 0.3'))
+    with Watch(path, stages=slow) as watch:
+        assert "low_confidence" not in caplog.text
+        path.write_text(path.read_text().replace("score_threshold = 0.3", ""))  # a classifier has 0.5
+        watch.reload()
+        assert "capture: no frame is low_confidence (0.3 to 0.5), since the model finds nothing" in caplog.text
+
+
 def test_a_model_that_was_put_where_the_old_one_was_is_another(place):
     path = write(place)
     with Watch(path, stages=slow) as watch:
