@@ -30,6 +30,7 @@ class Follower:
     Attributes:
         config: The camera.
         events: Messages so far.
+        unkept: Of clips and snapshots what cannot be kept now, and why.
         chooser: Chooses frames to learn from; None where none are captured.
         looks: Second stages; None without any.
     """
@@ -76,7 +77,7 @@ class Follower:
                 done=lambda _: self._kept("clips"),
                 failed=lambda error: self._not_kept("clips", error),
             )
-        self._failing: set[str] = set()
+        self.unkept: dict[str, str] = {}
         self._last_s, self._size = 0.0, config.size
 
     def __call__(self, result: Result) -> None:
@@ -192,12 +193,12 @@ class Follower:
         return draw_tracks(picture, tracks, self._labels, attributes)
 
     def _not_kept(self, what: str, error: Exception) -> None:
-        self._failing.add(what)
+        self.unkept = {**self.unkept, what: str(error)}  # anew: others read it
         self._tell(str(error))
 
     def _kept(self, what: str) -> None:
-        if what in self._failing:
-            self._failing.discard(what)
+        if what in self.unkept:
+            self.unkept = {other: why for other, why in self.unkept.items() if other != what}
             self._tell(f"recording of {what} works again")
 
     def _tell(self, text: str) -> None:

@@ -190,6 +190,7 @@ class Watch:
         for name, camera in state["cameras"].items():
             follower = self._followers.get(name)
             camera["events"] = 0 if follower is None else follower.events
+            camera["unkept"] = {} if follower is None else follower.unkept
             if follower is not None and follower.chooser is not None:
                 camera["capture"] = follower.chooser.state()
             camera["second_stages"] = {} if follower is None or follower.looks is None else follower.looks.state()

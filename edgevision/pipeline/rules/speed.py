@@ -106,7 +106,7 @@ class SpeedRule:
         changes = []
         for track, last in ended.items():
             number, began, highest = self._open.pop(track)
-            data = {"duration_s": last - began, "highest_kmh": round(highest, 1)}
+            data = {"duration_s": round(last - began, 3), "highest_kmh": round(highest, 1)}
             changes.append(Change(self.name, self.kind, END, track, track, number, last, data))
         return changes
 

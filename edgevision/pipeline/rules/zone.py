@@ -117,7 +117,7 @@ class ZoneRule:
     def _ends(self, ended: dict[int, float]) -> list[Change]:
         changes = []
         for key, last in ended.items():
-            data = {"duration_s": last - self._began.pop(key), "count": self.present}
+            data = {"duration_s": round(last - self._began.pop(key), 3), "count": self.present}
             changes.append(Change(self.name, self.kind, END, key, key, self._classes.pop(key), last, data))
         return changes
 
@@ -190,6 +190,6 @@ class CountRule:
 
     def _ends(self, ended: dict[int, float]) -> list[Change]:
         return [
-            Change(self.name, self.kind, END, key, None, None, last, {"duration_s": last - self._began})
+            Change(self.name, self.kind, END, key, None, None, last, {"duration_s": round(last - self._began, 3)})
             for key, last in ended.items()
         ]

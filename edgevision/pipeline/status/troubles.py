@@ -39,6 +39,8 @@ def _cameras(cameras: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: no frames: {camera['reason']}"
         if camera["level"] != FULL.name:
             yield f"{name}: degraded to {camera['level']}"
+        for what, why in camera.get("unkept", {}).items():
+            yield f"{name}: {what} are not kept: {why}"
 
 
 def _disk(state: Mapping[str, Any]) -> Iterator[str]:

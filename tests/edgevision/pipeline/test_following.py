@@ -116,3 +116,28 @@ def test_the_page_draws_nobody_whom_a_mask_hides(tmp_path):
     assert shown[:, :300].max() < 30  # but for what JPEG does
     assert np.abs(shown[:, 340:] - 90).max() > 60
     follower.close()
+
+
+def test_what_cannot_be_kept_is_said_until_it_can(tmp_path):
+    path = tmp_path / "watch.toml"
+    path.write_text(CAMERA.format(size=""), encoding="utf-8")
+    (camera,) = WatchConfig.read(path, lambda model: ["person"]).cameras
+    told, place = [], tmp_path / "kept"
+    follower = Follower(
+        camera, ["person"], None, recording=RecordingConfig(place, True, None, Retention()), told=told.append
+    )
+    frame, began_s = encode_frame(np.zeros((480, 640, 3), np.uint8), "rgb888"), time.monotonic()
+    seen = Detections(np.array([[380, 300, 420, 400]]), np.array([0.9]), np.array([0]))
+
+    def stays(from_s):
+        for number in range(10):
+            taken = CapturedFrame("gate", number, began_s + from_s + number / 10, frame)
+            follower(Result(taken, seen, taken.captured_s, False, "model"))
+
+    place.write_text("no folder")
+    stays(0)
+    assert list(follower.unkept) == ["snapshots"] and follower.unkept["snapshots"] == told[0]
+    place.unlink()
+    stays(20)
+    assert follower.unkept == {} and told[1:] == ["recording of snapshots works again"]
+    follower.close()

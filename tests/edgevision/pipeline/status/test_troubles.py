@@ -6,7 +6,7 @@ import pytest
 
 from edgevision.pipeline.status.troubles import has_ended, troubles
 
-CAMERA = {"live": True, "connected": True, "reason": "", "openings": 1, "failures": 0, "level": "full"}
+CAMERA = {"live": True, "connected": True, "reason": "", "openings": 1, "failures": 0, "level": "full", "unkept": {}}
 STATE = {
     "worker_stuck": False,
     "worker": {"deaths": 3, "gone_s": 0.0, "reason": ""},
@@ -31,6 +31,7 @@ def test_what_is_over_is_no_trouble():
          ["nothing is detected: the model's process has been gone for 6 s: killed"]),
         ("cameras.gate", CAMERA | {"connected": False, "reason": "refused"}, ["gate: no frames: refused"]),
         ("cameras.gate", CAMERA | {"level": "every 2nd"}, ["gate: degraded to every 2nd"]),
+        ("cameras.gate", CAMERA | {"unkept": {"clips": "disk full"}}, ["gate: clips are not kept: disk full"]),
         ("second_stages.who.away", "killed", ["who: no second looks: its model's process is gone: killed"]),
         ("spool", {"waiting": {}, "in_memory": 5, "disk_error": "full"}, ["5 events are in memory only: full"]),
         ("sinks.mqtt.error", "refused", ["mqtt fails, 7 messages wait for it: refused"]),
