@@ -30,7 +30,6 @@ class Follower:
     Attributes:
         config: The camera.
         events: Messages so far.
-        unkept: Of clips and snapshots what cannot be kept now, and why.
         chooser: Chooses frames to learn from; None where none are captured.
         looks: Second stages; None without any.
     """
@@ -77,7 +76,7 @@ class Follower:
                 done=lambda _: self._kept("clips"),
                 failed=lambda error: self._not_kept("clips", error),
             )
-        self.unkept: dict[str, str] = {}
+        self._unkept: dict[str, str] = {}  # clips and snapshots are written by two threads
         self._last_s, self._size = 0.0, config.size
 
     def __call__(self, result: Result) -> None:
@@ -133,6 +132,11 @@ class Follower:
             self._clips.close()
         if self._preview is not None:
             self._preview.forget(self.config.name)
+
+    @property
+    def unkept(self) -> dict[str, str]:
+        """Of clips and snapshots what cannot be kept now, and why."""
+        return dict(self._unkept)
 
     @property
     def _renewed(self) -> set[int]:
@@ -193,12 +197,11 @@ class Follower:
         return draw_tracks(picture, tracks, self._labels, attributes)
 
     def _not_kept(self, what: str, error: Exception) -> None:
-        self.unkept = {**self.unkept, what: str(error)}  # anew: others read it
+        self._unkept[what] = str(error)
         self._tell(str(error))
 
     def _kept(self, what: str) -> None:
-        if what in self.unkept:
-            self.unkept = {other: why for other, why in self.unkept.items() if other != what}
+        if self._unkept.pop(what, None) is not None:
             self._tell(f"recording of {what} works again")
 
     def _tell(self, text: str) -> None:

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgevision.errors import OutputError
 from edgevision.frames import encode_frame
 from edgevision.pipeline.config import WatchConfig
 from edgevision.pipeline.config.document import RecordingConfig
 from edgevision.pipeline.events import Spool
 from edgevision.pipeline.following import Follower
 from edgevision.pipeline.lane import Result
-from edgevision.pipeline.recording import ClipSettings, Retention
+from edgevision.pipeline.recording import ClipRecorder, ClipSettings, Retention
 from edgevision.pipeline.sources import CapturedFrame
 from edgevision.pipeline.status.preview import Preview
 from edgevision.tasks.detections import Detections
@@ -140,4 +141,40 @@ def test_what_cannot_be_kept_is_said_until_it_can(tmp_path):
     place.unlink()
     stays(20)
     assert follower.unkept == {} and told[1:] == ["recording of snapshots works again"]
+    follower.close()
+
+
+def test_clips_and_snapshots_that_fail_at_the_same_time_are_both_said(tmp_path, monkeypatch):
+    """Two threads write them; here the one fails while the words of the other's error are put together."""
+    pytest.importorskip("av", reason="PyAV, of the extra camera, is not installed")
+    path = tmp_path / "watch.toml"
+    path.write_text(CAMERA.format(size=""), encoding="utf-8")
+    (camera,) = WatchConfig.read(path, lambda model: ["person"]).cameras
+    recorders = []
+
+    class Recorder(ClipRecorder):
+        def __init__(self, *place, failed, **rest):
+            super().__init__(*place, failed=failed, **rest)
+            recorders.append(failed)
+
+    class FullError(OutputError):
+        def __str__(self):
+            while recorders:
+                recorders.pop()(OSError("full"))
+            return "full, too"
+
+    def fail(*_):
+        raise FullError("full")
+
+    monkeypatch.setattr("edgevision.pipeline.following.ClipRecorder", Recorder)
+    monkeypatch.setattr("edgevision.pipeline.following.save_snapshot", fail)
+    follower = Follower(
+        camera, ["person"], None, recording=RecordingConfig(tmp_path, True, ClipSettings(), Retention())
+    )
+    frame, began_s = encode_frame(np.zeros((480, 640, 3), np.uint8), "rgb888"), time.monotonic()
+    seen = Detections(np.array([[380, 300, 420, 400]]), np.array([0.9]), np.array([0]))
+    for number in range(10):
+        taken = CapturedFrame("gate", number, began_s + number / 10, frame)
+        follower(Result(taken, seen, taken.captured_s, False, "model"))
+    assert follower.unkept == {"clips": "full", "snapshots": "full, too"}
     follower.close()
