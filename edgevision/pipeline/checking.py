@@ -13,7 +13,7 @@ from pathlib import Path
 from edgevision.errors import BackendUnavailableError, ConfigError, OutputError, reason_of
 from edgevision.optional import require
 from edgevision.pipeline.config import ModelConfig, StatusConfig, WatchConfig
-from edgevision.pipeline.events.store import lock_of
+from edgevision.pipeline.events.store import check_no_folder, lock_of
 from edgevision.pipeline.model_slot import Stage
 from edgevision.pipeline.second import load_second
 from edgevision.pipeline.sinks import JsonLinesSink, MqttSink
@@ -59,8 +59,8 @@ def check(path: str | Path, *, stages: Callable[[ModelConfig], Stage] = stage_fo
     for sink in config.sinks:
         if isinstance(sink, MqttSink) and sink.settings.tls is not None:
             sink.settings.tls.context()
-    if config.sinks and config.spool.is_dir():
-        raise ConfigError(f"spool {config.spool} is a folder", next_step="name a file")
+    if config.sinks:
+        check_no_folder(config.spool)
     for place in _places(config):
         _try_to_write(place)
     if config.status is not None:

@@ -44,6 +44,12 @@ class Message:
     event: Event
 
 
+def check_no_folder(path: Path) -> None:
+    """Raise ConfigError where a spool's file is to be and a folder is."""
+    if path.is_dir():
+        raise ConfigError(f"spool {path} is a folder", next_step="name a file")
+
+
 def lock_of(path: Path) -> Path:
     """The file that is locked while a process has the spool ``path``."""
     return path.with_name(path.name + ".lock")
@@ -69,8 +75,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path = Path(os.path.realpath(path))  # one lock for a file, by whatever link it is called
-        if path.is_dir():
-            raise ConfigError(f"spool {path} is a folder", next_step="name a file")
+        check_no_folder(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(lock_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -101,6 +101,7 @@ def test_a_frame_that_would_be_late_is_not_begun():
     assert 5 <= len(results) <= 8 and lane.dropped["too old"] > 20
 
 
+@pytest.mark.timing
 def test_a_model_that_is_fast_again_is_found_to_be():
     """Slow for 6 frames, which leaves no time for any; a second later one is tried, and the camera sees again."""
     model = Brightness(0.08)
@@ -112,8 +113,8 @@ def test_a_model_that_is_fast_again_is_found_to_be():
 
     model.infer = quick_again
     results, (lane,) = run_live(model, 3.5, {"gate": 25}, deadline=lambda: Deadline(0.06))
-    assert lane.dropped["too old"] > 10
-    assert sum(not result.late for result in results[6:]) > 10  # 50 or so where nobody else wants the processor
+    assert lane.dropped["too old"] > 10 and len(results) > 30
+    assert not any(result.late for result in results[6:])
 
 
 def test_a_model_that_fails_in_a_way_of_its_own_ends_nothing():
